@@ -1,0 +1,1 @@
+"""Built-in objects, materials and environments, all made by code."""

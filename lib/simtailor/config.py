@@ -1,0 +1,353 @@
+"""The typed configuration: defaults, validation, JSON schema and reference page from one model.
+
+Values come, each over the one before, from the defaults below, ``metasim.defaults`` in
+config/config.yaml, the experiment's own file, and ``metasim.experiments.NAME`` in any file
+given with ``--configfile``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from simtailor.errors import UserError, nearest_name
+
+SEED_SUFFIX = re.compile(r"\.seed(\d+)$")
+PositiveInt = Annotated[int, Field(gt=0, strict=True)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Stage(Section):
+    """What the renderer draws on."""
+
+    image_size: Annotated[int, Field(ge=8, le=4096, strict=True)] = Field(
+        128, description="Pixels of the square images."
+    )
+    samples: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(
+        1, description="Rays a pixel: 1 is fast, 4 or more is smooth."
+    )
+    frame_width: Annotated[float, Field(gt=0, le=10)] = Field(
+        0.42, description="Metres of table that a picture shows from side to side."
+    )
+
+
+class Target(Section):
+    """Where the target images come from: a grammar or a folder, not both."""
+
+    grammar: str | None = Field(None, description="Grammar file to render the target from.")
+    folder: str | None = Field(None, description="Folder of the user's PNG or JPG images.")
+    images: Annotated[int, Field(ge=20, strict=True)] = Field(
+        1000, description="Number of target images; of a folder, at most so many are taken."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Target:
+        if (self.grammar is None) == (self.folder is None):
+            raise ValueError("give either 'grammar' or 'folder'")
+        return self
+
+
+class Discrepancy(Section):
+    """How generated and target images are compared."""
+
+    pyramid: list[Annotated[int, Field(ge=1, strict=True)]] = Field(
+        [32, 16, 8, 4], min_length=1, description="Edges of the image pyramid, largest first."
+    )
+    unbiased: bool = Field(True, description="Unbiased estimator; false is the published one.")
+    bandwidth_factors: list[Annotated[float, Field(gt=0)]] = Field(
+        [0.05, 0.2, 0.5, 1.0, 2.0],
+        min_length=1,
+        description="Kernel widths as factors on the median squared distance.",
+    )
+
+
+class Search(Section):
+    """Coarse search for the shift of each attribute before the gradient takes over."""
+
+    candidates: Annotated[int, Field(ge=0, strict=True)] = Field(
+        18, description="Shifts tried an attribute; 0 starts from the prior."
+    )
+    scenes: PositiveInt = Field(32, description="Scenes rendered a candidate.")
+
+
+class Training(Section):
+    """Length and steps of the training."""
+
+    epochs: PositiveInt = Field(60, description="Epochs on the discrepancy.")
+    scenes_per_epoch: PositiveInt = Field(100, description="Scenes generated an epoch.")
+    batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(50, description="Scenes a step.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        0.05, description="Of Adam at the start; it falls along a half cosine to a tenth."
+    )
+    network_learning_rate: Annotated[float, Field(gt=0)] = Field(
+        0.002, description="Of the graph convolutions."
+    )
+    average_from: Share = Field(
+        0.6, description="Share of the training after which the weights are averaged."
+    )
+    pretraining_epochs: Annotated[int, Field(ge=0, strict=True)] = Field(
+        1, description="Epochs of reconstruction, for generator 'gcn'."
+    )
+    angle_step: Annotated[float, Field(gt=0, le=90)] = Field(
+        2.0, description="Half distance of the central difference for angles, degrees."
+    )
+    range_step: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.01, description="The same for other attributes, share of the attribute's maximum."
+    )
+    search: Search = Search()
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> Training:
+        if self.scenes_per_epoch < self.batch_size:
+            raise ValueError(
+                f"scenes_per_epoch ({self.scenes_per_epoch}) is smaller than "
+                f"batch_size ({self.batch_size})"
+            )
+        return self
+
+
+class Evaluation(Section):
+    """What is measured and shown."""
+
+    held_out: Annotated[float, Field(gt=0, lt=0.9)] = Field(
+        0.2, description="Share of the target kept from the training for the verdict."
+    )
+    scenes: Annotated[int, Field(ge=20, strict=True)] = Field(
+        1000, description="Generated graphs that the attribute statistics are taken from."
+    )
+    converged_below: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.05, description="Converged if the held-out MMD fell to this share of its start."
+    )
+    key_epochs: PositiveInt = Field(8, description="Number of epochs shown, the ends included.")
+    saved_images: PositiveInt = Field(48, description="Images saved of the target and an epoch.")
+
+
+class Experiment(Section):
+    """One Meta-Sim experiment."""
+
+    description: str = Field("", description="One sentence for tables and figures.")
+    grammar: str = Field(description="Grammar file of the scenes to start from.")
+    target: Target
+    renderer: str = Field("tabletop", description="Name of a registered renderer.")
+    stage: Stage = Stage()
+    generator: Literal["transport", "gcn"] = Field(
+        "transport", description="'transport' moves the prior's sample; 'gcn' is as published."
+    )
+    discrepancy: Discrepancy = Discrepancy()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    seed: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+        None, description="Seed of this experiment; the project's seed where absent."
+    )
+
+
+class MetaSim(Section):
+    """The Meta-Sim stage."""
+
+    experiments_folder: str = Field(
+        "config/experiments", description="Folder with one YAML file an experiment."
+    )
+    defaults: dict[str, Any] = Field({}, description="Keys of an experiment, for all of them.")
+    experiments: dict[str, dict[str, Any]] = Field(
+        {}, description="Keys by experiment, over what its file says."
+    )
+
+
+class Configuration(Section):
+    """The whole configuration."""
+
+    seed: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="Decides everything.")
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = Field(
+        "cpu", description="'cpu', 'cuda' or 'cuda:N'."
+    )
+    results: str = Field("results", description="Folder of the results.")
+    work: str = Field("work", description="Folder of intermediate files.")
+    resources: str = Field("resources", description="Folder of caches and fetched packages.")
+    metasim: MetaSim = MetaSim()
+
+
+def load_configuration(values: Mapping[str, Any], files: Iterable[str | Path]) -> Configuration:
+    """Validate the merged configuration.
+
+    Args:
+        values: the merged values of all files and of the command line.
+        files: the files, in the order in which they were merged, for error messages.
+
+    Raises:
+        UserError: names file, key, value and the nearest valid name.
+    """
+    return _validate(Configuration, values, [Path(f) for f in files], ())
+
+
+def load_experiment(
+    configuration: Configuration, name: str, files: Iterable[str | Path]
+) -> Experiment:
+    """Return one experiment with all its keys.
+
+    Args:
+        name: of a file in the experiments folder, or a key of ``metasim.experiments``; a
+            suffix such as ``.seed3`` sets the seed.
+
+    Raises:
+        UserError: there is no such experiment, or one of its keys is wrong.
+    """
+    base = SEED_SUFFIX.sub("", name)
+    folder = Path(configuration.metasim.experiments_folder)
+    own_file = folder / f"{base}.yaml"
+    over = configuration.metasim.experiments.get(base)
+    if not own_file.exists() and over is None:
+        known = experiment_names(configuration)
+        raise UserError(
+            f"no experiment '{base}': neither {own_file} nor the key metasim.experiments.{base} "
+            f"exists. Known: {', '.join(known)}." + nearest_name(base, known)
+        )
+    own = _read_yaml(own_file) if own_file.exists() else {}
+    values = merged(configuration.metasim.defaults, own)
+    # A target has one source: an override replaces the other kind.
+    values = merged(values, over or {})
+    target, over_target = values.get("target"), (over or {}).get("target")
+    if isinstance(target, dict) and isinstance(over_target, dict):
+        for kind, other in (("folder", "grammar"), ("grammar", "folder")):
+            if over_target.get(kind) and not over_target.get(other):
+                target.pop(other, None)
+    paths = [
+        ([Path(f) for f in files], ("metasim", "defaults")),
+        ([own_file] if own_file.exists() else [], ()),
+        ([Path(f) for f in files], ("metasim", "experiments", base)),
+    ]
+    experiment = _validate_layers(Experiment, values, paths)
+    suffix = SEED_SUFFIX.search(name)
+    seed = int(suffix.group(1)) if suffix else experiment.seed
+    seed = configuration.seed if seed is None else seed
+    return experiment.model_copy(update={"seed": seed})
+
+
+def experiment_names(configuration: Configuration) -> list[str]:
+    """Return the names of all experiments, sorted."""
+    folder = Path(configuration.metasim.experiments_folder)
+    return sorted({p.stem for p in folder.glob("*.yaml")} | set(configuration.metasim.experiments))
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``first`` with ``second`` laid over it, key by key at every depth."""
+    result = dict(first)
+    for key, value in second.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot read this file as YAML: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected keys and values, got {type(values).__name__}")
+    return values
+
+
+def _validate(
+    model: type[Section], values: Mapping[str, Any], files: list[Path], prefix: tuple[str, ...]
+) -> Any:
+    return _validate_layers(model, values, [(files, prefix)])
+
+
+def _validate_layers(
+    model: type[Section],
+    values: Mapping[str, Any],
+    layers: list[tuple[list[Path], tuple[str, ...]]],
+) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors():
+            location = tuple(p for p in problem["loc"] if not str(p).startswith("function-"))
+            where = _find(location, layers)
+            text = f"{where}: {'.'.join(str(p) for p in location) or 'configuration'}: "
+            if problem["type"] == "extra_forbidden":
+                names = _names_at(model, location[:-1])
+                text += "unknown key." + nearest_name(str(location[-1]), names)
+                text += f" Known: {', '.join(names)}."
+            elif problem["type"] == "missing":
+                text += "this key is missing"
+            else:
+                message = problem["msg"].removeprefix("Value error, ")
+                text += (
+                    message
+                    if problem["type"] == "value_error"
+                    else (f"{message}, got {problem['input']!r}")
+                )
+                if problem["type"] == "literal_error":
+                    choices = re.findall(r"'([^']*)'", problem["msg"])
+                    text += "." + nearest_name(str(problem["input"]), choices)
+            problems.append(text)
+        raise UserError("\n".join(problems)) from None
+
+
+def _names_at(model: type[Section], location: tuple[Any, ...]) -> list[str]:
+    """Return the valid keys of the section at ``location``."""
+    current: Any = model
+    for part in location:
+        annotation = current.model_fields[part].annotation
+        choices = [annotation, *get_args(annotation)]
+        current = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(current.model_fields)
+
+
+def _find(location: tuple[Any, ...], layers: list[tuple[list[Path], tuple[str, ...]]]) -> str:
+    """Return the last file that holds the key, with its line; else a file that should."""
+    for files, prefix in reversed(layers):
+        for path in reversed(files):
+            line = _line(path, (*prefix, *location))
+            if line is not None:
+                return f"{path}:{line}"
+    holders = [path for files, _ in layers for path in files]
+    return (
+        str(holders[-1])
+        if holders and len(layers) == 1 and not location
+        else (
+            str(next((f[-1] for f, prefix in layers if f and not prefix), "command line"))
+            if len(layers) > 1
+            else "command line (--config)"
+        )
+    )
+
+
+def _line(path: Path, location: tuple[Any, ...]) -> int | None:
+    """Return the line of a key in a YAML file, counted from 1, or None."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, yaml.YAMLError):
+        return None
+    mark = None
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if pair is None:
+                return None
+            mark, node = pair[0].start_mark, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                return None
+            node = node.value[part]
+            mark = node.start_mark
+        else:
+            return None
+    return mark.line + 1 if mark else None

@@ -1,0 +1,16 @@
+"""The error that a user of simtailor can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Bad input. The message names the file, the key and the fix."""
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the most similar of ``names``, or an empty string."""
+    matches = difflib.get_close_matches(str(name), [str(n) for n in names], n=1, cutoff=0.5)
+    return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -1,0 +1,1 @@
+"""Meta-Sim: learn which scene attributes make rendered images match target images."""

@@ -1,0 +1,1 @@
+"""Renderers: scene graphs in, images out."""

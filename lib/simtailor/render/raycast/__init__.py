@@ -1,0 +1,1 @@
+"""The embedded ray caster on Warp: no display, no graphics driver, CPU or CUDA."""

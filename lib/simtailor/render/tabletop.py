@@ -1,0 +1,161 @@
+"""The 3D-TYOL stage: one object on a dark table, seen from above, drawn by the ray caster.
+
+Attributes as in the published grammars. Objects: yaw, pitch, roll in degrees, loc_x and
+loc_z in centimetres, where (100, 100) is the middle of the picture. Light: intensity,
+where 0.5 is the nominal light. Camera: camera_pitch (90 looks straight down) and
+camera_roll in degrees. The published stage is a Unity scene and so left-handed: x points
+to the left of the picture, z downwards, and a growing yaw turns the object clockwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from simtailor.assets.environments import soft_room
+from simtailor.assets.mesh import Mesh
+from simtailor.assets.tabletop import OBJECT_NAMES, room, tabletop_objects
+from simtailor.errors import UserError, nearest_name
+from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
+from simtailor.render.raycast.environment import prefilter
+from simtailor.render.raycast.scenes import Scenes, rotation_about
+from simtailor.render.renderer import register_renderer
+from simtailor.render.rendering import Rendering
+from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
+
+CONSUMED = {
+    "object": ("yaw", "pitch", "roll", "loc_x", "loc_z"),
+    "Light": ("intensity",),
+    "Camera": ("camera_pitch", "camera_roll"),
+}
+FIELD_OF_VIEW = 40.0  # degrees
+CENTRE = 100.0  # loc_x and loc_z of the picture's middle, centimetres
+NOMINAL_INTENSITY = 0.5
+ROOM, FIRST_OBJECT = 0, 1
+
+
+@register_renderer("tabletop")
+class TabletopRenderer:
+    """Renders tabletop scene graphs.
+
+    Args:
+        image_size: pixels of the square picture.
+        samples: rays a pixel.
+        frame_width: metres of table that the picture shows from side to side.
+        device: ``cpu`` or a CUDA device; threads: cores, None for all.
+        cache: folder for prefiltered environments and, under ``kernels``, compiled kernels.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int = 128,
+        samples: int = 1,
+        frame_width: float = 0.42,
+        device: str = "cpu",
+        threads: int | None = None,
+        cache: str | Path | None = None,
+    ) -> None:
+        self.image_size = image_size
+        self.samples = samples
+        self.camera_height = frame_width / 2 / np.tan(np.radians(FIELD_OF_VIEW) / 2)
+        if cache is not None:
+            use_kernel_cache(Path(cache) / "kernels")
+        meshes = tabletop_objects()
+        # The pose turns an object about the middle of its height, which stays above the table.
+        centred = [_centred(meshes[name]) for name in OBJECT_NAMES]
+        self._half_height = np.array([mesh.vertices[:, 1].max() for mesh in centred])
+        self._caster = RayCaster(
+            [room(), *centred],
+            [prefilter(soft_room(), cache)],
+            device=device,
+            threads=threads,
+        )
+
+    def __enter__(self) -> TabletopRenderer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._caster.close()
+
+    def effective(self, layout: SceneGraphLayout) -> np.ndarray:
+        """Return the entries that the stage looks at: bool [N, F]."""
+        mask = np.zeros(layout.mutable.shape, dtype=bool)
+        for n, node in enumerate(layout.node_names):
+            for f, feature in enumerate(layout.features):
+                mask[n, f] = feature in CONSUMED.get(node, ()) and layout.maximum[n, f] > 0
+        return mask
+
+    def render(self, graphs: SceneGraphBatch) -> Rendering:
+        """Render B graphs: images, masks (1 is the object), depth."""
+        return self._caster.render(self.scenes(graphs), self.image_size, samples=self.samples)
+
+    def scenes(self, graphs: SceneGraphBatch) -> Scenes:
+        """Turn B graphs into scenes in physical units."""
+        count = len(graphs)
+
+        def values(node: str, feature: str, default: float) -> np.ndarray:
+            found = graphs.find(node, feature)
+            return np.full(count, default) if found is None else found.astype(np.float64)
+
+        scenes = Scenes.create(count, instances=2)
+        kinds = self._object_kinds(graphs)
+        scenes.mesh[:, 0] = FIRST_OBJECT + kinds
+        scenes.mesh[:, 1] = ROOM
+        scenes.label[:, 1] = 0
+        scenes.casts_shadow[:, 1] = False
+        turn = rotation_about("y", -values("object", "yaw", 0))
+        tilt = rotation_about("x", values("object", "pitch", 0))
+        lean = rotation_about("z", -values("object", "roll", 0))
+        scenes.rotation[:, 0] = turn @ tilt @ lean  # Unity's order: roll, then pitch, then yaw
+        scenes.position[:, 0, 0] = -(values("object", "loc_x", CENTRE) - CENTRE) / 100
+        scenes.position[:, 0, 1] = self._half_height[kinds]
+        scenes.position[:, 0, 2] = (values("object", "loc_z", CENTRE) - CENTRE) / 100
+        # The camera moves on a circle around the middle of the table and keeps looking at it.
+        down = rotation_about("x", -values("Camera", "camera_pitch", 90))
+        scenes.eye[:] = self.camera_height * down[:, :, 2]
+        scenes.camera[:] = down @ rotation_about("z", values("Camera", "camera_roll", 0))
+        scenes.field_of_view[:] = np.radians(FIELD_OF_VIEW)
+        scenes.focus[:] = self.camera_height
+        light = values("Light", "intensity", NOMINAL_INTENSITY) / NOMINAL_INTENSITY
+        scenes.light_direction[:] = [-0.45, 1.0, -0.35]
+        scenes.light_colour[:] = np.clip(light, 0, None)[:, None] * [1.75, 1.7, 1.6]
+        scenes.light_softness[:] = 0.06
+        scenes.exposure[:] = 0.62
+        scenes.seed[:] = graphs.seeds
+        return scenes
+
+    def _object_kinds(self, graphs: SceneGraphBatch) -> np.ndarray:
+        """Return which of ``OBJECT_NAMES`` each scene shows: int [B].
+
+        Classes are either these names or, as in the published grammars, their numbers.
+        """
+        layout = graphs.layout
+        if "object" not in layout.node_names:
+            raise UserError(
+                "the tabletop stage needs a node whose class is random or a number: "
+                '["Random", ["slipper", ...]] or ["Deterministic", 0]'
+            )
+        node = layout.node_names.index("object")
+        kinds = np.full(len(layout.class_names), -1)
+        for i, name in enumerate(layout.class_names):
+            if isinstance(name, int) and 0 <= name < len(OBJECT_NAMES):
+                kinds[i] = name
+            elif name in OBJECT_NAMES:
+                kinds[i] = OBJECT_NAMES.index(name)
+        shown = kinds[graphs.classes[:, node]]
+        if (shown < 0).any():
+            unknown = layout.class_names[int(graphs.classes[np.argmin(shown), node])]
+            raise UserError(
+                f"the tabletop stage has no object {unknown!r}; it has "
+                f"{', '.join(OBJECT_NAMES)}, or their numbers 0 to {len(OBJECT_NAMES) - 1}."
+                + nearest_name(str(unknown), OBJECT_NAMES)
+            )
+        return shown
+
+
+def _centred(mesh: Mesh) -> Mesh:
+    middle = (mesh.vertices[:, 1].min() + mesh.vertices[:, 1].max()) / 2
+    return replace(mesh, vertices=mesh.vertices - np.float32([0, middle, 0]))

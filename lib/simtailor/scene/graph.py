@@ -1,0 +1,151 @@
+"""Scene graphs as batched tensors.
+
+The topology of a grammar is fixed, so a batch of graphs is one array of classes and one
+of features, and is sampled, changed and rendered with no Python loop over scenes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import networkx
+import numpy as np
+
+from simtailor.scene.attributes import attribute
+
+
+@dataclass(frozen=True, eq=False)
+class SceneGraphLayout:
+    """What all graphs of a grammar share. N nodes, F features.
+
+    Attributes:
+        class_names: every class of the grammar, in the order of first appearance. A
+            number in ``SceneGraphBatch.classes`` indexes this tuple.
+        node_names: name of each node: its class, or ``object`` where the class is random.
+        node_constants: attributes of each node that are not numbers drawn from a
+            distribution (``mutable``, ``immutable``, ``size``, ...), for export.
+        parents: int64 [N], -1 for the root.
+        features: names of the F features.
+        maximum: float32 [N, F], the value that the feature 1.0 stands for; 0 where the
+            node lacks the feature.
+        mutable: bool [N, F], the entries that a generator may change.
+    """
+
+    class_names: tuple[str | int, ...]
+    node_names: tuple[str, ...]
+    node_constants: tuple[dict[str, Any], ...]
+    parents: np.ndarray
+    features: tuple[str, ...]
+    maximum: np.ndarray
+    mutable: np.ndarray
+
+    @property
+    def adjacency(self) -> np.ndarray:
+        """Symmetric adjacency of the nodes without self loops: float32 [N, N]."""
+        matrix = np.zeros((len(self.parents),) * 2, dtype=np.float32)
+        for child, parent in enumerate(self.parents):
+            if parent >= 0:
+                matrix[child, parent] = matrix[parent, child] = 1
+        return matrix
+
+    @property
+    def period(self) -> np.ndarray:
+        """Period of each feature in the attribute's own unit, 0 for a line: float32 [F]."""
+        return np.array([attribute(name).period for name in self.features], dtype=np.float32)
+
+    def entry_name(self, node: int, feature: int) -> str:
+        """Return the shortest unambiguous name of an entry: ``yaw`` or ``object.yaw``."""
+        name = self.features[feature]
+        if int(self.mutable[:, feature].sum()) <= 1:
+            return name
+        return f"{self.node_names[node]}.{name}"
+
+    def entries(self) -> list[tuple[int, int]]:
+        """Return the (node, feature) pairs of all mutable entries."""
+        return [(int(n), int(f)) for n, f in np.argwhere(self.mutable)]
+
+    def with_mutable(self, mutable: np.ndarray) -> SceneGraphLayout:
+        """Return the layout with another set of mutable entries."""
+        return replace(self, mutable=mutable)
+
+
+@dataclass(frozen=True, eq=False)
+class SceneGraphBatch:
+    """B scene graphs of one layout.
+
+    Attributes:
+        layout: what the graphs share.
+        classes: int64 [B, N], indices into ``layout.class_names``.
+        features: float32 [B, N, F], values divided by ``layout.maximum``.
+        seeds: int64 [B], the seed of each scene's own noise in the renderer.
+    """
+
+    layout: SceneGraphLayout
+    classes: np.ndarray
+    features: np.ndarray
+    seeds: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __getitem__(self, index: slice | np.ndarray | list[int]) -> SceneGraphBatch:
+        return SceneGraphBatch(
+            self.layout, self.classes[index], self.features[index], self.seeds[index]
+        )
+
+    def with_features(self, features: np.ndarray) -> SceneGraphBatch:
+        """Return the batch with other features, float32 [B, N, F]."""
+        return replace(self, features=np.asarray(features, dtype=np.float32))
+
+    def repeat(self, count: int) -> SceneGraphBatch:
+        """Return the batch ``count`` times over: graph b at b, B + b, 2 B + b, ..."""
+        return self[np.tile(np.arange(len(self)), count)]
+
+    def values(self) -> np.ndarray:
+        """Return the features in the attributes' own units: float32 [B, N, F]."""
+        return self.features * self.layout.maximum
+
+    def find(self, class_name: str, feature: str) -> np.ndarray | None:
+        """Return the values [B] of a feature of the only node named ``class_name``, or None."""
+        if class_name not in self.layout.node_names or feature not in self.layout.features:
+            return None
+        node = self.layout.node_names.index(class_name)
+        index = self.layout.features.index(feature)
+        if self.layout.maximum[node, index] == 0:
+            return None
+        return self.features[:, node, index] * self.layout.maximum[node, index]
+
+    def to_networkx(self, index: int) -> networkx.Graph:
+        """Return one graph as the published code represents it.
+
+        Each node has ``cls`` and ``attr``; every numeric attribute ``k`` comes with ``k_max``.
+        """
+        graph = networkx.Graph()
+        values = self.values()[index]
+        for node, constants in enumerate(self.layout.node_constants):
+            attributes = dict(constants)
+            for feature, name in enumerate(self.layout.features):
+                maximum = float(self.layout.maximum[node, feature])
+                if maximum:
+                    attributes[name] = float(values[node, feature])
+                    attributes[f"{name}_max"] = maximum
+            class_name = self.layout.class_names[int(self.classes[index, node])]
+            graph.add_node(node, cls=class_name, attr=attributes)
+            if self.layout.parents[node] >= 0:
+                graph.add_edge(int(self.layout.parents[node]), node)
+        return graph
+
+    def to_node_link(self, index: int) -> dict[str, Any]:
+        """Return one graph as node-link data with plain JSON types, edges under ``links``."""
+        return networkx.node_link_data(self.to_networkx(index), edges="links")
+
+
+def concatenate(batches: list[SceneGraphBatch]) -> SceneGraphBatch:
+    """Join batches of one layout."""
+    return SceneGraphBatch(
+        batches[0].layout,
+        np.concatenate([b.classes for b in batches]),
+        np.concatenate([b.features for b in batches]),
+        np.concatenate([b.seeds for b in batches]),
+    )

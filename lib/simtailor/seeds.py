@@ -1,0 +1,29 @@
+"""Random generators that depend on a seed and a purpose, never on the order of calls.
+
+Work that is resumed, reordered or split over processes must draw the same numbers.
+So nothing in simtailor keeps a long-lived random state: each step asks for the generator
+of its own (seed, purpose, index).
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+
+def generator(seed: int, *purpose: str | int) -> np.random.Generator:
+    """Return the NumPy generator of a purpose.
+
+    Args:
+        seed: the user's seed, 0 or greater.
+        purpose: names and indices that tell this use apart from all others,
+            for example ``generator(0, "training", epoch, step)``.
+    """
+    words = [zlib.crc32(p.encode()) if isinstance(p, str) else int(p) for p in purpose]
+    return np.random.default_rng([seed, len(words), *words])
+
+
+def scene_seeds(random: np.random.Generator, count: int) -> np.ndarray:
+    """Draw one renderer seed a scene: int64 [count] in [0, 2**31)."""
+    return random.integers(0, 2**31, size=count, dtype=np.int64)
