@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from simtailor.errors import UserError, nearest_name
 
 SEED_SUFFIX = re.compile(r"\.seed(\d+)$")
+COMMAND_LINE = "command line (--config)"
+ABSENT = object()
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -25,7 +28,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class Section(BaseModel):
     """A part of the configuration; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 class Stage(Section):
@@ -124,7 +129,7 @@ class Evaluation(Section):
         0.2, description="Share of the target kept from the training for the verdict."
     )
     scenes: Annotated[int, Field(ge=20, strict=True)] = Field(
-        1000, description="Generated graphs that the attribute statistics are taken from."
+        10000, description="Generated graphs that the attribute statistics are taken from."
     )
     converged_below: Annotated[float, Field(gt=0, le=1)] = Field(
         0.05, description="Converged if the held-out MMD fell to this share of its start."
@@ -174,6 +179,7 @@ class Configuration(Section):
     results: str = Field("results", description="Folder of the results.")
     work: str = Field("work", description="Folder of intermediate files.")
     resources: str = Field("resources", description="Folder of caches and fetched packages.")
+    dag_targets: list[str] = Field(["all"], description="What the target 'dag' draws.")
     metasim: MetaSim = MetaSim()
 
 
@@ -187,7 +193,7 @@ def load_configuration(values: Mapping[str, Any], files: Iterable[str | Path]) -
     Raises:
         UserError: names file, key, value and the nearest valid name.
     """
-    return _validate(Configuration, values, [Path(f) for f in files], ())
+    return _validate(Configuration, values, [_Layer(values, [Path(f) for f in files])])
 
 
 def load_experiment(
@@ -210,23 +216,18 @@ def load_experiment(
         known = experiment_names(configuration)
         raise UserError(
             f"no experiment '{base}': neither {own_file} nor the key metasim.experiments.{base} "
-            f"exists. Known: {', '.join(known)}." + nearest_name(base, known)
+            f"exists. Known: {', '.join(known) or 'none'}." + nearest_name(base, known)
         )
     own = _read_yaml(own_file) if own_file.exists() else {}
-    values = merged(configuration.metasim.defaults, own)
-    # A target has one source: an override replaces the other kind.
-    values = merged(values, over or {})
-    target, over_target = values.get("target"), (over or {}).get("target")
-    if isinstance(target, dict) and isinstance(over_target, dict):
-        for kind, other in (("folder", "grammar"), ("grammar", "folder")):
-            if over_target.get(kind) and not over_target.get(other):
-                target.pop(other, None)
-    paths = [
-        ([Path(f) for f in files], ("metasim", "defaults")),
-        ([own_file] if own_file.exists() else [], ()),
-        ([Path(f) for f in files], ("metasim", "experiments", base)),
-    ]
-    experiment = _validate_layers(Experiment, values, paths)
+    values = _over_target(configuration.metasim.defaults, own)
+    values = _over_target(values, over or {})
+    given = [Path(f) for f in files]
+    layers = [_Layer(configuration.metasim.defaults, given, ("metasim", "defaults"))]
+    if own_file.exists():
+        layers.append(_Layer(own, [own_file]))
+    if over is not None:
+        layers.append(_Layer(over, given, ("metasim", "experiments", base)))
+    experiment = _validate(Experiment, values, layers)
     suffix = SEED_SUFFIX.search(name)
     seed = int(suffix.group(1)) if suffix else experiment.seed
     seed = configuration.seed if seed is None else seed
@@ -250,10 +251,25 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
+def _over_target(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``merged``; a target of one kind in ``second`` replaces one of the other kind.
+
+    A target has one source, so a folder laid over a grammar is no contradiction.
+    """
+    target, over = first.get("target"), second.get("target")
+    if isinstance(target, Mapping) and isinstance(over, Mapping):
+        kinds = {"grammar", "folder"}
+        named = {kind for kind in kinds if over.get(kind) is not None}
+        if len(named) == 1:
+            dropped = kinds - named
+            first = {**first, "target": {k: v for k, v in target.items() if k not in dropped}}
+    return merged(first, second)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a date out of range: ValueError
         raise UserError(f"{path}: cannot read this file as YAML: {error}") from error
     if values is None:
         return {}
@@ -262,43 +278,32 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _validate(
-    model: type[Section], values: Mapping[str, Any], files: list[Path], prefix: tuple[str, ...]
-) -> Any:
-    return _validate_layers(model, values, [(files, prefix)])
-
-
-def _validate_layers(
-    model: type[Section],
-    values: Mapping[str, Any],
-    layers: list[tuple[list[Path], tuple[str, ...]]],
-) -> Any:
+def _validate(model: type[Section], values: Mapping[str, Any], layers: list[_Layer]) -> Any:
+    """Return the model of ``values``, merged from ``layers`` of which the last holds."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = []
-        for problem in error.errors():
-            location = tuple(p for p in problem["loc"] if not str(p).startswith("function-"))
-            where = _find(location, layers)
-            text = f"{where}: {'.'.join(str(p) for p in location) or 'configuration'}: "
-            if problem["type"] == "extra_forbidden":
-                names = _names_at(model, location[:-1])
-                text += "unknown key." + nearest_name(str(location[-1]), names)
-                text += f" Known: {', '.join(names)}."
-            elif problem["type"] == "missing":
-                text += "this key is missing"
-            else:
-                message = problem["msg"].removeprefix("Value error, ")
-                text += (
-                    message
-                    if problem["type"] == "value_error"
-                    else (f"{message}, got {problem['input']!r}")
-                )
-                if problem["type"] == "literal_error":
-                    choices = re.findall(r"'([^']*)'", problem["msg"])
-                    text += "." + nearest_name(str(problem["input"]), choices)
-            problems.append(text)
+        problems = [_describe(model, problem, layers) for problem in error.errors()]
         raise UserError("\n".join(problems)) from None
+
+
+def _describe(model: type[Section], problem: Any, layers: list[_Layer]) -> str:
+    """Return one line: where, key, what is wrong with the value, and the nearest valid name."""
+    location, kind, value = problem["loc"], problem["type"], problem["input"]
+    where, prefix = _find(location, layers)
+    text = f"{where}: {'.'.join(str(p) for p in (*prefix, *location)) or 'configuration'}: "
+    if kind == "extra_forbidden":
+        names = _names_at(model, location[:-1])
+        nearest = nearest_name(str(location[-1]), names)
+        return f"{text}unknown key.{nearest} Known: {', '.join(names)}."
+    if kind == "missing":
+        return text + "this key is missing"
+    if kind == "value_error":
+        return text + problem["msg"].removeprefix("Value error, ")
+    text += f"{problem['msg']}, got {value!r}"
+    if kind == "literal_error":
+        text += "." + nearest_name(str(value), re.findall(r"'([^']*)'", problem["msg"]))
+    return text
 
 
 def _names_at(model: type[Section], location: tuple[Any, ...]) -> list[str]:
@@ -311,38 +316,96 @@ def _names_at(model: type[Section], location: tuple[Any, ...]) -> list[str]:
     return list(current.model_fields)
 
 
-def _find(location: tuple[Any, ...], layers: list[tuple[list[Path], tuple[str, ...]]]) -> str:
-    """Return the last file that holds the key, with its line; else a file that should."""
-    for files, prefix in reversed(layers):
-        for path in reversed(files):
-            line = _line(path, (*prefix, *location))
-            if line is not None:
-                return f"{path}:{line}"
-    holders = [path for files, _ in layers for path in files]
-    return (
-        str(holders[-1])
-        if holders and len(layers) == 1 and not location
-        else (
-            str(next((f[-1] for f, prefix in layers if f and not prefix), "command line"))
-            if len(layers) > 1
-            else "command line (--config)"
-        )
-    )
+@dataclass(frozen=True)
+class _Layer:
+    """Values of one origin among those that are merged.
+
+    Attributes:
+        values: the values under ``prefix``, merged from ``files`` and the command line.
+        files: in the order in which they were merged.
+        prefix: where the values stand in the files.
+    """
+
+    values: Mapping[str, Any]
+    files: list[Path]
+    prefix: tuple[str, ...] = ()
+
+    def origin(self, location: tuple[Any, ...]) -> str | None:
+        """Return the file and line that set a key, or the command line; None if nothing did."""
+        value = _value_at(self.values, location)
+        if value is ABSENT:
+            return None
+        contents = [(path, _contents(path)) for path in self.files]
+        key = (*self.prefix, *location)
+        in_files: dict[str, Any] = {}
+        for _, content in contents:
+            in_files = merged(in_files, content)
+        if not _same(_value_at(in_files, key), value):
+            return COMMAND_LINE
+        for path, content in reversed(contents):
+            if _value_at(content, key) is not ABSENT:
+                line = _line(path, key)
+                return f"{path}:{line}" if line else str(path)
+        return COMMAND_LINE
+
+
+def _find(location: tuple[Any, ...], layers: list[_Layer]) -> tuple[str, tuple[str, ...]]:
+    """Return where a key was set last, and the prefix under which it stands there.
+
+    A key that is missing everywhere belongs into the experiment's own file, or else into
+    whatever names the experiment.
+    """
+    for layer in reversed(layers):
+        origin = layer.origin(location)
+        if origin:
+            return origin, layer.prefix
+    own = next((layer for layer in layers if not layer.prefix and layer.files), None)
+    if own:
+        return str(own.files[-1]), ()
+    return layers[-1].origin(()) or COMMAND_LINE, layers[-1].prefix
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    try:
+        return _read_yaml(path)
+    except UserError:
+        return {}
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Return whether two values read the same: True is not 1, and NaN is NaN."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first == second
+    return repr(first) == repr(second)
+
+
+def _value_at(values: Any, location: tuple[Any, ...]) -> Any:
+    """Return the value of a key at any depth, or ABSENT."""
+    for part in location:
+        if isinstance(values, Mapping):
+            # The names of keys that are no strings reach error messages as strings.
+            values = next((v for k, v in values.items() if k == part or str(k) == part), ABSENT)
+        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+            values = values[part]
+        else:
+            return ABSENT
+    return values
 
 
 def _line(path: Path, location: tuple[Any, ...]) -> int | None:
     """Return the line of a key in a YAML file, counted from 1, or None."""
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError):
         return None
     mark = None
     for part in location:
         if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if pair is None:
+            pairs = [(k, v) for k, v in node.value if k.value == str(part)]
+            if not pairs:
                 return None
-            mark, node = pair[0].start_mark, pair[1]
+            key, node = pairs[-1]  # of a key that stands twice the last one holds
+            mark = key.start_mark
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
             if part >= len(node.value):
                 return None

@@ -45,11 +45,8 @@ class MaximumMeanDiscrepancy:
             if len(reference):
                 medians.append(_squared_distances(reference[i].detach(), level).median())
             scale = torch.stack(medians).clamp_min(1e-8)
-            low, high = scale.min().log(), scale.max().log()
-            # Geometric middle of both medians: near and far are covered by the same factors.
-            centre = torch.stack(sorted({float(low): low, float(high): high}.values()))
-            grid = (centre[:, None] + torch.tensor(list(factors)).log()).exp().flatten()
-            self.bandwidths.append(grid)
+            # The factors go with both medians, so that near and far are covered.
+            self.bandwidths.append((scale.unique()[:, None] * scale.new_tensor(factors)).flatten())
         self._target_term = [
             self._mean_within(self._kernel(_squared_distances(level, level), i))
             for i, level in enumerate(self.target)
@@ -63,6 +60,12 @@ class MaximumMeanDiscrepancy:
             across = self._kernel(_squared_distances(level, target), i).mean()
             total = total + within + self._target_term[i] - 2 * across
         return total
+
+    def kernel(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the kernel matrix [n, n] of a sample, summed over the levels."""
+        return torch.stack(
+            [self._kernel(_squared_distances(level, level), i) for i, level in enumerate(features)]
+        ).sum(0)
 
     def _kernel(self, squared: torch.Tensor, level: int) -> torch.Tensor:
         bandwidths = self.bandwidths[level]

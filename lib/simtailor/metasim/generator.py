@@ -54,6 +54,7 @@ class Generator(nn.Module):
 
     def __init__(self, layout: SceneGraphLayout, prior: SceneGraphBatch) -> None:
         super().__init__()
+        self.layout = layout
         self.class_count = len(layout.class_names)
         mean, spread = prior_statistics(layout, prior)
         turn = np.where(layout.maximum > 0, layout.period / np.maximum(layout.maximum, 1e-9), 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from simtailor.errors import UserError
 from simtailor.files import staged
@@ -62,7 +62,9 @@ def image_files(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: target.folder: no such folder")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+    )
     if len(files) < FEWEST_IMAGES:
         raise UserError(
             f"{folder}: target.folder: found {len(files)} images ({', '.join(IMAGE_SUFFIXES)}), "
@@ -90,13 +92,8 @@ def read_target(folder: str | Path, size: int, most: int, seed: int) -> TargetIm
     for file in files:
         try:
             with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened).convert("RGB")
-        except (
-            OSError,
-            UnidentifiedImageError,
-            Image.DecompressionBombError,
-            SyntaxError,
-        ) as error:
+                image = _as_rgb(ImageOps.exif_transpose(opened))
+        except Exception as error:  # decoders of damaged files raise errors of many kinds
             broken.append(f"{file}: {error}")
             continue
         sizes.add(image.size)
@@ -115,3 +112,9 @@ def read_target(folder: str | Path, size: int, most: int, seed: int) -> TargetIm
             f"images of {listed}{more} were cut to a square and resized to {size} x {size}"
         )
     return TargetImages(np.stack(images), None, notes)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow would clip these to white instead of scaling
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")

@@ -33,12 +33,13 @@ from simtailor.metasim.generator import (
 from simtailor.render.gradient import images_as_tensor, render_with_gradient
 from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
-from simtailor.scene.graph import SceneGraphBatch
+from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 from simtailor.seeds import generator as random_generator
 
 PROGRESS_COLUMNS = ("epoch", "mmd", "seconds", "renders")
 PRIOR_SAMPLE = 4000
 PRETRAINING_SCENES = 1000
+BANDWIDTH_SCENES = 100
 FINAL_LEARNING_RATE = 0.1
 
 
@@ -110,15 +111,10 @@ class Trainer:
         self.device = torch.device(device)
         self.grammar = grammar
         self.generator = make_generator(experiment, grammar, renderer).to(self.device)
-        self.layout = self.generator_layout
+        self.layout = self.generator.layout
         self.steps = self._difference_steps()
         self.fingerprint = _fingerprint(experiment, grammar, target_images)
-        self.search_renders = 0
         self._target_images = target_images
-
-    @property
-    def generator_layout(self):
-        return effective_layout(self.grammar, self.renderer)
 
     def train(
         self, checkpoint: str | Path | None = None, report: Callable[[str], None] = print
@@ -182,7 +178,8 @@ class Trainer:
                         staging,
                     )
             report(
-                f"epoch {epoch}/{total}  mmd {loss:.4f}  {progress.renders} renders  {seconds:.0f} s"
+                f"epoch {epoch}/{total}  mmd {loss:.4f}  {progress.renders} renders  "
+                f"{seconds:.0f} s"
             )
         self.generator.load_state_dict(progress.weights[-1])
         return progress
@@ -198,7 +195,7 @@ class Trainer:
         graphs = self._sample("start", self.settings.batch_size * 2)
         with torch.no_grad():
             loss = self.discrepancy(graphs, torch.from_numpy(graphs.features).to(self.device))
-        renders = len(graphs)
+        renders = len(graphs) + BANDWIDTH_SCENES
         untrained = _copy(self.generator.state_dict())
         if isinstance(self.generator, GraphConvolutionalGenerator):
             self._pretrain(report)
@@ -307,7 +304,7 @@ class Trainer:
     def _prepare_discrepancy(self) -> None:
         settings = self.experiment.discrepancy
         sizes = tuple(settings.pyramid)
-        graphs = self._sample("bandwidth", 100)
+        graphs = self._sample("bandwidth", BANDWIDTH_SCENES)
         images = images_as_tensor(self.renderer.render(graphs).images).to(self.device)
         target = images_as_tensor(self._target_images).to(self.device)
         self._mmd = MaximumMeanDiscrepancy(
@@ -327,7 +324,7 @@ class Trainer:
         return state
 
 
-def effective_layout(grammar: Grammar, renderer: Renderer):
+def effective_layout(grammar: Grammar, renderer: Renderer) -> SceneGraphLayout:
     """Return the grammar's layout, mutable only where the renderer looks at the entry."""
     layout = grammar.layout
     return layout.with_mutable(layout.mutable & renderer.effective(layout))

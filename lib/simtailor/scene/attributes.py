@@ -61,7 +61,8 @@ def mean_and_spread(values: np.ndarray, period: float = 0.0) -> tuple[float, flo
     phase = np.exp(2j * np.pi * values / period).mean()
     centre = np.angle(phase) * period / (2 * np.pi)
     deviation = wrapped(values - centre, period)
-    centre = float((centre + deviation.mean()) % period)
+    # A tiny negative angle modulo the period is the period itself, hence twice.
+    centre = float((centre + deviation.mean()) % period % period)
     return centre, float(wrapped(values - centre, period).std())
 
 

@@ -27,6 +27,7 @@ from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 from simtailor.seeds import scene_seeds
 
 DISTRIBUTIONS = ("Deterministic", "Gaussian", "Uniform")
+SMALLEST_MAXIMUM = 1e-6
 NODE_KEYS = ("class", "attributes", "num_child", "child")
 
 
@@ -93,11 +94,11 @@ class Grammar:
         """Read a grammar file in the published JSON format."""
         try:
             text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot read this grammar file: {error}") from error
         try:
-            tree = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+            tree = json.loads(text, parse_constant=_reject_number, parse_float=_finite_float)
+        except (ValueError, RecursionError) as error:  # ValueError: also overlong integers
             raise UserError(f"{path}: not valid JSON: {error}") from error
         return cls(tree, str(path))
 
@@ -152,6 +153,17 @@ class Grammar:
             maximum=maximum,
             mutable=mutable,
         )
+
+
+def _reject_number(name: str) -> None:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _finite_float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {digits} is too large")
+    return value
 
 
 def _parse(tree: Any, source: str) -> list[GrammarNode]:
@@ -231,9 +243,10 @@ def _parse_attributes(value: Any, fail: _Failure) -> tuple[dict[str, Distributio
                     + suggestion,
                 )
         constants[name] = entry
-    constants.setdefault("immutable", True)
-    if not isinstance(constants["immutable"], bool):
-        raise fail("attributes.immutable", f"expected true or false, got {value['immutable']!r}")
+    immutable = value.get("immutable", True)
+    if not isinstance(immutable, bool):
+        raise fail("attributes.immutable", f"expected true or false, got {immutable!r}")
+    constants["immutable"] = immutable
     return distributions, constants
 
 
@@ -242,8 +255,10 @@ def _parse_distribution(name: str, entry: list[Any], fail: _Failure) -> Distribu
     if len(entry) != 4 or not all(_is_number(v) for v in entry[1:]):
         raise fail(key, f"expected [{entry[0]!r}, number, number, maximum], got {entry!r}")
     kind, first, second, maximum = entry[0], *(float(v) for v in entry[1:])
-    if maximum <= 0:
-        raise fail(key, f"the maximum (last entry) must be greater than 0, got {maximum:g}")
+    if maximum < SMALLEST_MAXIMUM:
+        raise fail(
+            key, f"the maximum (last entry) must be at least {SMALLEST_MAXIMUM:g}, got {maximum:g}"
+        )
     if kind == "Gaussian" and second < 0:
         raise fail(key, f"the standard deviation must not be negative, got {second:g}")
     if kind == "Uniform" and second < first:

@@ -55,11 +55,13 @@ class SceneGraphLayout:
         return np.array([attribute(name).period for name in self.features], dtype=np.float32)
 
     def entry_name(self, node: int, feature: int) -> str:
-        """Return the shortest unambiguous name of an entry: ``yaw`` or ``object.yaw``."""
-        name = self.features[feature]
+        """Return the shortest unambiguous name: ``yaw``, ``object.yaw`` or ``object2.yaw``."""
+        name, node_name = self.features[feature], self.node_names[node]
         if int(self.mutable[:, feature].sum()) <= 1:
             return name
-        return f"{self.node_names[node]}.{name}"
+        if self.node_names.count(node_name) > 1:
+            node_name += str(1 + self.node_names[:node].count(node_name))
+        return f"{node_name}.{name}"
 
     def entries(self) -> list[tuple[int, int]]:
         """Return the (node, feature) pairs of all mutable entries."""

@@ -11,6 +11,7 @@ import numpy as np
 import warp as wp
 
 from simtailor.assets.mesh import Material, Mesh
+from simtailor.errors import UserError
 from simtailor.render.raycast import kernels
 from simtailor.render.raycast.environment import Environment
 from simtailor.render.raycast.scenes import Scenes
@@ -21,11 +22,35 @@ CUDA_CHUNK_PIXELS = 1 << 25  # pixels of one launch on a GPU; bounds the memory 
 
 def use_kernel_cache(folder: str | Path | None) -> None:
     """Keep compiled kernels in ``folder``; takes effect before the first renderer is made."""
-    wp.config.log_level = wp.LOG_WARNING if hasattr(wp, "LOG_WARNING") else None
-    wp.config.quiet = True
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         wp.config.kernel_cache_dir = str(Path(folder).resolve())
+
+
+def compile_kernels(cache: str | Path, device: str) -> str:
+    """Compile all kernels into ``cache`` / kernels and return a line that says for what.
+
+    Raises:
+        UserError: the device does not exist on this machine.
+    """
+    use_kernel_cache(Path(cache) / "kernels")
+    chosen = warp_device(device)
+    wp.load_module(kernels, device=chosen)
+    return f"warp {wp.__version__} on {chosen.name}"
+
+
+def warp_device(name: str) -> wp.Device:
+    """Return Warp's device, or raise a UserError that says what there is."""
+    wp.config.quiet = True  # before Warp 1.12
+    wp.config.log_level = getattr(wp, "LOG_WARNING", 30)
+    wp.init()
+    try:
+        return wp.get_device(name)
+    except (RuntimeError, ValueError) as error:
+        known = ", ".join(device.alias for device in wp.get_devices())
+        raise UserError(
+            f"configuration key 'device': this machine has no device '{name}'; it has: {known}"
+        ) from error
 
 
 class RayCaster:
@@ -50,9 +75,7 @@ class RayCaster:
         device: str = "cpu",
         threads: int | None = None,
     ) -> None:
-        wp.config.quiet = True
-        wp.init()
-        self.device = wp.get_device(device)
+        self.device = warp_device(device)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self.threads = max(1, threads or cores or 1)
         # Warp's CPU kernels run on one thread and release the interpreter's lock, so one

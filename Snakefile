@@ -1,0 +1,30 @@
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from simtailor.config import experiment_names, load_configuration, load_experiment
+from simtailor.errors import UserError
+from simtailor.metasim.inputs import checked_grammars, folder_state
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/renderer.smk"
+include: "rules/metasim.smk"
+include: "rules/dag.smk"
+
+
+localrules:
+    all,
+    dag,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/metasim/tyol_1attr",

@@ -1,0 +1,81 @@
+"""Files made from the typed configuration: JSON schemas for editors and the reference page.
+
+``python -m simtailor.documentation`` writes them; a test fails where they are out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from simtailor.config import Configuration, Experiment
+from simtailor.files import staged
+
+HEADER = """# Configuration
+
+Made by `python -m simtailor.documentation` from `lib/simtailor/config.py`; do not edit.
+
+Values come, each over the one before, from the defaults here, `metasim.defaults` in
+`config/config.yaml`, the experiment's own file in `config/experiments/`, and
+`metasim.experiments.NAME` in any file given with `--configfile`. A wrong key or value stops
+the run before any job, with the file, the line, the key and the nearest valid name.
+"""
+
+
+def generated_files() -> dict[str, str]:
+    """Return the text of each generated file by its path from the project's root."""
+    return {
+        "config/schema.json": _schema(Configuration),
+        "config/experiment.schema.json": _schema(Experiment),
+        "docs/configuration.md": _reference(),
+    }
+
+
+def _schema(model: type[BaseModel]) -> str:
+    return json.dumps(model.model_json_schema(), indent=2) + "\n"
+
+
+def _reference() -> str:
+    parts = [HEADER]
+    for title, model in (
+        ("The project (`config/config.yaml`)", Configuration),
+        ("An experiment (`config/experiments/NAME.yaml`)", Experiment),
+    ):
+        parts.append(f"## {title}\n")
+        parts.append("| key | default | meaning |\n|---|---|---|")
+        parts.extend(_rows(model, ""))
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _rows(model: type[BaseModel], prefix: str) -> list[str]:
+    rows = []
+    for name, field in model.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            rows += _rows(section, f"{prefix}{name}.")
+        else:
+            rows.append(f"| `{prefix}{name}` | {_default(field)} | {field.description or ''} |")
+    return rows
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value: Any = field.default
+    return "–" if value is None else f"`{json.dumps(value)}`"
+
+
+def main() -> None:
+    """Write all generated files into the current folder."""
+    for path, text in generated_files().items():
+        with staged(Path(path)) as staging:
+            staging.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

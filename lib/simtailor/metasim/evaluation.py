@@ -1,0 +1,137 @@
+"""Did the training work? Attribute statistics, held-out discrepancy and a plain verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from simtailor.config import Experiment
+from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
+from simtailor.metasim.features import image_pyramid
+from simtailor.render.gradient import images_as_tensor
+from simtailor.scene.attributes import attribute, mean_and_spread, wasserstein_distance
+from simtailor.scene.graph import SceneGraphLayout
+from simtailor.seeds import generator
+
+PERMUTATIONS = 500
+TOLD_APART_BELOW = 0.01
+
+
+@dataclass(frozen=True)
+class HeldOutComparison:
+    """Comparison of generated images with target images that the training never saw.
+
+    Attributes:
+        start, end: unbiased squared MMD before and after the training.
+        p_value: share of random splits of both sets whose MMD is at least ``end`` (the
+            permutation test of Gretton et al. 2012); small where they can be told apart.
+    """
+
+    start: float
+    end: float
+    p_value: float
+
+    @property
+    def share_left(self) -> float:
+        """What is left of the discrepancy at the start, at least 0."""
+        return max(self.end, 0.0) / max(self.start, 1e-12)
+
+
+def compare_with_held_out(
+    experiment: Experiment, before: np.ndarray, after: np.ndarray, held_out: np.ndarray
+) -> HeldOutComparison:
+    """Compare images, uint8 [n, S, S, 3] each, with the held-out target [m, S, S, 3]."""
+    settings = experiment.discrepancy
+    levels = [
+        image_pyramid(images_as_tensor(images), tuple(settings.pyramid))
+        for images in (before, after, held_out)
+    ]
+    discrepancy = MaximumMeanDiscrepancy(
+        levels[2], levels[0], factors=settings.bandwidth_factors, unbiased=True
+    )
+    end = float(discrepancy(levels[1]))
+    count = len(after)
+    pooled = [torch.cat([a, t]) for a, t in zip(levels[1], levels[2], strict=True)]
+    kernel = discrepancy.kernel(pooled)
+    random = generator(int(experiment.seed or 0), "permutations")
+    exceeding = 0
+    for _ in range(PERMUTATIONS):
+        order = torch.from_numpy(random.permutation(len(kernel)))
+        exceeding += _mmd_of_split(kernel, order[:count], order[count:]) >= end
+    return HeldOutComparison(
+        start=float(discrepancy(levels[0])),
+        end=end,
+        p_value=(exceeding + 1) / (PERMUTATIONS + 1),
+    )
+
+
+def _mmd_of_split(kernel: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> float:
+    """Return the unbiased MMD of two parts of a pooled sample with kernel matrix [n, n]."""
+
+    def within(part: torch.Tensor) -> torch.Tensor:
+        block = kernel[part][:, part]
+        return (block.sum() - block.diagonal().sum()) / (len(part) * (len(part) - 1))
+
+    return float(within(first) + within(second) - 2 * kernel[first][:, second].mean())
+
+
+def attribute_table(
+    layout: SceneGraphLayout,
+    prior: np.ndarray,
+    generated: np.ndarray,
+    target: np.ndarray | None,
+) -> dict[str, dict[str, Any]]:
+    """Return the statistics of every mutable entry, in the attribute's own unit.
+
+    Args:
+        prior, generated, target: values [n, N, F]; the target's are None where it is a
+            folder of images.
+    """
+    table = {}
+    for node, feature in layout.entries():
+        known = attribute(layout.features[feature])
+
+        def statistics(values: np.ndarray | None) -> dict[str, float] | None:
+            if values is None:
+                return None
+            mean, spread = mean_and_spread(values[:, node, feature], known.period)  # noqa: B023
+            return {"mean": round(mean, 6), "std": round(spread, 6)}
+
+        def distance(values: np.ndarray) -> float | None:
+            if target is None:
+                return None
+            pair = (values[:, node, feature], target[:, node, feature])  # noqa: B023
+            return round(wasserstein_distance(*pair, known.period), 6)  # noqa: B023
+
+        table[layout.entry_name(node, feature)] = {
+            "unit": known.unit,
+            "prior": statistics(prior),
+            "target": statistics(target),
+            "generated": statistics(generated),
+            "wasserstein": distance(generated),
+            "wasserstein_prior": distance(prior),
+        }
+    return table
+
+
+def verdict(comparison: HeldOutComparison, converged_below: float) -> tuple[bool, str]:
+    """Return whether the training converged, and one sentence that says why."""
+    share = comparison.share_left
+    fell = (
+        f"the discrepancy to held-out target images went from {comparison.start:.3g} to "
+        f"{comparison.end:.3g} ({share:.1%} left; below {converged_below:.0%} counts as converged)"
+    )
+    apart = comparison.p_value < TOLD_APART_BELOW
+    test = (
+        f"a permutation test {'still tells' if apart else 'cannot tell'} generated from target "
+        f"images apart (p = {comparison.p_value:.3f})"
+    )
+    if share < converged_below:
+        return True, f"Converged: {fell}, and {test}."
+    advice = (
+        "Train for longer, search more candidates, or check that the renderer can reach the target."
+    )
+    return False, f"Not converged: {fell}; {test}. {advice}"

@@ -1,0 +1,48 @@
+"""What is checked of an experiment while the workflow is planned, before any job starts."""
+
+from __future__ import annotations
+
+import hashlib
+
+from simtailor.config import Experiment, Target
+from simtailor.errors import UserError
+from simtailor.metasim.target import image_files
+from simtailor.scene.grammar import Grammar
+
+
+def checked_grammars(experiment: Experiment) -> dict[str, str]:
+    """Return the experiment's grammar files by role, after reading and comparing them.
+
+    Raises:
+        UserError: a file is absent or malformed, or the target's grammar lacks what the
+            prior's may change.
+    """
+    files = {"grammar": experiment.grammar}
+    prior = Grammar.read(experiment.grammar)
+    if experiment.target.grammar is not None:
+        files["target_grammar"] = experiment.target.grammar
+        target = Grammar.read(experiment.target.grammar).layout
+        for node, feature in prior.layout.entries():
+            name = prior.layout.features[feature]
+            owner = prior.layout.node_names[node]
+            if owner not in target.node_names or name not in target.features:
+                raise UserError(
+                    f"{experiment.target.grammar}: no node '{owner}' with the attribute "
+                    f"'{name}', which {experiment.grammar} lets the generator change"
+                )
+    return files
+
+
+def folder_state(target: Target) -> str:
+    """Return a digest of names, sizes and times of a folder's images; empty for a grammar.
+
+    Raises:
+        UserError: the folder is absent or holds too few images.
+    """
+    if target.folder is None:
+        return ""
+    digest = hashlib.sha256()
+    for file in image_files(target.folder):
+        status = file.stat()
+        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

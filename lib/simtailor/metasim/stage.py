@@ -1,0 +1,102 @@
+"""The jobs of the Meta-Sim stage, one function a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simtailor.config import Experiment
+from simtailor.metasim.results import TrainedExperiment, assemble
+from simtailor.metasim.target import TargetImages, read_target, render_target
+from simtailor.metasim.training import Trainer, split_target
+from simtailor.render.renderer import Renderer, create_renderer
+from simtailor.scene.grammar import Grammar
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a job runs.
+
+    Attributes:
+        device: ``cpu`` or a CUDA device; threads: cores to render on; cache: folder.
+    """
+
+    device: str
+    threads: int
+    cache: str
+
+    def renderer(self, experiment: Experiment) -> AbstractContextManager[Renderer]:
+        """Create the experiment's renderer."""
+        # The network is small and the renderer takes the cores. One thread keeps sums in
+        # one order, so that the result does not depend on the number of cores.
+        torch.set_num_threads(1)
+        return create_renderer(
+            experiment.renderer,
+            **experiment.stage.model_dump(),
+            device=self.device,
+            threads=self.threads,
+            cache=self.cache,
+        )
+
+
+def experiment_from(settings: dict[str, Any]) -> Experiment:
+    """Return the experiment of a rule's parameters."""
+    return Experiment.model_validate(settings)
+
+
+def make_target(
+    experiment: Experiment, machine: Machine, output: str, report: Callable[[str], None]
+) -> None:
+    """Render or read the target and write it."""
+    seed = int(experiment.seed or 0)
+    if experiment.target.folder is not None:
+        size = experiment.stage.image_size
+        target = read_target(experiment.target.folder, size, experiment.target.images, seed)
+    else:
+        grammar = Grammar.read(str(experiment.target.grammar))
+        with machine.renderer(experiment) as renderer:
+            target = render_target(grammar, renderer, experiment.target.images, seed)
+    for note in target.notes:
+        report(note)
+    target.write(output)
+    report(f"{len(target.images)} target images")
+
+
+def train(
+    experiment: Experiment,
+    machine: Machine,
+    target: str,
+    output: str,
+    checkpoint: str,
+    report: Callable[[str], None],
+) -> None:
+    """Train the generator; resumes from ``checkpoint`` and removes it at the end."""
+    images = TargetImages.read(target).images
+    part, _ = split_target(images, experiment.evaluation.held_out, int(experiment.seed or 0))
+    grammar = Grammar.read(experiment.grammar)
+    with machine.renderer(experiment) as renderer:
+        trainer = Trainer(experiment, grammar, renderer, images[part], machine.device)
+        progress = trainer.train(checkpoint, report)
+    progress.write(output)
+    Path(checkpoint).unlink(missing_ok=True)
+
+
+def make_results(
+    name: str, experiment: Experiment, machine: Machine, target: str, training: str, output: str
+) -> None:
+    """Assemble the results directory."""
+    with machine.renderer(experiment) as renderer:
+        trained = TrainedExperiment(
+            name=name,
+            experiment=experiment,
+            grammar=Grammar.read(experiment.grammar),
+            renderer=renderer,
+            target=TargetImages.read(target),
+            folder=Path(training),
+        )
+        assemble(trained, output)

@@ -1,0 +1,29 @@
+rule dag:
+    input:
+        f"{RESULTS}/dag/jobs.svg",
+        f"{RESULTS}/dag/rules.svg",
+        f"{RESULTS}/dag/rules.mmd",
+
+
+rule draw_dag:
+    output:
+        jobs=f"{RESULTS}/dag/jobs.svg",
+        rules=f"{RESULTS}/dag/rules.svg",
+        mermaid=f"{RESULTS}/dag/rules.mmd",
+    log:
+        "logs/dag.log",
+    benchmark:
+        "logs/benchmarks/dag.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        snakefile=workflow.main_snakefile,
+        config=config,
+        targets=CONFIGURATION.dag_targets,
+    message:
+        "Draw the job graph and the rule graph"
+    script:
+        "../workflow_scripts/draw_dag.py"

@@ -1,0 +1,104 @@
+def grammars_of(wildcards):
+    """Return the grammar files, checked now so that no job starts on a malformed one."""
+    return or_workflow_error(checked_grammars, experiment_of(wildcards))
+
+
+def folder_state_of(wildcards):
+    """Return a digest of the user's target folder: changed images start the stage again."""
+    return or_workflow_error(folder_state, experiment_of(wildcards).target)
+
+
+rule metasim_target:
+    input:
+        unpack(grammars_of),
+        renderer=rules.compile_renderer.output,
+    output:
+        f"{WORK}/metasim/{{experiment}}/target.npz",
+    log:
+        "logs/metasim/{experiment}/target.log",
+    benchmark:
+        "logs/benchmarks/metasim/{experiment}/target.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: RENDER_THREADS
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of,
+        folder_state=folder_state_of,
+        device=CONFIGURATION.device,
+        cache=RESOURCES,
+    message:
+        "Make the target images of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/metasim_target.py"
+
+
+rule metasim_train:
+    input:
+        unpack(grammars_of),
+        renderer=rules.compile_renderer.output,
+        images=rules.metasim_target.output,
+    output:
+        progress=f"{WORK}/metasim/{{experiment}}/training/progress.csv",
+        history=f"{WORK}/metasim/{{experiment}}/training/history.safetensors",
+    log:
+        "logs/metasim/{experiment}/train.log",
+    benchmark:
+        "logs/benchmarks/metasim/{experiment}/train.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: RENDER_THREADS
+    resources:
+        mem_mb=2000,
+        runtime=120,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of,
+        # Not an output: Snakemake deletes the outputs of a job that was killed.
+        checkpoint=f"{WORK}/metasim/{{experiment}}/checkpoint.pt",
+        device=CONFIGURATION.device,
+        cache=RESOURCES,
+    message:
+        "Train {wildcards.experiment}"
+    script:
+        "../workflow_scripts/metasim_train.py"
+
+
+rule metasim_results:
+    input:
+        unpack(grammars_of),
+        renderer=rules.compile_renderer.output,
+        images=rules.metasim_target.output,
+        progress=rules.metasim_train.output.progress,
+        history=rules.metasim_train.output.history,
+    output:
+        report(
+            directory(f"{RESULTS}/metasim/{{experiment}}"),
+            patterns=["{figure}.png", "progress/{figure}.png", "{figure}.gif"],
+            caption="../docs/captions/metasim.rst",
+            category="Meta-Sim",
+            subcategory="{experiment}",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "logs/metasim/{experiment}/results.log",
+    benchmark:
+        "logs/benchmarks/metasim/{experiment}/results.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: RENDER_THREADS
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of,
+        device=CONFIGURATION.device,
+        cache=RESOURCES,
+    message:
+        "Assemble results/metasim/{wildcards.experiment}"
+    script:
+        "../workflow_scripts/metasim_results.py"

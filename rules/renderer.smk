@@ -1,0 +1,20 @@
+rule compile_renderer:
+    output:
+        f"{RESOURCES}/renderer-{CONFIGURATION.device.replace(':', '-')}.txt",
+    log:
+        "logs/compile_renderer.log",
+    benchmark:
+        "logs/benchmarks/compile_renderer.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        device=CONFIGURATION.device,
+        cache=RESOURCES,
+    message:
+        "Compile the ray caster's kernels once for {params.device}"
+    script:
+        "../workflow_scripts/compile_renderer.py"

@@ -1,0 +1,109 @@
+"""A copy of the project to run the workflow in, and a small configuration."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs", "run",
+         "pyproject.toml", "constraints.txt")  # fmt: skip
+
+SMALL = {
+    "target": {"images": 60},
+    "stage": {"image_size": 32},
+    "training": {
+        "epochs": 6,
+        "scenes_per_epoch": 20,
+        "batch_size": 20,
+        "search": {"candidates": 6, "scenes": 8},
+    },
+    "evaluation": {"scenes": 200, "key_epochs": 3, "saved_images": 4},
+}
+
+
+class Project:
+    """A copy of the project in a temporary folder."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder, self.cache = folder, cache
+        folder.mkdir(parents=True)
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part)
+            else:
+                shutil.copy(source, folder / part)
+
+    def configure(self, experiments: dict, **values: object) -> None:
+        """Write small.yaml, a second configuration file."""
+        values = {"resources": str(self.cache), **values, "metasim": {"experiments": experiments}}
+        (self.folder / "small.yaml").write_text(yaml.safe_dump(values))
+
+    def command(self, *targets: str, options: tuple[str, ...] = (), cores: int = 2) -> list[str]:
+        """Return the arguments of a Snakemake run."""
+        if (self.folder / "small.yaml").exists():
+            options = (*options, "--configfile", "small.yaml")
+        return ["snakemake", "--cores", str(cores), *options, "--", *targets]
+
+    def snakemake(
+        self, *targets: str, options: tuple[str, ...] = (), cores: int = 2
+    ) -> subprocess.CompletedProcess:
+        """Run Snakemake to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", *self.command(*targets, options=options, cores=cores)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def make(self, *targets: str, cores: int = 2) -> subprocess.CompletedProcess:
+        """Make targets, and fail the test with Snakemake's own words if that fails."""
+        finished = self.snakemake(*targets, cores=cores)
+        assert finished.returncode == 0, finished.stderr[-4000:]
+        return finished
+
+    def launch(self, *arguments: str) -> subprocess.Popen:
+        """Start ./run in a process group of its own, with the environment of the tests."""
+        venv = self.folder / "venv"
+        if not venv.exists():
+            # An environment that is up to date, so that the launcher does not install one.
+            venv.mkdir()
+            (venv / "bin").symlink_to(Path(sys.executable).parent)
+            files = "cat pyproject.toml constraints.txt | cksum > venv/simtailor.stamp"
+            subprocess.run(files, shell=True, cwd=self.folder, check=True)
+        return subprocess.Popen(
+            ["bash", "./run", *arguments],
+            cwd=self.folder,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "SIMTAILOR_VENV": str(venv)},
+        )
+
+
+@pytest.fixture(scope="session")
+def kernel_cache(tmp_path_factory):
+    """A cache of compiled kernels for all workflow runs of a test session."""
+    return tmp_path_factory.mktemp("resources")
+
+
+@pytest.fixture
+def project(tmp_path, kernel_cache):
+    """A fresh copy of the project."""
+    return Project(tmp_path / "project", kernel_cache)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, kernel_cache):
+    """A project whose small tyol_1attr is made, to look at only."""
+    project = Project(tmp_path_factory.mktemp("finished") / "project", kernel_cache)
+    project.configure({"tyol_1attr": SMALL})
+    project.make("results/metasim/tyol_1attr")
+    return project

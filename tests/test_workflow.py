@@ -1,0 +1,237 @@
+"""The workflow from end to end, on a small configuration, in a copy of the project."""
+
+import json
+import os
+import random
+import re
+import signal
+import time
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import yaml
+from conftest import SMALL
+from PIL import Image
+
+RESULT = "results/metasim/tyol_1attr"
+pytestmark = pytest.mark.slow
+
+
+def stable_bytes(folder):
+    """Return the bytes of all files; times of measurement are taken out."""
+    contents = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_dir() or name == ".snakemake_timestamp":
+            continue
+        data = path.read_bytes()
+        if name == "summary.json":
+            data = re.sub(rb'"seconds": [0-9.]+', b"", data)
+        if name.endswith("mmd.csv"):
+            data = b"\n".join(b",".join(row.split(b",")[i] for i in (0, 1, 3))
+                              for row in data.split())  # fmt: skip
+        contents[name] = data
+    return contents
+
+
+def test_results_directory_holds_all_that_is_promised(finished):
+    folder = finished.folder / RESULT
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["experiment"] == "tyol_1attr"
+    assert isinstance(summary["converged"], bool)
+    assert summary["verdict"].startswith(("Converged", "Not converged"))
+    # 100 for the bandwidths, 40 at the start, 6 candidates x 8 scenes, 6 epochs x 20 scenes
+    # x 3 renders.
+    assert summary["renders"] == 100 + 40 + 6 * 8 + 6 * 20 * 3
+    yaw = summary["attributes"]["yaw"]
+    assert yaw["unit"] == "degrees"
+    assert abs(yaw["prior"]["mean"] - 180) < 3
+    assert abs(yaw["target"]["mean"] - 90) < 5
+    assert yaw["wasserstein"] < yaw["wasserstein_prior"] / 4
+    header, *rows = (folder / "progress/mmd.csv").read_text().split()
+    assert header == "epoch,mmd,seconds,renders"
+    assert [row.split(",")[0] for row in rows] == [str(e) for e in range(7)]
+    for epoch in (0, 6):
+        assert len(list((folder / f"images/epoch_{epoch:04d}").glob("*.png"))) == 4
+        graphs = json.loads((folder / f"graphs/epoch_{epoch:04d}.json").read_text())
+        assert len(graphs) == 4
+        assert {"nodes", "links"} <= set(graphs[0])
+    assert len(list((folder / "images/target").glob("*.png"))) == 4
+    settings = yaml.safe_load((folder / "experiment.yaml").read_text())
+    assert settings["training"]["epochs"] == 6
+    for name in ("images.png", "attributes.png", "progress/mmd.png"):
+        pixels = np.asarray(Image.open(folder / name).convert("RGB"))
+        assert pixels.std() > 10, f"{name} is empty"
+    animation = Image.open(folder / "converging.gif")
+    assert animation.n_frames == 7
+    assert (folder / "generator.safetensors").stat().st_size > 100
+
+
+def test_images_show_what_their_graphs_say(finished):
+    """Image i of an epoch belongs to graph i: the slipper's long axis follows the yaw."""
+    folder = finished.folder / RESULT
+    for epoch in ("epoch_0000", "epoch_0006"):
+        graphs = json.loads((folder / f"graphs/{epoch}.json").read_text())
+        for i, graph in enumerate(graphs):
+            yaw = next(n["attr"]["yaw"] for n in graph["nodes"] if "yaw" in n["attr"])
+            image = np.asarray(Image.open(folder / f"images/{epoch}/{i:06d}.png")).astype(int)
+            rows, columns = np.nonzero(image[..., 1] - image[..., 2] > 40)
+            covariance = np.cov(columns, -rows)
+            axis = np.linalg.eigh(covariance)[1][:, 1]
+            seen = np.degrees(np.arctan2(axis[0], axis[1]))  # clockwise from the top
+            difference = (yaw - seen + 90) % 180 - 90
+            assert abs(difference) < 12
+
+
+def test_nothing_is_made_twice(finished):
+    again = finished.make(RESULT)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_report_shows_figures_with_captions(finished):
+    report = finished.snakemake(RESULT, options=("--report", "report.html"))
+    assert report.returncode == 0, report.stderr
+    page = (finished.folder / "report.html").read_text()
+    assert "attributes.png" in page
+    assert "distribution of every attribute" in page
+
+
+def test_same_bytes_on_one_core_and_in_another_folder(finished, project):
+    project.configure({"tyol_1attr": SMALL})
+    project.make(RESULT, cores=1)
+    assert stable_bytes(project.folder / RESULT) == stable_bytes(finished.folder / RESULT)
+
+
+def test_killed_at_random_points_and_resumed_ends_with_the_same_bytes(finished, project):
+    project.configure({"tyol_1attr": SMALL})
+    checkpoint = project.folder / "work/metasim/tyol_1attr/checkpoint.pt"
+    log = project.folder / "logs/metasim/tyol_1attr/train.log"
+    moment, kills_in_training, resumed = random.Random(3), 0, 0
+    for _ in range(4):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        run = project.launch(*project.command(RESULT))
+        until = time.monotonic() + 60
+        while run.poll() is None and time.monotonic() < until:  # a checkpoint later than ours
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+                break
+            time.sleep(0.01)
+        time.sleep(moment.uniform(0, 0.4))
+        if run.poll() is None:
+            kills_in_training += checkpoint.exists()
+            os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        resumed += log.exists() and "resumed after epoch" in log.read_text()
+    last = project.launch(*project.command(RESULT))
+    output, _ = last.communicate(timeout=200)
+    assert last.returncode == 0, output[-4000:]
+    resumed += "resumed after epoch" in log.read_text()
+    assert kills_in_training >= 1
+    assert resumed >= 1
+    assert stable_bytes(project.folder / RESULT) == stable_bytes(finished.folder / RESULT)
+    assert not checkpoint.exists()
+
+
+def test_launcher_removes_a_stale_lock_adds_cores_and_explains_itself(project):
+    (project.folder / ".snakemake/locks").mkdir(parents=True)
+    (project.folder / ".snakemake/locks/0.output.lock").write_text("results/x\n")
+    run = project.launch("snakemake", "-n")
+    output, _ = run.communicate(timeout=100)
+    assert run.returncode == 0, output
+    assert "Installing" not in output
+    assert "Removing the lock of a run that was killed" in output
+    assert not list((project.folder / ".snakemake/locks").glob("*"))
+    run = project.launch()
+    output, _ = run.communicate(timeout=100)
+    assert run.returncode == 2
+    assert "./run pytest" in output
+
+
+def photographs(folder, count=24):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        size = (48, 64) if i % 2 else (80, 50)
+        noise = rng.integers(0, 60, (*size[::-1], 3), dtype=np.uint8)
+        noise[20:30, 10:40] = [110, 190, 80]
+        Image.fromarray(noise).save(folder / f"photo_{i}.{'jpg' if i % 3 else 'png'}")
+    return folder
+
+
+def test_a_folder_of_photographs_is_a_target(project):
+    photographs(project.folder / "photos")
+    project.configure({"tyol_1attr": {**SMALL, "target": {"folder": "photos"}}})
+    project.make(RESULT)
+    summary = json.loads((project.folder / RESULT / "summary.json").read_text())
+    assert summary["target"]["images"] == 24
+    assert "resized to 32 x 32" in summary["target"]["notes"][0]
+    assert summary["attributes"]["yaw"]["target"] is None
+    assert summary["attributes"]["yaw"]["wasserstein"] is None
+    # A changed photograph is noticed.
+    Image.new("RGB", (40, 40), "red").save(project.folder / "photos/photo_new.png")
+    assert "metasim_target" in project.snakemake(RESULT, options=("-n",)).stdout
+
+
+def test_an_empty_folder_stops_the_run_before_any_job(project):
+    (project.folder / "photos").mkdir()
+    project.configure({"tyol_1attr": {**SMALL, "target": {"folder": "photos"}}})
+    run = project.snakemake(RESULT)
+    assert run.returncode != 0
+    assert "photos: target.folder: found 0 images" in run.stderr
+    assert not (project.folder / "work").exists()
+
+
+def test_a_corrupt_photograph_is_named_and_nothing_is_lost(project):
+    folder = photographs(project.folder / "photos")
+    (folder / "photo_5.jpg").write_bytes(b"not an image")
+    project.configure({"tyol_1attr": {**SMALL, "target": {"folder": "photos"}}})
+    run = project.snakemake(RESULT)
+    assert run.returncode != 0
+    assert "photo_5.jpg" in run.stderr
+    assert len(list(folder.iterdir())) == 24
+
+
+@pytest.mark.parametrize(
+    ("experiments", "words"),
+    [
+        ({"tyol_1attr": {"training": {"epoch": 3}}}, ["small.yaml:", "epoch", "'epochs'"]),
+        ({"tyol_1attr": {"generator": "transprt"}}, ["small.yaml:", "generator", "'transport'"]),
+        ({"tyol_1attr": {"grammar": "absent.json"}}, ["absent.json"]),
+    ],
+)
+def test_a_wrong_configuration_stops_the_run_before_any_job(project, experiments, words):
+    project.configure(experiments)
+    run = project.snakemake(RESULT)
+    assert run.returncode != 0
+    for word in words:
+        assert word in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (project.folder / "work").exists()
+
+
+def test_an_unknown_experiment_names_the_nearest(project):
+    run = project.snakemake("results/metasim/tyol_1atr")
+    assert run.returncode != 0
+    assert "Did you mean 'tyol_1attr'?" in run.stderr
+
+
+def test_an_experiment_is_added_by_one_file_and_a_seed_by_its_name(project):
+    own = {"grammar": "config/grammars/tyol_1attr.json", **SMALL}
+    own["target"] = {"grammar": "config/grammars/tyol_1attr_target.json", "images": 40}
+    own["generator"] = "gcn"
+    (project.folder / "config/experiments/mine.yaml").write_text(yaml.safe_dump(own))
+    project.configure({})
+    project.make("results/metasim/mine.seed7")
+    summary = json.loads((project.folder / "results/metasim/mine.seed7/summary.json").read_text())
+    assert (summary["seed"], summary["generator"]) == (7, "gcn")
+
+
+def test_dag_is_drawn_without_graphviz(project):
+    project.configure({})
+    project.make("dag")
+    for name, words in (("rules", ["metasim_train"]), ("jobs", ["experiment: tyol_1attr"])):
+        tree = ElementTree.parse(project.folder / f"results/dag/{name}.svg")
+        texts = [t.text for t in tree.iter("{http://www.w3.org/2000/svg}text")]
+        for word in words:
+            assert word in texts
+    assert "flowchart" in (project.folder / "results/dag/rules.mmd").read_text()

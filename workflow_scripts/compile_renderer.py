@@ -1,0 +1,10 @@
+"""Compile the ray caster's kernels into the workflow's cache."""
+
+from simtailor.render.raycast.caster import compile_kernels
+from simtailor.reporting import reporter
+
+with reporter(snakemake.log[0], "compile_renderer") as report:
+    text = compile_kernels(snakemake.params.cache, snakemake.params.device)
+    report(text)
+    with open(snakemake.output[0], "w") as file:
+        file.write(f"{text}\n")
