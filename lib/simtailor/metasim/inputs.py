@@ -24,8 +24,12 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
         target = Grammar.read(experiment.target.grammar).layout
         for node, feature in prior.layout.entries():
             name = prior.layout.features[feature]
-            owner = prior.layout.node_names[node]
-            if owner not in target.node_names or name not in target.features:
+            owner = prior.layout.node_keys[node]
+            found = owner in target.node_keys and name in target.features
+            if (
+                not found
+                or not target.maximum[target.node_keys.index(owner), target.features.index(name)]
+            ):
                 raise UserError(
                     f"{experiment.target.grammar}: no node '{owner}' with the attribute "
                     f"'{name}', which {experiment.grammar} lets the generator change"

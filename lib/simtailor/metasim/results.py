@@ -217,7 +217,7 @@ def _target_values(trained: TrainedExperiment) -> np.ndarray | None:
     values = np.zeros((len(features), *trained.layout.mutable.shape), np.float32)
     for node, feature in trained.layout.entries():
         name = trained.layout.features[feature]
-        source = target.node_names.index(trained.layout.node_names[node])
+        source = target.node_keys.index(trained.layout.node_keys[node])
         column = target.features.index(name)
         values[:, node, feature] = features[:, source, column] * target.maximum[source, column]
     return values

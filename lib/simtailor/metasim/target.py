@@ -43,7 +43,7 @@ class TargetImages:
     def read(cls, path: str | Path) -> TargetImages:
         """Read what ``write`` wrote."""
         with np.load(path) as stored:
-            features = stored["features"] if "features" in stored else None
+            features = stored.get("features")
             return cls(stored["images"], features, [str(n) for n in stored["notes"]])
 
 

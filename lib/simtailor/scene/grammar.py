@@ -131,7 +131,11 @@ class Grammar:
         for node in self.nodes:
             class_names.update(dict.fromkeys(node.classes))
         root = self.nodes[0].constants
-        features = tuple(name for name in root["features"] if name != "class")
+        # Numeric attributes that the root does not list travel along, so that exports are whole.
+        names = dict.fromkeys(
+            [*root["features"], *(d for n in self.nodes for d in n.distributions)]
+        )
+        features = tuple(name for name in names if name != "class")
         maximum = np.zeros((len(self.nodes), len(features)), dtype=np.float32)
         mutable = np.zeros(maximum.shape, dtype=bool)
         for n, node in enumerate(self.nodes):

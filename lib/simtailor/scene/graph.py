@@ -12,6 +12,7 @@ from typing import Any
 import networkx
 import numpy as np
 
+from simtailor.errors import UserError
 from simtailor.scene.attributes import attribute
 
 
@@ -54,14 +55,21 @@ class SceneGraphLayout:
         """Period of each feature in the attribute's own unit, 0 for a line: float32 [F]."""
         return np.array([attribute(name).period for name in self.features], dtype=np.float32)
 
+    @property
+    def node_keys(self) -> tuple[str, ...]:
+        """Names of the nodes, numbered where several have one: ``Scene``, ``Car1``, ``Car2``."""
+        names = self.node_names
+        return tuple(
+            f"{name}{1 + names[:n].count(name)}" if names.count(name) > 1 else name
+            for n, name in enumerate(names)
+        )
+
     def entry_name(self, node: int, feature: int) -> str:
         """Return the shortest unambiguous name: ``yaw``, ``object.yaw`` or ``object2.yaw``."""
-        name, node_name = self.features[feature], self.node_names[node]
+        name = self.features[feature]
         if int(self.mutable[:, feature].sum()) <= 1:
             return name
-        if self.node_names.count(node_name) > 1:
-            node_name += str(1 + self.node_names[:node].count(node_name))
-        return f"{node_name}.{name}"
+        return f"{self.node_keys[node]}.{name}"
 
     def entries(self) -> list[tuple[int, int]]:
         """Return the (node, feature) pairs of all mutable entries."""
@@ -109,9 +117,15 @@ class SceneGraphBatch:
         return self.features * self.layout.maximum
 
     def find(self, class_name: str, feature: str) -> np.ndarray | None:
-        """Return the values [B] of a feature of the only node named ``class_name``, or None."""
+        """Return the values [B] of a feature of the only node named ``class_name``, or None.
+
+        Raises:
+            UserError: several nodes have this name.
+        """
         if class_name not in self.layout.node_names or feature not in self.layout.features:
             return None
+        if self.layout.node_names.count(class_name) > 1:
+            raise UserError(f"the grammar has several nodes '{class_name}', one is expected")
         node = self.layout.node_names.index(class_name)
         index = self.layout.features.index(feature)
         if self.layout.maximum[node, index] == 0:

@@ -41,7 +41,7 @@ def compile_kernels(cache: str | Path, device: str) -> str:
 
 def warp_device(name: str) -> wp.Device:
     """Return Warp's device, or raise a UserError that says what there is."""
-    wp.config.quiet = True  # before Warp 1.12
+    wp.config.quiet = True  # what older versions of Warp read
     wp.config.log_level = getattr(wp, "LOG_WARNING", 30)
     wp.init()
     try:

@@ -1,0 +1,78 @@
+"""Output files are whole or absent."""
+
+import hashlib
+
+import pytest
+
+from simtailor.files import checksum, read_json, staged, write_json
+
+
+def names(folder) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_file_appears_only_when_the_block_ends(tmp_path):
+    path = tmp_path / "deep" / "er" / "result.csv"
+    with staged(path) as staging:
+        staging.write_text("a,b\n")
+        assert not path.exists()
+        assert staging.parent == path.parent  # a rename within one file system is atomic
+        assert staging.suffix == ".csv"
+    assert path.read_text() == "a,b\n"
+    assert names(path.parent) == ["result.csv"]
+
+
+def test_failure_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), staged(tmp_path / "result.csv") as staging:
+        staging.write_text("half")
+        raise KeyError
+    assert names(tmp_path) == []
+
+
+def test_failure_keeps_the_old_file(tmp_path):
+    path = tmp_path / "result.csv"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), staged(path) as staging:
+        staging.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["result.csv"]
+
+
+def test_block_that_writes_nothing_fails_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "result.csv"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), staged(path):
+        pass
+    assert path.read_text() == "old"
+
+
+def test_success_replaces_the_old_file_whole(tmp_path):
+    path = tmp_path / "result.csv"
+    path.write_text("a long old file")
+    with open(path) as reader, staged(path) as staging:
+        staging.write_text("new")
+        assert path.read_text() == "a long old file"
+        before = path.stat().st_ino
+        # Who has the old file open goes on reading the old file.
+        assert reader.read() == "a long old file"
+    assert path.read_text() == "new"
+    assert path.stat().st_ino != before
+
+
+def test_json_comes_back_and_is_never_invalid(tmp_path):
+    path = tmp_path / "values.json"
+    value = {"a": [1, 2.5, None, "ü"], "b": {"c": True}}
+    write_json(path, value)
+    assert read_json(path) == value
+    assert path.read_bytes().endswith(b"}\n")
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"a": float("nan")})
+    assert read_json(path) == value
+    assert names(tmp_path) == ["values.json"]
+
+
+def test_checksum_is_sha256_of_the_bytes(tmp_path):
+    content = bytes(range(256)) * 5000
+    (tmp_path / "data").write_bytes(content)
+    assert checksum(tmp_path / "data") == hashlib.sha256(content).hexdigest()

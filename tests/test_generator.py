@@ -1,0 +1,206 @@
+"""Generators: what they keep, where they start, and what of them learns."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from simtailor.config import Experiment
+from simtailor.metasim.generator import GENERATORS
+from simtailor.scene import Grammar, SceneGraphBatch
+
+
+def leaf(name: str | int, immutable: bool, **attributes: list) -> dict:
+    return {
+        "class": ["Deterministic", name],
+        "attributes": {"immutable": immutable, **attributes},
+        "num_child": ["Deterministic", 0],
+        "child": [],
+    }
+
+
+# An angle over one turn around its seam, one over two turns, and values on a line.
+GRAMMAR = Grammar(
+    {
+        "class": ["Deterministic", "Image"],
+        "attributes": {
+            "features": ["class", "yaw", "pitch", "loc_x", "size_x"],
+            "mutable": ["yaw", "pitch", "loc_x"],
+            "immutable": True,
+        },
+        "num_child": ["Deterministic", 3],
+        "child": [
+            leaf("Wall", True, loc_x=["Uniform", 0, 200, 200], yaw=["Uniform", 0, 360, 360]),
+            leaf("Light", False, loc_x=["Gaussian", 60, 10, 200]),
+            {
+                **leaf(
+                    0,
+                    False,
+                    yaw=["Gaussian", 0, 20, 360],
+                    pitch=["Gaussian", 360, 30, 720],
+                    loc_x=["Gaussian", 100, 5, 200],
+                    size_x=["Uniform", 10, 20, 64],
+                ),
+                "class": ["Random", [0, 1, 2]],
+            },
+        ],
+    }
+)
+LAYOUT = GRAMMAR.layout
+OBJECT = LAYOUT.node_names.index("object")
+YAW = (OBJECT, LAYOUT.features.index("yaw"))
+
+
+def graphs(count: int = 64, seed: int = 1) -> SceneGraphBatch:
+    return GRAMMAR.sample(count, np.random.default_rng(seed))
+
+
+def make(kind: str, seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return GENERATORS[kind](LAYOUT, graphs(4000, 0))
+
+
+def scrambled(kind: str) -> torch.nn.Module:
+    """Return a generator with weights far from those at the start."""
+    generator = make(kind)
+    for parameter in generator.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    return generator
+
+
+def degrees_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.abs((first - second + 180) % 360 - 180)
+
+
+def test_transport_starts_as_the_identity_modulo_a_turn():
+    batch = graphs()
+    changed = batch.with_features(make("transport")(batch).detach().numpy()).values()
+    for node, feature in LAYOUT.entries():
+        pair = changed[:, node, feature], batch.values()[:, node, feature]
+        if LAYOUT.period[feature]:
+            assert degrees_apart(*pair).max() < 1e-3
+        else:
+            np.testing.assert_allclose(*pair, atol=1e-3)
+
+
+@pytest.mark.parametrize("noise", [None, 0])
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_fixed_entries_are_kept_bit_for_bit(kind, noise):
+    batch = graphs()
+    random = None if noise is None else np.random.default_rng(noise)
+    changed = scrambled(kind)(batch, random).detach().numpy()
+    fixed = ~LAYOUT.mutable
+    assert changed.dtype == np.float32
+    assert changed[:, fixed].tobytes() == batch.features[:, fixed].tobytes()
+    assert (changed[:, LAYOUT.mutable] != batch.features[:, LAYOUT.mutable]).mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_changed_entries_are_valid_features(kind):
+    changed = scrambled(kind)(graphs(500), np.random.default_rng(0)).detach()
+    changed = changed[:, LAYOUT.mutable]
+    assert float(changed.min()) >= 0
+    assert float(changed.max()) <= 1
+
+
+def test_transport_moves_and_stretches_about_the_mean():
+    generator, batch = make("transport"), graphs(4000, 2)
+    with torch.no_grad():
+        generator.shift[YAW] = 1  # a quarter turn
+        generator.log_scale[YAW] = np.log(0.5)
+        values = batch.with_features(generator(batch).numpy()).values()[:, *YAW]
+    assert values.mean() == pytest.approx(90, abs=1)
+    assert values.std() == pytest.approx(10, abs=0.5)
+
+
+def test_transport_can_tell_classes_apart():
+    generator, batch = make("transport"), graphs(300, 2)
+    entry = (OBJECT, LAYOUT.features.index("loc_x"))
+    wanted = torch.from_numpy(np.where(batch.classes[:, entry[0]] == 1, 0.3, 0.6))
+    optimiser = torch.optim.Adam(generator.start_training(), lr=0.03)
+    for _ in range(200):
+        optimiser.zero_grad()
+        loss = (generator(batch)[:, *entry] - wanted).square().mean()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.005  # one value for both classes leaves 0.02
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_what_learns_on_the_discrepancy(kind):
+    generator = make(kind)
+    trained = generator.start_training()
+    generator(graphs())[:, LAYOUT.mutable].square().sum().backward()
+    learning = {
+        name.split(".")[0]
+        for name, parameter in generator.named_parameters()
+        if parameter.grad is not None and bool(parameter.grad.any())
+    }
+    if kind == "gcn":
+        assert learning == {"decoder"}  # the encoder is frozen, as published
+    else:
+        assert learning >= {"shift", "log_scale", "second"}
+    assert {id(p) for p in trained} == {id(p) for p in generator.parameters() if p.requires_grad}
+
+
+def test_gcn_learns_as_a_whole_before_the_training():
+    generator = make("gcn")
+    generator.reconstruction_loss(graphs()).backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in generator.parameters())
+
+
+def test_gcn_reconstruction_improves_on_unseen_graphs():
+    generator, unseen = make("gcn"), graphs(200, 5)
+    before = float(generator.reconstruction_loss(unseen).detach())
+    optimiser = torch.optim.Adam(generator.parameters(), lr=1e-2)
+    for step in range(60):
+        optimiser.zero_grad()
+        generator.reconstruction_loss(graphs(50, 10 + step)).backward()
+        optimiser.step()
+    assert float(generator.reconstruction_loss(unseen)) < before / 5
+
+
+def test_gcn_reconstruction_error_goes_the_short_way_round():
+    generator, batch = make("gcn"), graphs(1)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.zero_()
+        bias = torch.logit(torch.tensor(359 / 360))  # decodes every graph to 359 degrees
+        generator.decoder[-1].own.bias[YAW[1]] = bias
+
+    def error(angle: float) -> float:
+        features = batch.features.copy()
+        features[:, *YAW] = angle / 360
+        with torch.no_grad():
+            return float(generator.reconstruction_loss(batch.with_features(features)))
+
+    assert error(1) == pytest.approx(error(357), rel=1e-4)
+    assert error(1) - error(359) == pytest.approx((2 / 360) ** 2 / 4, rel=0.05)
+    assert error(179) > error(90) > error(1)
+
+
+def test_gcn_noise_comes_from_the_given_source():
+    generator, batch = make("gcn"), graphs()
+    plain, first, again, other = (
+        generator(batch, None if seed is None else np.random.default_rng(seed)).detach()
+        for seed in (None, 1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    noise = (first - plain)[:, LAYOUT.mutable]
+    assert float(noise.std()) == pytest.approx(0.02, rel=0.2)
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_weights_round_trip_by_name(kind):
+    """Saved weights hold all that learns and nothing that the grammar already says."""
+    generator, other = scrambled(kind), make(kind, 9)
+    weights = generator.state_dict()
+    assert set(weights) == {name for name, _ in generator.named_parameters()}
+    other.load_state_dict(weights)
+    assert torch.equal(generator(graphs()), other(graphs()))
+
+
+def test_kinds_are_those_of_the_configuration():
+    assert set(get_args(Experiment.model_fields["generator"].annotation)) == set(GENERATORS)
