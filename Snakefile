@@ -1,11 +1,12 @@
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 from simtailor.config import experiment_names, load_configuration, load_experiment
 from simtailor.errors import UserError
-from simtailor.metasim.inputs import checked_grammars, folder_state
+from simtailor.metasim.inputs import checked_grammars, folder_state, settings_of_job
 
 min_version("9.20")
 

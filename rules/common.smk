@@ -34,18 +34,33 @@ def experiment_of(wildcards):
     return EXPERIMENTS[name]
 
 
-def settings_of(wildcards):
-    """Return the same as plain values, for parameters that Snakemake compares."""
-    return experiment_of(wildcards).model_dump(mode="json")
+def settings_for(job):
+    """Return a function that gives a job's settings as plain values, for Snakemake to compare.
+
+    Only what the job depends on: another number of epochs renders no target again.
+    """
+    return lambda wildcards: settings_of_job(experiment_of(wildcards), job).model_dump(
+        mode="json"
+    )
+
+
+def grammars_of(wildcards):
+    """Return the grammar files, checked now so that no job starts on a malformed one."""
+    return or_workflow_error(checked_grammars, experiment_of(wildcards))
+
+
+def folder_state_of(wildcards):
+    """Return a digest of the user's target folder: changed images start the stage again."""
+    return or_workflow_error(folder_state, experiment_of(wildcards).target)
 
 
 wildcard_constraints:
     experiment=r"[A-Za-z0-9_\-]+(\.seed\d+)?",
 
 
-# Mistakes in any experiment show now, before a job starts.
+# A mistake in an experiment's file shows now, but stops only who asks for that experiment.
 for _name in experiment_names(CONFIGURATION):
-    or_workflow_error(
-        checked_grammars,
-        or_workflow_error(load_experiment, CONFIGURATION, _name, CONFIG_FILES),
-    )
+    try:
+        checked_grammars(load_experiment(CONFIGURATION, _name, CONFIG_FILES))
+    except UserError as error:
+        logger.warning(f"experiment '{_name}' cannot run: {error}")

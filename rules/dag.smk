@@ -6,6 +6,9 @@ rule dag:
 
 
 rule draw_dag:
+    input:
+        workflow.main_snakefile,
+        sorted(Path(workflow.basedir).glob("rules/*.smk")),
     output:
         jobs=f"{RESULTS}/dag/jobs.svg",
         rules=f"{RESULTS}/dag/rules.svg",
@@ -20,7 +23,7 @@ rule draw_dag:
         mem_mb=500,
         runtime=5,
     params:
-        snakefile=workflow.main_snakefile,
+        snakefile=lambda wildcards, input: input[0],
         config=config,
         targets=CONFIGURATION.dag_targets,
     message:

@@ -1,13 +1,3 @@
-def grammars_of(wildcards):
-    """Return the grammar files, checked now so that no job starts on a malformed one."""
-    return or_workflow_error(checked_grammars, experiment_of(wildcards))
-
-
-def folder_state_of(wildcards):
-    """Return a digest of the user's target folder: changed images start the stage again."""
-    return or_workflow_error(folder_state, experiment_of(wildcards).target)
-
-
 rule metasim_target:
     input:
         unpack(grammars_of),
@@ -26,10 +16,10 @@ rule metasim_target:
         runtime=30,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
-        settings=settings_of,
+        settings=settings_for("target"),
         folder_state=folder_state_of,
         device=CONFIGURATION.device,
-        cache=RESOURCES,
+        cache=lambda wildcards: RESOURCES,
     message:
         "Make the target images of {wildcards.experiment}"
     script:
@@ -56,11 +46,11 @@ rule metasim_train:
         runtime=120,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
-        settings=settings_of,
+        settings=settings_for("training"),
         # Not an output: Snakemake deletes the outputs of a job that was killed.
         checkpoint=f"{WORK}/metasim/{{experiment}}/checkpoint.pt",
         device=CONFIGURATION.device,
-        cache=RESOURCES,
+        cache=lambda wildcards: RESOURCES,
     message:
         "Train {wildcards.experiment}"
     script:
@@ -95,9 +85,9 @@ rule metasim_results:
         runtime=30,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
-        settings=settings_of,
+        settings=settings_for("results"),
         device=CONFIGURATION.device,
-        cache=RESOURCES,
+        cache=lambda wildcards: RESOURCES,
     message:
         "Assemble results/metasim/{wildcards.experiment}"
     script:

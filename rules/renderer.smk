@@ -13,7 +13,7 @@ rule compile_renderer:
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         device=CONFIGURATION.device,
-        cache=RESOURCES,
+        cache=lambda wildcards: RESOURCES,
     message:
         "Compile the ray caster's kernels once for {params.device}"
     script:

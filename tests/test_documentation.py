@@ -33,8 +33,8 @@ def test_schema_accepts_shipped_files_and_rejects_a_misspelt_key():
 
 def test_workflow_page_shows_the_rules_of_today():
     finished = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--forceall", "--cores", "1",
-         "--nolock", "all"],
+        [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--forceall",
+         "--cores", "1", "--nolock", "all"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     names = dict(re.findall(r"(id\d+)\[(\w+)\]", finished.stdout))

@@ -89,6 +89,19 @@ def test_nothing_is_made_twice(finished):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+def test_a_change_runs_again_what_depends_on_it_and_no_more(finished):
+    def planned(**changes):
+        finished.configure({"tyol_1attr": {**SMALL, **changes}})
+        output = finished.snakemake(RESULT, options=("-n",)).stdout
+        finished.configure({"tyol_1attr": SMALL})
+        return {rule for rule in ("target", "train", "results") if f"metasim_{rule} " in output}
+
+    assert planned() == set()
+    assert planned(evaluation={**SMALL["evaluation"], "scenes": 300}) == {"results"}
+    assert planned(training={**SMALL["training"], "epochs": 7}) == {"train", "results"}
+    assert planned(stage={"image_size": 40}) == {"target", "train", "results"}
+
+
 def test_report_shows_figures_with_captions(finished):
     report = finished.snakemake(RESULT, options=("--report", "report.html"))
     assert report.returncode == 0, report.stderr
@@ -205,8 +218,17 @@ def test_a_wrong_configuration_stops_the_run_before_any_job(project, experiments
     assert run.returncode != 0
     for word in words:
         assert word in run.stderr
-    assert "Traceback" not in run.stderr
     assert not (project.folder / "work").exists()
+
+
+def test_a_broken_experiment_stops_no_other(project):
+    (project.folder / "config/experiments/broken.yaml").write_text("gramar: x.json\n")
+    project.configure({"tyol_1attr": SMALL})
+    run = project.snakemake(RESULT, options=("-n",))
+    assert run.returncode == 0
+    output = run.stdout + run.stderr
+    assert "'broken' cannot run" in output
+    assert "Did you mean 'grammar'?" in output
 
 
 def test_an_unknown_experiment_names_the_nearest(project):

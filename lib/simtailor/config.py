@@ -53,7 +53,7 @@ class Target(Section):
     grammar: str | None = Field(None, description="Grammar file to render the target from.")
     folder: str | None = Field(None, description="Folder of the user's PNG or JPG images.")
     images: Annotated[int, Field(ge=20, strict=True)] = Field(
-        1000, description="Number of target images; of a folder, at most so many are taken."
+        2000, description="Number of target images; of a folder, at most so many are taken."
     )
 
     @model_validator(mode="after")
@@ -75,6 +75,12 @@ class Discrepancy(Section):
         min_length=1,
         description="Kernel widths as factors on the median squared distance.",
     )
+
+    @model_validator(mode="after")
+    def _largest_first(self) -> Discrepancy:
+        if sorted(set(self.pyramid), reverse=True) != self.pyramid:
+            raise ValueError(f"pyramid: give edges from large to small, got {self.pyramid}")
+        return self
 
 
 class Search(Section):
@@ -99,7 +105,7 @@ class Training(Section):
         0.002, description="Of the graph convolutions."
     )
     average_from: Share = Field(
-        0.6, description="Share of the training after which the weights are averaged."
+        0.35, description="Share of the training after which the weights are averaged."
     )
     pretraining_epochs: Annotated[int, Field(ge=0, strict=True)] = Field(
         1, description="Epochs of reconstruction, for generator 'gcn'."
@@ -134,7 +140,9 @@ class Evaluation(Section):
     converged_below: Annotated[float, Field(gt=0, le=1)] = Field(
         0.05, description="Converged if the held-out MMD fell to this share of its start."
     )
-    key_epochs: PositiveInt = Field(8, description="Number of epochs shown, the ends included.")
+    key_epochs: Annotated[int, Field(ge=2, strict=True)] = Field(
+        8, description="Number of epochs shown, the ends included."
+    )
     saved_images: PositiveInt = Field(48, description="Images saved of the target and an epoch.")
 
 

@@ -21,6 +21,8 @@ def staged(path: str | Path) -> Iterator[Path]:
     staging = path.with_name(f".{path.stem}.staging-{os.getpid()}{path.suffix}")
     try:
         yield staging
+        with open(staging, "rb") as file:
+            os.fsync(file.fileno())  # or a power cut could leave the new name with no content
         os.replace(staging, path)
     finally:
         staging.unlink(missing_ok=True)

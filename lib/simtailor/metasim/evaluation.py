@@ -10,14 +10,14 @@ import torch
 
 from simtailor.config import Experiment
 from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
-from simtailor.metasim.features import image_pyramid
-from simtailor.render.gradient import images_as_tensor
+from simtailor.metasim.features import pyramid_of
 from simtailor.scene.attributes import attribute, mean_and_spread, wasserstein_distance
 from simtailor.scene.graph import SceneGraphLayout
 from simtailor.seeds import generator
 
 PERMUTATIONS = 500
 TOLD_APART_BELOW = 0.01
+FEW_IMAGES = 50
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,23 @@ class HeldOutComparison:
     """Comparison of generated images with target images that the training never saw.
 
     Attributes:
-        start, end: unbiased squared MMD before and after the training.
-        p_value: share of random splits of both sets whose MMD is at least ``end`` (the
-            permutation test of Gretton et al. 2012); small where they can be told apart.
+        start, end: unbiased squared MMD before and after the training; about 0, and as
+            often below as above, where nothing tells the sets apart.
+        p_start, p_end: share of random splits of both sets whose MMD is at least as large
+            (the permutation test of Gretton et al. 2012); small where they differ.
+        images: number of images in each set.
     """
 
     start: float
     end: float
-    p_value: float
+    p_start: float
+    p_end: float
+    images: int
 
     @property
     def share_left(self) -> float:
-        """What is left of the discrepancy at the start, at least 0."""
-        return max(self.end, 0.0) / max(self.start, 1e-12)
+        """What is left of the discrepancy at the start, at least 0; 0 where there was none."""
+        return max(self.end, 0.0) / self.start if self.start > 0 else 0.0
 
 
 def compare_with_held_out(
@@ -45,27 +49,23 @@ def compare_with_held_out(
 ) -> HeldOutComparison:
     """Compare images, uint8 [n, S, S, 3] each, with the held-out target [m, S, S, 3]."""
     settings = experiment.discrepancy
-    levels = [
-        image_pyramid(images_as_tensor(images), tuple(settings.pyramid))
-        for images in (before, after, held_out)
-    ]
+    levels = [pyramid_of(images, settings.pyramid) for images in (before, after, held_out)]
     discrepancy = MaximumMeanDiscrepancy(
         levels[2], levels[0], factors=settings.bandwidth_factors, unbiased=True
     )
-    end = float(discrepancy(levels[1]))
-    count = len(after)
-    pooled = [torch.cat([a, t]) for a, t in zip(levels[1], levels[2], strict=True)]
-    kernel = discrepancy.kernel(pooled)
     random = generator(int(experiment.seed or 0), "permutations")
-    exceeding = 0
-    for _ in range(PERMUTATIONS):
-        order = torch.from_numpy(random.permutation(len(kernel)))
-        exceeding += _mmd_of_split(kernel, order[:count], order[count:]) >= end
-    return HeldOutComparison(
-        start=float(discrepancy(levels[0])),
-        end=end,
-        p_value=(exceeding + 1) / (PERMUTATIONS + 1),
-    )
+    values, shares = [], []
+    for level in levels[:2]:
+        values.append(float(discrepancy(level)))
+        pooled = [torch.cat([a, t]) for a, t in zip(level, levels[2], strict=True)]
+        kernel = discrepancy.kernel(pooled)
+        exceeding = 0
+        for _ in range(PERMUTATIONS):
+            order = torch.from_numpy(random.permutation(len(kernel)))
+            split = _mmd_of_split(kernel, order[: len(before)], order[len(before) :])
+            exceeding += split >= values[-1]
+        shares.append((exceeding + 1) / (PERMUTATIONS + 1))
+    return HeldOutComparison(*values, *shares, images=len(held_out))
 
 
 def _mmd_of_split(kernel: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> float:
@@ -118,18 +118,24 @@ def attribute_table(
 
 
 def verdict(comparison: HeldOutComparison, converged_below: float) -> tuple[bool, str]:
-    """Return whether the training converged, and one sentence that says why."""
-    share = comparison.share_left
+    """Return whether the training converged, and plain sentences that say why."""
+    apart = comparison.p_end < TOLD_APART_BELOW
+    test = (
+        f"a permutation test on {comparison.images} held-out images "
+        f"{'still tells' if apart else 'cannot tell'} generated from target images apart "
+        f"(p = {comparison.p_end:.3f})"
+    )
+    if comparison.images < FEW_IMAGES:
+        test += ", though so few images show only large differences"
+    if comparison.p_start >= TOLD_APART_BELOW:
+        reason = "the prior's images could not be told from the target's to begin with"
+        return not apart, f"{'Not converged' if apart else 'Converged'}: {reason}, and {test}."
     fell = (
         f"the discrepancy to held-out target images went from {comparison.start:.3g} to "
-        f"{comparison.end:.3g} ({share:.1%} left; below {converged_below:.0%} counts as converged)"
+        f"{comparison.end:.3g} ({comparison.share_left:.1%} left; below {converged_below:.0%} "
+        "counts as converged)"
     )
-    apart = comparison.p_value < TOLD_APART_BELOW
-    test = (
-        f"a permutation test {'still tells' if apart else 'cannot tell'} generated from target "
-        f"images apart (p = {comparison.p_value:.3f})"
-    )
-    if share < converged_below:
+    if comparison.share_left < converged_below:
         return True, f"Converged: {fell}, and {test}."
     advice = (
         "Train for longer, search more candidates, or check that the renderer can reach the target."

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch.nn import functional
+
+from simtailor.render.gradient import images_as_tensor
+
+CHUNK = 256  # images that are held as floats at a time
 
 
 def image_pyramid(images: torch.Tensor, sizes: tuple[int, ...]) -> list[torch.Tensor]:
@@ -26,3 +33,14 @@ def image_pyramid(images: torch.Tensor, sizes: tuple[int, ...]) -> list[torch.Te
         flat = images.flatten(1)
         levels.append(flat / flat.shape[1] ** 0.5)
     return levels
+
+
+def pyramid_of(
+    images: np.ndarray, sizes: Sequence[int], device: torch.device | str = "cpu"
+) -> list[torch.Tensor]:
+    """Return the pyramid of images as they are stored, uint8 [n, H, W, 3], in little memory."""
+    parts = [
+        image_pyramid(images_as_tensor(images[i : i + CHUNK]).to(device), tuple(sizes))
+        for i in range(0, len(images), CHUNK)
+    ]
+    return [torch.cat(level) for level in zip(*parts, strict=True)]

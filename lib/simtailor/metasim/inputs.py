@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
-from simtailor.config import Experiment, Target
+from simtailor.config import Evaluation, Experiment, Target
 from simtailor.errors import UserError
 from simtailor.metasim.target import image_files
 from simtailor.scene.grammar import Grammar
@@ -50,3 +51,17 @@ def folder_state(target: Target) -> str:
         status = file.stat()
         digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def settings_of_job(
+    experiment: Experiment, job: Literal["target", "training", "results"]
+) -> Experiment:
+    """Return the experiment with everything that a job does not depend on at its default."""
+    if job == "results":
+        return experiment
+    kept = {"grammar", "target", "renderer", "stage", "seed"}
+    values = experiment.model_dump(include=kept)
+    if job == "training":
+        values |= experiment.model_dump(include={"generator", "discrepancy", "training"})
+        values["evaluation"] = Evaluation(held_out=experiment.evaluation.held_out)
+    return Experiment.model_validate(values)

@@ -86,8 +86,9 @@ class TrainedExperiment:
 def assemble(trained: TrainedExperiment, output: str | Path) -> None:
     """Write the results directory; it appears whole or not at all."""
     output = Path(output)
+    for left_over in output.parent.glob(f".{output.name}.staging-*"):  # of killed runs
+        shutil.rmtree(left_over, ignore_errors=True)
     staging = output.with_name(f".{output.name}.staging-{os.getpid()}")
-    shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
         _write_images(trained, staging)
@@ -190,7 +191,9 @@ def _write_summary(trained: TrainedExperiment, folder: Path) -> None:
             "held_out_mmd": {
                 "prior": comparison.start,
                 "generated": comparison.end,
-                "p_value": comparison.p_value,
+                "p_value_prior": comparison.p_start,
+                "p_value": comparison.p_end,
+                "images": comparison.images,
             },
             "target": {
                 "source": experiment.target.grammar or experiment.target.folder,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from simtailor.config import Experiment
+from simtailor.errors import UserError
 from simtailor.metasim.results import TrainedExperiment, assemble
 from simtailor.metasim.target import TargetImages, read_target, render_target
 from simtailor.metasim.training import Trainer, split_target
@@ -35,6 +37,11 @@ class Machine:
         # The network is small and the renderer takes the cores. One thread keeps sums in
         # one order, so that the result does not depend on the number of cores.
         torch.set_num_threads(1)
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError(
+                f"configuration key 'device': '{self.device}', but torch {torch.__version__} "
+                "sees no GPU; install a CUDA build of torch or set device: cpu"
+            )
         return create_renderer(
             experiment.renderer,
             **experiment.stage.model_dump(),
@@ -76,6 +83,18 @@ def train(
     report: Callable[[str], None],
 ) -> None:
     """Train the generator; resumes from ``checkpoint`` and removes it at the end."""
+    with _only_one(checkpoint):
+        _train(experiment, machine, target, output, checkpoint, report)
+
+
+def _train(
+    experiment: Experiment,
+    machine: Machine,
+    target: str,
+    output: str,
+    checkpoint: str,
+    report: Callable[[str], None],
+) -> None:
     images = TargetImages.read(target).images
     part, _ = split_target(images, experiment.evaluation.held_out, int(experiment.seed or 0))
     grammar = Grammar.read(experiment.grammar)
@@ -84,6 +103,22 @@ def train(
         progress = trainer.train(checkpoint, report)
     progress.write(output)
     Path(checkpoint).unlink(missing_ok=True)
+
+
+@contextmanager
+def _only_one(checkpoint: str) -> Iterator[None]:
+    """Hold a lock beside the checkpoint: a job may outlive a Snakemake that was killed."""
+    path = Path(f"{checkpoint}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f"{checkpoint}: another process trains this experiment, perhaps a job that "
+                "outlived a killed run; wait for it or end it"
+            ) from error
+        yield
 
 
 def make_results(

@@ -63,7 +63,9 @@ def image_files(folder: str | Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: target.folder: no such folder")
     files = sorted(
-        p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()
     )
     if len(files) < FEWEST_IMAGES:
         raise UserError(

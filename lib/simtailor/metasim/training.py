@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib.metadata
 import json
 import math
 import time
@@ -21,16 +22,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from simtailor.config import Experiment
+from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
-from simtailor.metasim.features import image_pyramid
+from simtailor.metasim.features import image_pyramid, pyramid_of
 from simtailor.metasim.generator import (
     GENERATORS,
     Generator,
     GraphConvolutionalGenerator,
     TransportGenerator,
 )
-from simtailor.render.gradient import images_as_tensor, render_with_gradient
+from simtailor.render.gradient import render_with_gradient
 from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
@@ -113,7 +115,7 @@ class Trainer:
         self.generator = make_generator(experiment, grammar, renderer).to(self.device)
         self.layout = self.generator.layout
         self.steps = self._difference_steps()
-        self.fingerprint = _fingerprint(experiment, grammar, target_images)
+        self.fingerprint = _fingerprint(experiment, grammar, target_images, device)
         self._target_images = target_images
 
     def train(
@@ -125,13 +127,17 @@ class Trainer:
             checkpoint: file to resume from and to write after every epoch.
             report: receives one line an epoch.
         """
+        ignored = self.grammar.layout.mutable & ~self.layout.mutable
+        for node, feature in np.argwhere(ignored):
+            name = self.grammar.layout.entry_name(node, feature)
+            report(f"{name} is mutable in the grammar, but the renderer does not look at it")
         self._prepare_discrepancy()
         progress, state = Progress(), None
         if checkpoint is not None and Path(checkpoint).exists():
             state = self._read_checkpoint(checkpoint, report)
-        started = time.perf_counter()
         if state is None:
             self._start(progress, report)
+        started = time.perf_counter()
         parameters = self.generator.start_training()
         optimiser = self._optimiser(parameters)
         average: dict[str, torch.Tensor] | None = None
@@ -303,13 +309,11 @@ class Trainer:
 
     def _prepare_discrepancy(self) -> None:
         settings = self.experiment.discrepancy
-        sizes = tuple(settings.pyramid)
         graphs = self._sample("bandwidth", BANDWIDTH_SCENES)
-        images = images_as_tensor(self.renderer.render(graphs).images).to(self.device)
-        target = images_as_tensor(self._target_images).to(self.device)
+        images = self.renderer.render(graphs).images
         self._mmd = MaximumMeanDiscrepancy(
-            image_pyramid(target, sizes),
-            image_pyramid(images, sizes),
+            pyramid_of(self._target_images, settings.pyramid, self.device),
+            pyramid_of(images, settings.pyramid, self.device),
             factors=settings.bandwidth_factors,
             unbiased=settings.unbiased,
         )
@@ -317,7 +321,12 @@ class Trainer:
     def _read_checkpoint(
         self, path: str | Path, report: Callable[[str], None]
     ) -> dict[str, Any] | None:
-        state = torch.load(path, weights_only=True, map_location=self.device)
+        try:
+            # To the CPU: loading into generator and optimiser moves what belongs elsewhere.
+            state = torch.load(path, weights_only=True, map_location="cpu")
+        except Exception as error:
+            report(f"{path} cannot be read ({error}); starting anew")
+            return None
         if state["fingerprint"] != self.fingerprint:
             report(f"{path} belongs to other settings; starting anew")
             return None
@@ -325,9 +334,19 @@ class Trainer:
 
 
 def effective_layout(grammar: Grammar, renderer: Renderer) -> SceneGraphLayout:
-    """Return the grammar's layout, mutable only where the renderer looks at the entry."""
+    """Return the grammar's layout, mutable only where the renderer looks at the entry.
+
+    Raises:
+        UserError: nothing is left that the generator could change.
+    """
     layout = grammar.layout
-    return layout.with_mutable(layout.mutable & renderer.effective(layout))
+    seen = layout.mutable & renderer.effective(layout)
+    if not seen.any():
+        names = ", ".join(layout.entry_name(*entry) for entry in layout.entries()) or "none"
+        raise UserError(
+            f"{grammar.source}: the renderer looks at none of the mutable attributes ({names})"
+        )
+    return layout.with_mutable(seen)
 
 
 def make_generator(experiment: Experiment, grammar: Grammar, renderer: Renderer) -> Generator:
@@ -340,19 +359,22 @@ def make_generator(experiment: Experiment, grammar: Grammar, renderer: Renderer)
 
 
 def split_target(images: np.ndarray, held_out: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of the training part and of the held-out part, both sorted."""
+    """Return the indices of the training part, sorted, and of the held-out part, shuffled."""
     order = random_generator(seed, "held out").permutation(len(images))
     count = max(2, round(held_out * len(images)))
-    return np.sort(order[count:]), np.sort(order[:count])
+    return np.sort(order[count:]), order[:count]
 
 
 def _copy(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone() for name, value in weights.items()}
 
 
-def _fingerprint(experiment: Experiment, grammar: Grammar, images: np.ndarray) -> str:
+def _fingerprint(experiment: Experiment, grammar: Grammar, images: np.ndarray, device: str) -> str:
     """Return a digest of all that the result depends on."""
-    digest = hashlib.sha256(json.dumps(experiment.model_dump(mode="json")).encode())
+    # Another number of images shown or another description continues the same training.
+    settings = experiment.model_dump(mode="json", exclude={"evaluation", "description"})
+    versions = [importlib.metadata.version(name) for name in ("simtailor", "torch", "warp-lang")]
+    digest = hashlib.sha256(json.dumps([settings, versions, device]).encode())
     digest.update(repr(grammar.nodes).encode())
     digest.update(np.ascontiguousarray(images).tobytes())
     return digest.hexdigest()

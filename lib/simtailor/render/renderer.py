@@ -1,14 +1,19 @@
 """The renderer interface: one protocol for the embedded ray caster and for any simulator.
 
-A new renderer is one class with the four members below, registered under a name:
+A new renderer is one file in this folder with one class, registered under a name. It is a
+context manager with the methods of ``Renderer``, and is created with keyword arguments: the
+keys of the experiment's ``stage`` (``image_size``, ``samples``, ``frame_width``), and
+``device``, ``threads`` and ``cache`` (a folder).
 
     @register_renderer("my_simulator")
     class MySimulator:
-        ...
+        def __init__(self, *, image_size, device, **others): ...
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -70,4 +75,7 @@ def create_renderer(name: str, **settings: Any) -> Renderer:
 
 
 def _import_built_in() -> None:
-    import simtailor.render.tabletop  # noqa: F401, PLC0415 - registers itself
+    """Import every module of this package; those with a renderer register it."""
+    package = importlib.import_module("simtailor.render")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"simtailor.render.{module.name}")

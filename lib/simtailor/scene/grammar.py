@@ -263,6 +263,9 @@ def _parse_distribution(name: str, entry: list[Any], fail: _Failure) -> Distribu
         raise fail(
             key, f"the maximum (last entry) must be at least {SMALLEST_MAXIMUM:g}, got {maximum:g}"
         )
+    period = attribute(name).period
+    if period and maximum % period:
+        raise fail(key, f"an angle's maximum must be a multiple of {period:g}, got {maximum:g}")
     if kind == "Gaussian" and second < 0:
         raise fail(key, f"the standard deviation must not be negative, got {second:g}")
     if kind == "Uniform" and second < first:
@@ -310,6 +313,7 @@ def _check_root(
 
 
 def _check_mutable(nodes: list[GrammarNode], source: str) -> None:
+    _check_ranges(nodes, source)
     carried = {
         name for node in nodes if not node.constants["immutable"] for name in node.distributions
     }
@@ -319,3 +323,23 @@ def _check_mutable(nodes: list[GrammarNode], source: str) -> None:
                 f"{source}: root.attributes.mutable: {name!r} is mutable, but no node with "
                 f"'immutable': false has this attribute." + nearest_name(name, carried)
             )
+
+
+def _check_ranges(nodes: list[GrammarNode], source: str) -> None:
+    """Generated values are kept in [0, maximum]: a prior that lies outside would be cut off."""
+    for node in nodes:
+        if node.constants["immutable"]:
+            continue
+        for name in nodes[0].constants["mutable"]:
+            distribution = node.distributions.get(name)
+            if distribution is None or attribute(name).period:
+                continue
+            values = [distribution.first]
+            if distribution.kind == "Uniform":
+                values.append(distribution.second)
+            if min(values) < 0 or max(values) > distribution.maximum:
+                raise UserError(
+                    f"{source}: node {node.classes[0]!r}, attributes.{name}: "
+                    f"{max(values, key=lambda v: max(-v, v - distribution.maximum)):g} is outside "
+                    f"[0, {distribution.maximum:g}], the range of a mutable attribute"
+                )
