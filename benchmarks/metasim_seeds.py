@@ -40,6 +40,8 @@ def main() -> None:
     for target in targets:
         summary = json.loads((Path(target) / "summary.json").read_text())
         for name, entry in summary["attributes"].items():
+            if entry["target"] is None:
+                sys.exit(f"{target}: a folder's attributes are unknown, there is nothing to compare")
             left = entry["wasserstein"] / entry["wasserstein_prior"]
             rows.append(
                 {

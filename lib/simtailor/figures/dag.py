@@ -19,6 +19,7 @@ from simtailor.files import staged
 
 BOX_HEIGHT, LAYER_GAP, BOX_GAP, MARGIN = 46, 54, 26, 20
 CHARACTER, LINE = 7.3, 16
+BULGE = 45  # how far an edge that passes layers swings out, a layer
 SWEEPS = 8
 COLOURS = ("#E8F1FA", "#FCEBDD", "#E6F4EA", "#F6E8F3", "#FDF6D8", "#E9E9E9")
 
@@ -95,7 +96,10 @@ def write_svg(graph: networkx.DiGraph, path: str | Path) -> None:
     width = {n: max(len(line) for line in texts[n]) * CHARACTER + 24 for n in graph}
     height = {n: BOX_HEIGHT + LINE * (len(texts[n]) - 2 if len(texts[n]) > 2 else 0) for n in graph}
     spans = [sum(width[n] for n in la) + BOX_GAP * (len(la) - 1) for la in layers]
-    total = max(spans, default=0) + 2 * MARGIN
+    depth = {node: d for d, layer in enumerate(layers) for node in layer}
+    longest = max((depth[b] - depth[a] for a, b in graph.edges), default=1)
+    room_for_bulges = BULGE * longest if longest > 1 else 0
+    total = max(spans, default=0) + 2 * MARGIN + 2 * room_for_bulges
     names = sorted({texts[n][0] for n in graph})
     colour = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     place, top = {}, float(MARGIN)
@@ -114,6 +118,15 @@ def write_svg(graph: networkx.DiGraph, path: str | Path) -> None:
         '<rect width="100%" height="100%" fill="white"/>',
     ]
     for source, goal in graph.edges:
+        if depth[goal] - depth[source] > 1:  # around the boxes in between, not behind them
+            x1, y1 = place[source][0] + width[source], place[source][1] + height[source] / 2
+            x2, y2 = place[goal][0] + width[goal], place[goal][1] + height[goal] / 2
+            side = max(x1, x2) + BULGE * (depth[goal] - depth[source])
+            parts.append(
+                f'<path d="M{x1:.1f} {y1:.1f}C{side:.1f} {y1:.1f} {side:.1f} {y2:.1f} '
+                f'{x2:.1f} {y2:.1f}" fill="none" stroke="#999" marker-end="url(#tip)"/>'
+            )
+            continue
         x1, y1 = place[source][0] + width[source] / 2, place[source][1] + height[source]
         x2, y2 = place[goal][0] + width[goal] / 2, place[goal][1]
         bend = (y2 - y1) / 2
