@@ -258,7 +258,8 @@ def test_search_finds_an_angle_on_the_other_side():
     moved = float(yaw.split("starts ")[1].split()[0])
     assert abs((180 + moved - 20 + 180) % 360 - 180) <= 30
     assert -180 <= moved <= 180
-    assert not any("loc_z" in line for line in lines)
+    assert not any(line.startswith("search: loc_z") for line in lines)
+    assert any("loc_z" in line and "does not look at it" in line for line in lines)
 
 
 def test_epoch_zero_is_the_prior():

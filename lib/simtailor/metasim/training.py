@@ -127,10 +127,6 @@ class Trainer:
             checkpoint: file to resume from and to write after every epoch.
             report: receives one line an epoch.
         """
-        ignored = self.grammar.layout.mutable & ~self.layout.mutable
-        for node, feature in np.argwhere(ignored):
-            name = self.grammar.layout.entry_name(node, feature)
-            report(f"{name} is mutable in the grammar, but the renderer does not look at it")
         self._prepare_discrepancy()
         progress, state = Progress(), None
         if checkpoint is not None and Path(checkpoint).exists():
@@ -197,6 +193,10 @@ class Trainer:
 
     def _start(self, progress: Progress, report: Callable[[str], None]) -> None:
         """Pre-train or search, and record the state before the training as epoch 0."""
+        ignored = self.grammar.layout.mutable & ~self.layout.mutable
+        for node, feature in np.argwhere(ignored):
+            name = self.grammar.layout.entry_name(node, feature)
+            report(f"{name} is mutable in the grammar, but the renderer does not look at it")
         started = time.perf_counter()
         graphs = self._sample("start", self.settings.batch_size * 2)
         with torch.no_grad():
