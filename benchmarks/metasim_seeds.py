@@ -41,7 +41,9 @@ def main() -> None:
         summary = json.loads((Path(target) / "summary.json").read_text())
         for name, entry in summary["attributes"].items():
             if entry["target"] is None:
-                sys.exit(f"{target}: a folder's attributes are unknown, there is nothing to compare")
+                sys.exit(
+                    f"{target}: a folder's attributes are unknown, there is nothing to compare"
+                )
             left = entry["wasserstein"] / entry["wasserstein_prior"]
             rows.append(
                 {
