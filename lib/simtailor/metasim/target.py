@@ -16,6 +16,7 @@ from simtailor.seeds import generator
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 FEWEST_IMAGES = 20
+CHUNK = 256  # scenes a call: masks and depth, which a target does not keep, stay small
 
 
 @dataclass(eq=False)
@@ -50,7 +51,8 @@ class TargetImages:
 def render_target(grammar: Grammar, renderer: Renderer, count: int, seed: int) -> TargetImages:
     """Render ``count`` target images; the seed's stream is apart from the training's."""
     graphs = grammar.sample(count, generator(seed, "target"))
-    return TargetImages(renderer.render(graphs).images, graphs.features, [])
+    parts = [renderer.render(graphs[i : i + CHUNK]).images for i in range(0, count, CHUNK)]
+    return TargetImages(np.concatenate(parts), graphs.features, [])
 
 
 def image_files(folder: str | Path) -> list[Path]:
