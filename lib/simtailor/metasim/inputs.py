@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
+import numpy as np
+
 from simtailor.config import Evaluation, Experiment, Target
 from simtailor.errors import UserError
 from simtailor.metasim.target import image_files
@@ -23,14 +25,13 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
     if experiment.target.grammar is not None:
         files["target_grammar"] = experiment.target.grammar
         target = Grammar.read(experiment.target.grammar).layout
+        carried = {
+            (target.node_keys[node], target.features[feature])
+            for node, feature in np.argwhere(target.maximum > 0)
+        }
         for node, feature in prior.layout.entries():
-            name = prior.layout.features[feature]
-            owner = prior.layout.node_keys[node]
-            found = owner in target.node_keys and name in target.features
-            if (
-                not found
-                or not target.maximum[target.node_keys.index(owner), target.features.index(name)]
-            ):
+            owner, name = prior.layout.node_keys[node], prior.layout.features[feature]
+            if (owner, name) not in carried:
                 raise UserError(
                     f"{experiment.target.grammar}: no node '{owner}' with the attribute "
                     f"'{name}', which {experiment.grammar} lets the generator change"

@@ -84,25 +84,14 @@ def train(
 ) -> None:
     """Train the generator; resumes from ``checkpoint`` and removes it at the end."""
     with _only_one(checkpoint):
-        _train(experiment, machine, target, output, checkpoint, report)
-
-
-def _train(
-    experiment: Experiment,
-    machine: Machine,
-    target: str,
-    output: str,
-    checkpoint: str,
-    report: Callable[[str], None],
-) -> None:
-    images = TargetImages.read(target).images
-    part, _ = split_target(images, experiment.evaluation.held_out, int(experiment.seed or 0))
-    grammar = Grammar.read(experiment.grammar)
-    with machine.renderer(experiment) as renderer:
-        trainer = Trainer(experiment, grammar, renderer, images[part], machine.device)
-        progress = trainer.train(checkpoint, report)
-    progress.write(output)
-    Path(checkpoint).unlink(missing_ok=True)
+        images = TargetImages.read(target).images
+        part, _ = split_target(images, experiment.evaluation.held_out, int(experiment.seed or 0))
+        grammar = Grammar.read(experiment.grammar)
+        with machine.renderer(experiment) as renderer:
+            trainer = Trainer(experiment, grammar, renderer, images[part], machine.device)
+            progress = trainer.train(checkpoint, report)
+        progress.write(output)
+        Path(checkpoint).unlink(missing_ok=True)
 
 
 @contextmanager

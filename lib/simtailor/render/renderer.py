@@ -53,12 +53,6 @@ def register_renderer(name: str) -> Callable[[Callable[..., Renderer]], Callable
     return register
 
 
-def renderer_names() -> list[str]:
-    """Return the names of all renderers."""
-    _import_built_in()
-    return sorted(_FACTORIES)
-
-
 def create_renderer(name: str, **settings: Any) -> Renderer:
     """Create a registered renderer.
 

@@ -198,6 +198,7 @@ def _parse(tree: Any, source: str) -> list[GrammarNode]:
             GrammarNode(_parse_classes(node["class"], fail), parent, distributions, constants)
         )
         stack.extend((index, c, f"{where}.child[{i}]") for i, c in enumerate(children))
+    _check_ranges(nodes, source)
     _check_mutable(nodes, source)
     return nodes
 
@@ -313,7 +314,6 @@ def _check_root(
 
 
 def _check_mutable(nodes: list[GrammarNode], source: str) -> None:
-    _check_ranges(nodes, source)
     carried = {
         name for node in nodes if not node.constants["immutable"] for name in node.distributions
     }

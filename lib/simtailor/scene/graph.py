@@ -155,13 +155,3 @@ class SceneGraphBatch:
     def to_node_link(self, index: int) -> dict[str, Any]:
         """Return one graph as node-link data with plain JSON types, edges under ``links``."""
         return networkx.node_link_data(self.to_networkx(index), edges="links")
-
-
-def concatenate(batches: list[SceneGraphBatch]) -> SceneGraphBatch:
-    """Join batches of one layout."""
-    return SceneGraphBatch(
-        batches[0].layout,
-        np.concatenate([b.classes for b in batches]),
-        np.concatenate([b.features for b in batches]),
-        np.concatenate([b.seeds for b in batches]),
-    )
