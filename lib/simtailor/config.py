@@ -84,18 +84,32 @@ class Discrepancy(Section):
 
 
 class Search(Section):
-    """Coarse search for the shift of each attribute before the gradient takes over."""
+    """Population search for the target's place before the gradient takes over."""
 
-    candidates: Annotated[int, Field(ge=0, strict=True)] = Field(
-        18, description="Shifts tried an attribute; 0 starts from the prior."
+    rounds: Annotated[int, Field(ge=0, strict=True)] = Field(
+        24, description="Rounds of the search; 0 starts from the prior."
     )
-    scenes: PositiveInt = Field(32, description="Scenes rendered a candidate.")
+    candidates: PositiveInt = Field(
+        100, description="Scenes rendered a round and attribute (twice as many for one attribute)."
+    )
+    images: PositiveInt = Field(
+        200, description="Target images that look for their nearest scene, at most."
+    )
 
 
 class Training(Section):
     """Length and steps of the training."""
 
-    epochs: PositiveInt = Field(60, description="Epochs on the discrepancy.")
+    image_size: Annotated[int, Field(ge=8, strict=True)] = Field(
+        64, description="Pixels while training; the stage's size where that is smaller."
+    )
+    epochs: PositiveInt = Field(60, description="Epochs on the discrepancy, at most.")
+    patience: PositiveInt = Field(
+        20, description="Epochs without a better discrepancy on the validation part, then stop."
+    )
+    validation_scenes: Annotated[int, Field(ge=2, strict=True)] = Field(
+        100, description="Scenes an epoch that are compared with the validation part."
+    )
     scenes_per_epoch: PositiveInt = Field(100, description="Scenes generated an epoch.")
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(50, description="Scenes a step.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(
@@ -111,7 +125,9 @@ class Training(Section):
         1, description="Epochs of reconstruction, for generator 'gcn'."
     )
     angle_step: Annotated[float, Field(gt=0, le=90)] = Field(
-        2.0, description="Half distance of the central difference for angles, degrees."
+        2.0,
+        description="Half distance of the central difference for angles, degrees. This and the "
+        "next are doubled, up to eightfold, where the image hardly responds.",
     )
     range_step: Annotated[float, Field(gt=0, le=0.5)] = Field(
         0.01, description="The same for other attributes, share of the attribute's maximum."
@@ -131,6 +147,9 @@ class Training(Section):
 class Evaluation(Section):
     """What is measured and shown."""
 
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.1, description="Share of the target that decides when to stop and which epoch is best."
+    )
     held_out: Annotated[float, Field(gt=0, lt=0.9)] = Field(
         0.2, description="Share of the target kept from the training for the verdict."
     )

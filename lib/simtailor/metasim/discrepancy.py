@@ -39,16 +39,16 @@ class MaximumMeanDiscrepancy:
         self.unbiased = unbiased
         self.bandwidths = []
         for i, level in enumerate(self.target):
-            within = _squared_distances(level, level)
+            within = squared_distances(level, level)
             rows, columns = torch.triu_indices(len(level), len(level), 1)
             medians = [within[rows, columns].median()]
             if len(reference):
-                medians.append(_squared_distances(reference[i].detach(), level).median())
+                medians.append(squared_distances(reference[i].detach(), level).median())
             scale = torch.stack(medians).clamp_min(1e-8)
             # The factors go with both medians, so that near and far are covered.
             self.bandwidths.append((scale.unique()[:, None] * scale.new_tensor(factors)).flatten())
         self._target_term = [
-            self._mean_within(self._kernel(_squared_distances(level, level), i))
+            self._mean_within(self._kernel(squared_distances(level, level), i))
             for i, level in enumerate(self.target)
         ]
 
@@ -56,15 +56,15 @@ class MaximumMeanDiscrepancy:
         """Return the squared MMD (a scalar) of generated features, one [B, D_l] a level."""
         total = generated[0].new_zeros(())
         for i, (level, target) in enumerate(zip(generated, self.target, strict=True)):
-            within = self._mean_within(self._kernel(_squared_distances(level, level), i))
-            across = self._kernel(_squared_distances(level, target), i).mean()
+            within = self._mean_within(self._kernel(squared_distances(level, level), i))
+            across = self._kernel(squared_distances(level, target), i).mean()
             total = total + within + self._target_term[i] - 2 * across
         return total
 
     def kernel(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the kernel matrix [n, n] of a sample, summed over the levels."""
         return torch.stack(
-            [self._kernel(_squared_distances(level, level), i) for i, level in enumerate(features)]
+            [self._kernel(squared_distances(level, level), i) for i, level in enumerate(features)]
         ).sum(0)
 
     def _kernel(self, squared: torch.Tensor, level: int) -> torch.Tensor:
@@ -81,7 +81,7 @@ class MaximumMeanDiscrepancy:
         return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
 
 
-def _squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return squared Euclidean distances [n, m] through a Gram matrix, never [n, m, D]."""
     squared = first.square().sum(1)[:, None] + second.square().sum(1)[None] - 2 * first @ second.T
     return squared.clamp_min(0)

@@ -1,9 +1,9 @@
 """Generators: networks that change the attributes of scene graphs.
 
-``transport`` (the default) moves the prior's own sample: every mutable entry is shifted and
-stretched about the prior's mean, by amounts that depend on the class of the node and on its
-neighbours in the graph. It starts as the identity, and a spread in gives a spread out, so
-the distribution cannot collapse to a point.
+``transport`` (the default) moves the prior's own sample: every mutable entry goes along a
+monotone curve, shifted and stretched by amounts that depend on the class of the node and on
+its neighbours in the graph. It starts as the identity, and a spread in gives a spread out,
+so the distribution cannot collapse to a point.
 
 ``gcn`` is the published design (Kar et al., ICCV 2019): graph convolutions encode the graph,
 others decode the mutable attributes; encoder and decoder learn to reconstruct the prior,
@@ -13,6 +13,7 @@ then the encoder is frozen.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,23 @@ from simtailor.scene.attributes import mean_and_spread
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
 SAMPLING_SPREAD = 0.02  # published: noise on the decoded features while training
+SEGMENTS = 12  # of the curve along which an attribute moves
+CURVE_END = 2.5  # where the curve ends, in spreads from the prior's mean
+
+
+class Start(NamedTuple):
+    """Where the training of one entry starts.
+
+    Attributes:
+        shift: of the prior's mean, in units of the features.
+        scale: factor on the prior's spread.
+        bend: places and values of the curve's SEGMENTS + 1 knots, in spreads of the prior;
+            the places reach from -CURVE_END to CURVE_END. None for a straight line.
+    """
+
+    shift: float = 0.0
+    scale: float = 1.0
+    bend: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class GraphConvolution(nn.Module):
@@ -91,6 +109,10 @@ class Generator(nn.Module):
         """Return the parameters to train on the discrepancy."""
         return list(self.parameters())
 
+    def direct_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters in natural units, which take larger steps than a network's."""
+        return []
+
     def forward(
         self, graphs: SceneGraphBatch, random: np.random.Generator | None = None
     ) -> torch.Tensor:
@@ -103,7 +125,17 @@ class Generator(nn.Module):
 
 
 class TransportGenerator(Generator):
-    """Shifts and stretches the prior's sample, conditioned on class and neighbours."""
+    """Moves the prior's sample along a monotone curve, conditioned on class and neighbours.
+
+    A mutable entry with the value x becomes
+
+        mean + shift + scale * spread * curve((x - mean) / spread),
+
+    with mean and spread of the prior. The curve is monotone and piecewise linear, and starts
+    as the identity; bent, it makes a mixture, a uniform or a skewed distribution of a
+    Gaussian. Shift and scale are sums of three parts: of the entry, of the class of its node,
+    and of a graph network that sees the node's neighbours.
+    """
 
     def __init__(self, layout: SceneGraphLayout, prior: SceneGraphBatch, width: int = 16) -> None:
         super().__init__(layout, prior)
@@ -113,6 +145,11 @@ class TransportGenerator(Generator):
         self.register_buffer("unit", unit, persistent=False)
         self.shift = nn.Parameter(torch.zeros(shape))
         self.log_scale = nn.Parameter(torch.zeros(shape))
+        self.class_shift = nn.Parameter(torch.zeros(self.class_count, shape[1]))
+        self.class_log_scale = nn.Parameter(torch.zeros(self.class_count, shape[1]))
+        # Logarithms of width and height of the curve's segments.
+        self.width = nn.Parameter(torch.zeros(*shape, SEGMENTS))
+        self.height = nn.Parameter(torch.zeros(*shape, SEGMENTS))
         self.first = GraphConvolution(self.adjacency, self.class_count + shape[1], width)
         self.second = GraphConvolution(self.adjacency, width, 2 * shape[1])
         for parameter in self.second.parameters():
@@ -122,13 +159,72 @@ class TransportGenerator(Generator):
         self, graphs: SceneGraphBatch, random: np.random.Generator | None = None
     ) -> torch.Tensor:
         features, classes = self.encode(graphs)
-        deviation = self.deviation(features)
-        relative = torch.where(self.mutable, deviation / self.spread.clamp_min(1e-4), 0.0)
-        hidden = torch.tanh(self.first(torch.cat([classes, relative], -1)))
+        standardised = self.standardise(features)
+        hidden = torch.tanh(self.first(torch.cat([classes, standardised], -1)))
         more_shift, more_scale = self.second(hidden).chunk(2, -1)
-        scale = (self.log_scale + more_scale).exp()
-        changed = self.mean + (self.shift + more_shift) * self.unit + deviation * scale
+        shift = self.shift + classes @ self.class_shift + more_shift
+        scale = (self.log_scale + classes @ self.class_log_scale + more_scale).exp()
+        changed = self.mean + shift * self.unit + scale * self.spread * self.curve(standardised)
         return self.finish(changed, features)
+
+    def standardise(self, features: torch.Tensor) -> torch.Tensor:
+        """Return mutable features [B, N, F] in spreads from the prior's mean; 0 elsewhere."""
+        deviation = self.deviation(features) / self.spread.clamp_min(1e-9)
+        return torch.where(self.mutable & (self.spread > 1e-7), deviation, 0.0)
+
+    def knots(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return where the curve bends and its values there: float32 [N, F, SEGMENTS + 1] each."""
+        widths = torch.softmax(self.width, -1) * 2 * CURVE_END
+        heights = self.height.exp() * 2 * CURVE_END / SEGMENTS
+        zero = torch.zeros_like(widths[..., :1])
+        places = torch.cat([zero, widths.cumsum(-1)], -1) - CURVE_END
+        return places, torch.cat([zero, heights.cumsum(-1)], -1)
+
+    def curve(self, standardised: torch.Tensor) -> torch.Tensor:
+        """Map [B, N, F]; 0 stays 0, and the slope is 1 beyond the curve's ends."""
+        places, values = self.knots()
+        points = torch.cat([torch.zeros_like(standardised[:1]), standardised])
+        segment = (points[..., None] >= places[..., 1:-1]).sum(-1, keepdim=True)
+        many = (len(points), *places.shape)
+
+        def at(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+            return table.expand(many).gather(-1, index).squeeze(-1)
+
+        left, right = at(places, segment), at(places, segment + 1)
+        low, high = at(values, segment), at(values, segment + 1)
+        inside = points.clamp(-CURVE_END, CURVE_END)
+        curved = low + (high - low) * (inside - left) / (right - left) + (points - inside)
+        return curved[1:] - curved[:1]
+
+    def place(self, node: int, feature: int, start: Start) -> None:
+        """Let one entry start from a shift, a scale and, if given, a bent curve."""
+        shift, scale, bend = start
+        with torch.no_grad():
+            self.shift[node, feature] = shift / self.unit[node, feature]
+            self.log_scale[node, feature] = float(np.log(scale))
+            self.width[node, feature] = 0.0
+            self.height[node, feature] = 0.0
+            if bend is not None:
+                places, values = (torch.from_numpy(np.diff(b)).float() for b in bend)
+                self.width[node, feature] = places.clamp_min(1e-3).log()
+                heights = values.clamp_min(1e-3) * SEGMENTS / (2 * CURVE_END)
+                self.height[node, feature] = heights.log()
+
+    def place_class(self, index: int, feature: int, shift: float, scale: float) -> None:
+        """Let a class start further by ``shift`` (in features) and wider by ``scale``."""
+        node = int(self.mutable[:, feature].nonzero()[0, 0])
+        with torch.no_grad():
+            self.class_shift[index, feature] = shift / self.unit[node, feature]
+            self.class_log_scale[index, feature] = float(np.log(scale))
+
+    def forget_classes(self) -> None:
+        """Let all classes start alike."""
+        with torch.no_grad():
+            self.class_shift.zero_()
+            self.class_log_scale.zero_()
+
+    def direct_parameters(self) -> list[nn.Parameter]:
+        return [self.shift, self.log_scale, self.class_shift, self.class_log_scale]
 
 
 class GraphConvolutionalGenerator(Generator):

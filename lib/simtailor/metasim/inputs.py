@@ -64,5 +64,6 @@ def settings_of_job(
     values = experiment.model_dump(include=kept)
     if job == "training":
         values |= experiment.model_dump(include={"generator", "discrepancy", "training"})
-        values["evaluation"] = Evaluation(held_out=experiment.evaluation.held_out)
+        parts = experiment.evaluation.model_dump(include={"held_out", "validation"})
+        values["evaluation"] = Evaluation(**parts)
     return Experiment.model_validate(values)

@@ -14,6 +14,11 @@ import torch
 from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphBatch
 
+MOST_BYTES = 2**28  # of perturbed images that are rendered in one call
+STEP_FACTORS = (1, 2, 4, 8)
+RESPONDING_PIXELS = 0.002  # share of the pixels that have to respond to a step ...
+GOOD_RESPONSE = 8.0  # ... by so many grey levels
+
 
 def images_as_tensor(images: np.ndarray) -> torch.Tensor:
     """Return uint8 [B, H, W, 3] as float32 [B, 3, H, W] in [0, 1]."""
@@ -21,7 +26,11 @@ def images_as_tensor(images: np.ndarray) -> torch.Tensor:
 
 
 def render_with_gradient(
-    renderer: Renderer, graphs: SceneGraphBatch, features: torch.Tensor, steps: np.ndarray
+    renderer: Renderer,
+    graphs: SceneGraphBatch,
+    features: torch.Tensor,
+    steps: np.ndarray,
+    changed: list[np.ndarray] | None = None,
 ) -> torch.Tensor:
     """Render a batch so that gradients flow back to its features.
 
@@ -33,20 +42,24 @@ def render_with_gradient(
         features: float32 [B, N, F] in units of ``layout.maximum``.
         steps: float [N, F] half distance of the central difference in units of the
             features; entries that are 0 get no gradient.
+        changed: receives, when the gradient is taken, which steps changed any pixel at all:
+            bool [E, B] for the E entries with a step.
 
     Returns:
         float32 [B, 3, H, W] in [0, 1].
     """
     if (np.asarray(steps) < 0).any():
         raise ValueError("the steps of the central difference must not be negative")
-    return _Render.apply(features, renderer, graphs, np.asarray(steps, dtype=np.float32))
+    steps = np.asarray(steps, dtype=np.float32)
+    return _Render.apply(features, renderer, graphs, steps, changed)
 
 
 class _Render(torch.autograd.Function):
     @staticmethod
-    def forward(context, features, renderer, graphs, steps):
+    def forward(context, features, renderer, graphs, steps, changed):
         context.save_for_backward(features)
         context.renderer, context.graphs, context.steps = renderer, graphs, steps
+        context.changed = changed
         values = features.detach().cpu().numpy()
         images = images_as_tensor(renderer.render(graphs.with_features(values)).images)
         return images.to(features.device)
@@ -57,21 +70,57 @@ class _Render(torch.autograd.Function):
         values = features.detach().cpu().numpy()
         result = torch.zeros_like(features)
         entries = np.argwhere(context.steps > 0)
-        if not len(entries):
-            return result, None, None, None
-        perturbed, distances = perturb(values, context.steps, entries)
-        graphs = context.graphs.repeat(2 * len(entries)).with_features(perturbed)
-        images = context.renderer.render(graphs).images
-        images = images.reshape(len(entries), 2, len(values), *images.shape[1:])
-        for e, (node, feature) in enumerate(entries):
-            # int16 holds the difference of two bytes at half the memory of a float.
-            difference = images[e, 0].astype(np.int16) - images[e, 1]
-            difference = torch.from_numpy(difference).permute(0, 3, 1, 2).to(gradient)
-            # Each image's derivative meets the gradient of its own image only.
-            slope = torch.einsum("bchw,bchw->b", difference, gradient) / 255
-            distance = torch.from_numpy(distances[e]).to(gradient)
-            result[:, node, feature] = slope / distance
-        return result, None, None, None
+        # Many entries a call, but no more pixels than fit into memory.
+        together = max(1, MOST_BYTES // (2 * gradient.numel()))
+        changed = []
+        for first in range(0, len(entries), together):
+            part = entries[first : first + together]
+            perturbed, distances = perturb(values, context.steps, part)
+            graphs = context.graphs.repeat(2 * len(part)).with_features(perturbed)
+            images = context.renderer.render(graphs).images
+            images = images.reshape(len(part), 2, len(values), *images.shape[1:])
+            for e, (node, feature) in enumerate(part):
+                # int16 holds the difference of two bytes at half the memory of a float.
+                difference = images[e, 0].astype(np.int16) - images[e, 1]
+                changed.append(difference.any(axis=(1, 2, 3)))
+                difference = torch.from_numpy(difference).permute(0, 3, 1, 2).to(gradient)
+                # Each image's derivative meets the gradient of its own image only.
+                slope = torch.einsum("bchw,bchw->b", difference, gradient) / 255
+                distance = torch.from_numpy(distances[e]).to(gradient)
+                result[:, node, feature] = slope / distance
+        if context.changed is not None and changed:
+            context.changed.append(np.stack(changed))
+        return result, None, None, None, None
+
+
+def responsive_steps(
+    renderer: Renderer, graphs: SceneGraphBatch, steps: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Double steps of the central difference until the image responds well above its rounding.
+
+    Args:
+        graphs: a few scenes like those of the training.
+        steps: float32 [N, F] in units of the features, 0 for entries without a gradient.
+
+    Returns:
+        the steps, and the response of each entry in grey levels (how far the
+        most-changed pixels of a scene change): float32 [N, F] each. Where even the widest
+        step changes nothing, the response is 0.
+    """
+    chosen, responses = steps.copy(), np.zeros_like(steps)
+    for node, feature in np.argwhere(steps > 0):
+        for factor in STEP_FACTORS:
+            one = np.zeros_like(steps)
+            one[node, feature] = steps[node, feature] * factor
+            moved, _ = perturb(graphs.features, one, np.array([[node, feature]]))
+            images = renderer.render(graphs.repeat(2).with_features(moved)).images
+            up, down = images.reshape(2, len(graphs), -1).astype(np.int16)
+            most = np.quantile(np.abs(up - down), 1 - RESPONDING_PIXELS, axis=1)
+            chosen[node, feature] = one[node, feature]
+            responses[node, feature] = most.mean()
+            if responses[node, feature] >= GOOD_RESPONSE:
+                break
+    return chosen, responses
 
 
 def perturb(

@@ -35,6 +35,8 @@ class Renderer(Protocol):
         """Return which entries of the graphs this renderer looks at: bool [N, F]."""
         ...
 
+    # Optional: nearest_equivalent(graphs, reference), see the function of this name.
+
     def __enter__(self) -> Renderer: ...
 
     def __exit__(self, *arguments: object) -> None: ...
@@ -66,6 +68,27 @@ def create_renderer(name: str, **settings: Any) -> Renderer:
             f"unknown renderer '{name}'; known: {known}." + nearest_name(name, _FACTORIES)
         )
     return _FACTORIES[name](**settings)
+
+
+def nearest_equivalent(
+    renderer: Renderer, graphs: SceneGraphBatch, reference: np.ndarray
+) -> tuple[SceneGraphBatch, np.ndarray]:
+    """Return graphs that look the same, with attributes nearest to a reference.
+
+    A box that is turned by half a circle looks the same, so its yaw is known up to that only.
+    A renderer whose objects have such symmetries has a method of this name, without its
+    first argument; for any other renderer the graphs are returned as they are.
+
+    Args:
+        reference: float [N, F] in units of the features.
+
+    Returns:
+        the graphs, and which of their entries can be told from the picture at all: bool
+        [B, N, F] (a bowl's yaw can not).
+    """
+    if hasattr(renderer, "nearest_equivalent"):
+        return renderer.nearest_equivalent(graphs, reference)
+    return graphs, np.ones(graphs.features.shape, dtype=bool)
 
 
 def _import_built_in() -> None:

@@ -23,6 +23,7 @@ from simtailor.render.raycast.environment import prefilter
 from simtailor.render.raycast.scenes import Scenes, rotation_about
 from simtailor.render.renderer import register_renderer
 from simtailor.render.rendering import Rendering
+from simtailor.scene.attributes import wrapped
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
 CONSUMED = {
@@ -31,9 +32,14 @@ CONSUMED = {
     "Camera": ("camera_pitch", "camera_roll"),
 }
 FIELD_OF_VIEW = 40.0  # degrees
+ANGLES = ("yaw", "pitch", "roll")
 CENTRE = 100.0  # loc_x and loc_z of the picture's middle, centimetres
 NOMINAL_INTENSITY = 0.5
 ROOM, FIRST_OBJECT = 0, 1
+# Objects that look the same after half a turn about their upright axis (the basket but for
+# its weave), and those that do after any turn.
+SAME_AFTER_HALF_A_TURN = ("box", "basket")
+SAME_AFTER_ANY_TURN = ("bowl",)
 
 
 @register_renderer("tabletop")
@@ -106,10 +112,7 @@ class TabletopRenderer:
         scenes.mesh[:, 1] = ROOM
         scenes.label[:, 1] = 0
         scenes.casts_shadow[:, 1] = False
-        turn = rotation_about("y", -values("object", "yaw", 0))
-        tilt = rotation_about("x", values("object", "pitch", 0))
-        lean = rotation_about("z", -values("object", "roll", 0))
-        rotation = turn @ tilt @ lean  # Unity's order: roll, then pitch, then yaw
+        rotation = _pose_rotation(*(values("object", angle, 0) for angle in ANGLES))
         scenes.rotation[:, 0] = rotation
         scenes.position[:, 0, 0] = -(values("object", "loc_x", CENTRE) - CENTRE) / 100
         # A tilted object stands on its lowest point and does not sink into the table.
@@ -129,6 +132,59 @@ class TabletopRenderer:
         scenes.exposure[:] = 0.62
         scenes.seed[:] = graphs.seeds
         return scenes
+
+    def nearest_equivalent(
+        self, graphs: SceneGraphBatch, reference: np.ndarray
+    ) -> tuple[SceneGraphBatch, np.ndarray]:
+        """Return the poses that look the same and are nearest to a reference.
+
+        Half a turn of a box about its upright axis turns the signs of pitch and roll. Of a
+        bowl only the direction of its axis can be seen: it gets the reference's yaw.
+
+        Args:
+            reference: float [N, F] in units of the features.
+
+        Returns:
+            graphs, and bool [B, N, F]: False for the yaw of a bowl.
+        """
+        layout, identified = graphs.layout, np.ones(graphs.features.shape, dtype=bool)
+        if "yaw" not in layout.features or "object" not in layout.node_names:
+            return graphs, identified
+        node = layout.node_names.index("object")
+        columns = [layout.features.index(a) for a in ANGLES if a in layout.features]
+        columns = [c for c in columns if layout.maximum[node, c] > 0]
+        names = [layout.features[c] for c in columns]
+        if "yaw" not in names:
+            return graphs, identified
+        maximum = layout.maximum[node, columns]
+        degrees = graphs.features[:, node, columns].astype(np.float64) * maximum
+        pose = {name: degrees[:, i] for i, name in enumerate(names)}
+        wanted = dict(zip(names, reference[node, columns] * maximum, strict=True))
+        kinds = np.array(OBJECT_NAMES)[self._object_kinds(graphs)]
+
+        off = np.abs(wrapped(pose["yaw"] - wanted["yaw"], 360.0))
+        flip = np.isin(kinds, SAME_AFTER_HALF_A_TURN) & (off > 90)
+        turned = {
+            "yaw": pose["yaw"] + 180 * flip,
+            "pitch": np.where(flip, -1, 1) * pose.get("pitch", 0.0),
+            "roll": np.where(flip, -1, 1) * pose.get("roll", 0.0),
+        }
+        any_turn = np.isin(kinds, SAME_AFTER_ANY_TURN)
+        identified[any_turn, node, columns[names.index("yaw")]] = False
+        axis = _pose_rotation(turned["yaw"], turned["pitch"], turned["roll"])[..., 1]
+        axis = np.einsum("ij,bj->bi", rotation_about("y", np.array([wanted["yaw"]]))[0], axis)
+        level = {
+            "yaw": np.full(len(graphs), wanted["yaw"]),
+            "pitch": np.degrees(np.arctan2(axis[:, 2], axis[:, 1])),
+            "roll": np.degrees(np.arcsin(axis[:, 0].clip(-1, 1))),
+        }
+        features = graphs.features.copy()
+        for i, name in enumerate(names):
+            changed = np.where(any_turn, level[name], turned[name])
+            touched = any_turn | flip
+            value = (changed % maximum[i] / maximum[i]).astype(np.float32)
+            features[touched, node, columns[i]] = value[touched]
+        return graphs.with_features(features), identified
 
     def _object_kinds(self, graphs: SceneGraphBatch) -> np.ndarray:
         """Return which of ``OBJECT_NAMES`` each scene shows: int [B].
@@ -172,6 +228,11 @@ def support_points(mesh: Mesh, directions: int = 1000) -> np.ndarray:
     )
     spread = np.concatenate([np.eye(3), -np.eye(3), lattice])
     return mesh.vertices[np.argmax(spread @ mesh.vertices.T, axis=1)]
+
+
+def _pose_rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """Return rotations [B, 3, 3] of poses in degrees, in Unity's order: roll, pitch, yaw."""
+    return rotation_about("y", -yaw) @ rotation_about("x", pitch) @ rotation_about("z", -roll)
 
 
 def _centred(mesh: Mesh) -> Mesh:

@@ -1,0 +1,333 @@
+"""Population search: where in the attributes' whole range do the target images lie?
+
+A gradient sees only its surroundings: an object that is turned by half a circle, or lies
+outside the picture, gives none that helps. So before the gradient, every image of a part of
+the target looks for the rendered scene that is nearest to it (analysis by synthesis). All
+images share one population: a scene that is rendered for one image serves any other that it
+fits better than what that image has. New scenes come from the best ones so far by small
+moves, by mixing two of them, and by drawing one attribute anew from its whole range, as in
+evolution strategies (Rechenberg 1973; Hansen, "The CMA evolution strategy", 2016).
+
+The nearest scenes are a rough sample of the target's attributes, with all its modes. From
+it come the starts of the generator, of which the discrepancy chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from simtailor.config import Search
+from simtailor.metasim.discrepancy import squared_distances
+from simtailor.metasim.generator import CURVE_END, SEGMENTS, Start, TransportGenerator
+from simtailor.render.renderer import Renderer, nearest_equivalent
+from simtailor.scene.graph import SceneGraphBatch
+
+FIRST_STEP, LAST_STEP = 0.1, 0.01  # of a full turn or of the attribute's range
+SMALL_MOVES, MIXTURES = 0.5, 0.3  # shares of the new scenes; the rest draws one attribute anew
+WELL_MATCHED = 0.8  # share of the images whose match is near enough to be counted
+FEWEST_OF_A_CLASS = 12
+STRAIGHT_QUANTILES = (0.16, 0.84)
+
+
+@dataclass(eq=False)
+class Matches:
+    """The nearest rendered scene of each target image.
+
+    Attributes:
+        graphs: one scene graph an image.
+        distances: float [m], squared distances, about 1 for a scene that is no nearer than
+            those of the prior.
+        renders: number of scenes rendered.
+    """
+
+    graphs: SceneGraphBatch
+    distances: np.ndarray
+    renders: int
+
+    def near(self) -> SceneGraphBatch:
+        """Return the better matched part of the scenes."""
+        return self.graphs[self.distances <= np.quantile(self.distances, WELL_MATCHED)]
+
+
+class PopulationSearch:
+    """Finds the nearest rendered scene of target images.
+
+    Args:
+        generator: gives the mutable entries and their ranges.
+        renderer: draws the scenes.
+        features: maps images as stored, uint8 [n, S, S, 3], to one float32 [n, D_l] a level.
+        settings: number of rounds, of scenes a round, and of images.
+        random: source of all choices.
+    """
+
+    def __init__(
+        self,
+        generator: TransportGenerator,
+        renderer: Renderer,
+        features: Callable[[np.ndarray], list[torch.Tensor]],
+        settings: Search,
+        random: np.random.Generator,
+    ) -> None:
+        self.renderer, self.features = renderer, features
+        self.settings, self.random = settings, random
+        layout = generator.layout
+        entries = np.array(layout.entries())
+        self._nodes, self._columns = entries[:, 0], entries[:, 1]
+        turn = generator.turn.cpu().numpy()[self._nodes, self._columns]
+        self._is_angle = turn > 0
+        self._range = np.where(self._is_angle, turn, 1.0)
+
+    @property
+    def scenes_a_round(self) -> int:
+        return self.settings.candidates * max(2, len(self._nodes))
+
+    def run(
+        self,
+        prior: SceneGraphBatch,
+        target: list[torch.Tensor],
+        report: Callable[[str], None],
+    ) -> Matches:
+        """Search for all rounds.
+
+        Args:
+            prior: a sample of the grammar with at least ``scenes_a_round`` graphs.
+            target: features of the m images to match.
+        """
+        count, rounds = len(target[0]), self.settings.rounds
+        candidates = self._first(prior)
+        best = candidates[np.zeros(count, int)]
+        distances = np.full(count, np.inf)
+        scales: list[torch.Tensor] = []
+        for index in range(rounds + 1):
+            levels = self.features(self.renderer.render(candidates).images)
+            squared = [squared_distances(a, t) for a, t in zip(levels, target, strict=True)]
+            scales = scales or [s.median().clamp_min(1e-9) for s in squared]
+            total = torch.stack([s / c for s, c in zip(squared, scales, strict=True)]).mean(0)
+            nearest = total.min(0)
+            found, who = nearest.values.cpu().numpy(), nearest.indices.cpu().numpy()
+            better = found < distances
+            best = _replace(best, better, candidates[who])
+            distances = np.where(better, found, distances)
+            if index in {0, rounds // 4, rounds // 2, rounds}:
+                report(f"search round {index}/{rounds}: distance {np.median(distances):.4f}")
+            if index < rounds:
+                step = FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (index / max(rounds - 1, 1))
+                candidates = self._next(best, prior, step)
+        return Matches(best, distances, (rounds + 1) * self.scenes_a_round)
+
+    def _first(self, prior: SceneGraphBatch) -> SceneGraphBatch:
+        """Return scenes of the prior, most of them with one attribute drawn anew."""
+        graphs = prior[: self.scenes_a_round]
+        values = self._redrawn(self._values(graphs))
+        kept = self.random.uniform(size=(len(values), 1)) < 0.3
+        return self._with_values(graphs, np.where(kept, self._values(graphs), values))
+
+    def _next(self, best: SceneGraphBatch, prior: SceneGraphBatch, step: float) -> SceneGraphBatch:
+        """Return new scenes near the best ones."""
+        random, count = self.random, self.scenes_a_round
+        parents = best[random.integers(len(best), size=count)]
+        values, others = self._values(parents), self._values(best)
+        others = others[random.integers(len(best), size=count)]
+        shape = values.shape
+        moved = random.uniform(size=shape) < 0.5
+        moved[np.arange(count), random.integers(shape[1], size=count)] = True
+        # Steps of many lengths: nobody knows how far the goal is.
+        length = step * np.exp(random.normal(size=(count, 1)))
+        small_move = values + moved * random.normal(size=shape) * length * self._range
+        mixture = np.where(random.uniform(size=shape) < 0.5, values, others)
+        jitter = random.normal(size=shape) * (random.uniform(size=(count, 1)) < 0.5)
+        mixture = mixture + jitter * LAST_STEP * self._range
+        kind = random.uniform(size=(count, 1))
+        new = np.where(kind < SMALL_MOVES + MIXTURES, mixture, self._redrawn(values))
+        new = np.where(kind < SMALL_MOVES, small_move, new)
+        seeds = prior.seeds[random.integers(len(prior), size=count)]
+        graphs = SceneGraphBatch(parents.layout, parents.classes, parents.features, seeds)
+        return self._with_values(graphs, new)
+
+    def _redrawn(self, values: np.ndarray) -> np.ndarray:
+        """Return the values with one of each row drawn from its whole range."""
+        values, rows = values.copy(), np.arange(len(values))
+        which = self.random.integers(values.shape[1], size=len(values))
+        values[rows, which] = self.random.uniform(size=len(values)) * self._range[which]
+        return values
+
+    def _values(self, graphs: SceneGraphBatch) -> np.ndarray:
+        return graphs.features[:, self._nodes, self._columns]
+
+    def _with_values(self, graphs: SceneGraphBatch, values: np.ndarray) -> SceneGraphBatch:
+        features = graphs.features.copy()
+        values = np.where(self._is_angle, values % self._range, values.clip(0, 1))
+        features[:, self._nodes, self._columns] = values
+        return graphs.with_features(features)
+
+
+def starts_from(
+    matches: Matches, generator: TransportGenerator, renderer: Renderer, prior: SceneGraphBatch
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Yield starts of the generator by name, each with a function that takes it.
+
+    ``moved`` keeps the prior's spread, ``straight`` takes the spread of the matches too,
+    ``bent`` follows their whole distribution, and ``by class`` moves every class by itself.
+    """
+    graphs = matches.near()
+    reference = unambiguous_centre(graphs, generator, renderer)
+    graphs, identified = nearest_equivalent(renderer, graphs, reference)
+    entries = generator.layout.entries()
+    samples = {}
+    for node, feature in entries:
+        seen = identified[:, node, feature]
+        values = graphs.features[:, node, feature][seen if seen.any() else slice(None)]
+        samples[node, feature] = _unwrapped(values, float(generator.turn[node, feature]))
+    straight = {entry: straight_start(samples[entry], generator, entry) for entry in entries}
+
+    def take(starts: dict[tuple[int, int], Start]) -> Callable[[], None]:
+        def place() -> None:
+            generator.forget_classes()
+            for entry, start in starts.items():
+                generator.place(*entry, start)
+
+        return place
+
+    yield "moved", take({entry: Start(start.shift) for entry, start in straight.items()})
+    yield "straight", take(straight)
+    standardised = generator.standardise(torch.from_numpy(prior.features)).numpy()
+    bent = {
+        entry: bent_start(samples[entry], standardised[:, *entry], generator, entry)
+        for entry in entries
+    }
+    yield "bent", take(bent)
+    by_class = _class_starts(graphs, identified, generator, straight)
+    if by_class:
+
+        def place_classes() -> None:
+            take(straight)()
+            for (index, feature), (shift, scale) in by_class.items():
+                generator.place_class(index, feature, shift, scale)
+
+        yield "by class", place_classes
+
+
+def unambiguous_centre(
+    graphs: SceneGraphBatch, generator: TransportGenerator, renderer: Renderer
+) -> np.ndarray:
+    """Return where the entries lie in scenes that look like no other: float32 [N, F].
+
+    Of a box that looks the same after half a turn, the turn nearest to this is meant.
+    """
+    turn, mean = generator.turn.cpu().numpy(), generator.mean.cpu().numpy()
+    sides = [nearest_equivalent(renderer, graphs, mean + turn * s)[0].features for s in (0, 0.5)]
+    same = np.abs(sides[0] - sides[1]).max((1, 2)) < 1e-6
+    if not same.any():
+        return mean
+    centre = mean.copy()
+    for node, feature in generator.layout.entries():
+        values = _unwrapped(graphs.features[same, node, feature], float(turn[node, feature]))
+        centre[node, feature] = np.median(values)
+    return centre
+
+
+def straight_start(
+    values: np.ndarray, generator: TransportGenerator, entry: tuple[int, int]
+) -> Start:
+    """Return the start with the median and the spread of ``values``."""
+    spread = max(float(generator.spread[entry]), 1e-9)
+    low, high = np.quantile(values, STRAIGHT_QUANTILES)
+    scale = float(np.clip((high - low) / 2 / spread, 0.1, 20))
+    return Start(_short_way(float(np.median(values)), generator, entry), scale)
+
+
+def bent_start(
+    values: np.ndarray,
+    standardised: np.ndarray,
+    generator: TransportGenerator,
+    entry: tuple[int, int],
+) -> Start:
+    """Return the start whose curve maps the prior's quantiles to those of ``values``.
+
+    Args:
+        values: [m] of the entry, unwrapped.
+        standardised: [n] of the prior's sample, in spreads from its mean.
+    """
+    shift, scale, _ = straight_start(values, generator, entry)
+    spread = max(float(generator.spread[entry]), 1e-9)
+    shares = (np.arange(len(values)) + 0.5) / len(values)
+    places = np.quantile(standardised, shares)
+    inside = np.abs(places) < 0.98 * CURVE_END
+    heights = (np.sort(values) - np.median(values))[inside] / spread
+    # Beyond the sample the curve goes on as the straight start would.
+    ends = np.array([-CURVE_END, CURVE_END])
+    places = np.concatenate([ends[:1], places[inside], ends[1:]])
+    first, last = heights[0], heights[-1]
+    below, above = first - scale * (places[1] + CURVE_END), last + scale * (CURVE_END - places[-2])
+    heights = np.concatenate([[below], heights, [above]])
+    chosen = _knots(places, heights, SEGMENTS + 1)
+    return Start(shift, 1.0, (places[chosen], heights[chosen]))
+
+
+def _class_starts(
+    graphs: SceneGraphBatch,
+    identified: np.ndarray,
+    generator: TransportGenerator,
+    shared: dict[tuple[int, int], Start],
+) -> dict[tuple[int, int], tuple[float, float]]:
+    """Return (shift, scale) beyond the shared start by (class, feature)."""
+    starts = {}
+    for (node, feature), start in shared.items():
+        classes = np.unique(graphs.classes[:, node])
+        if len(classes) < 2:
+            continue
+        for index in classes:
+            member = (graphs.classes[:, node] == index) & identified[:, node, feature]
+            if member.sum() < FEWEST_OF_A_CLASS:
+                continue
+            turn = float(generator.turn[node, feature])
+            values = _unwrapped(graphs.features[member, node, feature], turn)
+            own = straight_start(values, generator, (node, feature))
+            shift = own.shift - start.shift
+            shift = (shift + turn / 2) % turn - turn / 2 if turn else shift
+            starts[int(index), feature] = (shift, own.scale / start.scale)
+    return starts
+
+
+def _knots(places: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
+    """Return the indices of the points that a piecewise linear curve needs most, sorted.
+
+    One after another, the point that lies furthest from the curve so far is added (Ramer
+    1972; Douglas and Peucker 1973).
+    """
+    chosen = [0, len(places) - 1]
+    while len(chosen) < count:
+        off = np.abs(heights - np.interp(places, places[chosen], heights[chosen]))
+        off[chosen] = -1
+        chosen = sorted([*chosen, int(np.argmax(off))])
+    return np.array(chosen)
+
+
+def _unwrapped(values: np.ndarray, turn: float) -> np.ndarray:
+    """Return angles cut open where the circle is emptiest; unchanged where ``turn`` is 0."""
+    if not turn:
+        return values
+    ordered = np.sort(values % turn)
+    gaps = np.diff(ordered, append=ordered[0] + turn)
+    cut = ordered[int(np.argmax(gaps))]
+    return np.where(values % turn > cut, values % turn - turn, values % turn)
+
+
+def _short_way(value: float, generator: TransportGenerator, entry: tuple[int, int]) -> float:
+    shift, turn = value - float(generator.mean[entry]), float(generator.turn[entry])
+    return (shift + turn / 2) % turn - turn / 2 if turn else shift
+
+
+def _replace(
+    graphs: SceneGraphBatch, where: np.ndarray, others: SceneGraphBatch
+) -> SceneGraphBatch:
+    return SceneGraphBatch(
+        graphs.layout,
+        np.where(where[:, None], others.classes, graphs.classes),
+        np.where(where[:, None, None], others.features, graphs.features),
+        np.where(where, others.seeds, graphs.seeds),
+    )
