@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
-from simtailor.metasim.features import image_pyramid
+from simtailor.metasim.features.pyramid import ImagePyramid
 
 
 def sample(count: int, dimensions: int = 3, shift: float = 0.0, seed: int = 0) -> torch.Tensor:
@@ -149,7 +149,7 @@ def test_target_of_one_image_is_refused():
 def test_pyramid_averages_and_weighs_levels_alike():
     images = torch.zeros(2, 3, 8, 8)
     images[0, :, :4] = 1
-    fine, coarse = image_pyramid(images, (8, 2))
+    fine, coarse = ImagePyramid([8, 2])(images)
     assert (fine.shape, coarse.shape) == ((2, 192), (2, 12))
     expected = torch.tensor([1.0, 1, 0, 0]).repeat(3) / 12**0.5
     torch.testing.assert_close(coarse[0], expected)
