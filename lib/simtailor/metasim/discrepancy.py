@@ -252,7 +252,7 @@ def _quantile_means(ordered: torch.Tensor, count: int) -> tuple[torch.Tensor, to
     """
     size, exact = len(ordered), ordered.double()  # in float32 differences of sums lose digits
     edges = torch.arange(count + 1, device=ordered.device) * size
-    whole, part = edges // count, (edges % count) / count
+    whole, part = edges // count, (edges % count).double() / count
     padded = torch.cat([exact, exact[-1:]])
     sums = torch.cat([torch.zeros_like(exact[:1]), exact.cumsum(0)])
     integral = (sums[whole] + part[:, None] * padded[whole]) / size
