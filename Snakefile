@@ -6,7 +6,12 @@ from snakemake.utils import min_version
 
 from simtailor.config import experiment_names, load_configuration, load_experiment
 from simtailor.errors import UserError
-from simtailor.metasim.inputs import checked_grammars, folder_state, settings_of_job
+from simtailor.metasim.inputs import (
+    checked_features,
+    checked_grammars,
+    folder_state,
+    settings_of_job,
+)
 
 min_version("9.20")
 

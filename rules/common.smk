@@ -49,6 +49,11 @@ def grammars_of(wildcards):
     return or_workflow_error(checked_grammars, experiment_of(wildcards))
 
 
+def weights_of(wildcards):
+    """Return the user's file of feature weights by role, checked now; empty where none is."""
+    return or_workflow_error(checked_features, experiment_of(wildcards))
+
+
 def folder_state_of(wildcards):
     """Return a digest of the user's target folder: changed images start the stage again."""
     return or_workflow_error(folder_state, experiment_of(wildcards).target)
@@ -61,6 +66,8 @@ wildcard_constraints:
 # A mistake in an experiment's file shows now, but stops only who asks for that experiment.
 for _name in experiment_names(CONFIGURATION):
     try:
-        checked_grammars(load_experiment(CONFIGURATION, _name, CONFIG_FILES))
+        _experiment = load_experiment(CONFIGURATION, _name, CONFIG_FILES)
+        checked_grammars(_experiment)
+        checked_features(_experiment)
     except UserError as error:
         logger.warning(f"experiment '{_name}' cannot run: {error}")

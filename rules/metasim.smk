@@ -29,6 +29,7 @@ rule metasim_target:
 rule metasim_train:
     input:
         unpack(grammars_of),
+        unpack(weights_of),
         renderer=rules.compile_renderer.output,
         images=rules.metasim_target.output,
     output:
@@ -60,6 +61,7 @@ rule metasim_train:
 rule metasim_results:
     input:
         unpack(grammars_of),
+        unpack(weights_of),
         renderer=rules.compile_renderer.output,
         images=rules.metasim_target.output,
         progress=rules.metasim_train.output.progress,

@@ -115,8 +115,8 @@ MISTAKES = {
     "not finite": ("training:\n  learning_rate: .inf", "training.learning_rate", ["finite"]),
     "not a number": ("training:\n  learning_rate: .nan", "training.learning_rate", ["nan"]),
     "item of a list": (
-        "discrepancy:\n  pyramid:\n  - 8\n  - -4",
-        "discrepancy.pyramid.1",
+        "features:\n  pyramid:\n  - 8\n  - -4",
+        "features.pyramid.1",
         ["greater than or equal to 1", "-4"],
     ),
     "unknown choice": (

@@ -100,7 +100,7 @@ def experiment(kind: str = "transport", seed: int = 0, **training) -> Experiment
         target={"grammar": "target.json"},
         generator=kind,
         training=training,
-        discrepancy={"pyramid": [16, 8, 4]},
+        features={"pyramid": [16, 8, 4]},
         seed=seed,
     )
 

@@ -21,6 +21,7 @@ from simtailor.errors import UserError, nearest_name
 SEED_SUFFIX = re.compile(r"\.seed(\d+)$")
 COMMAND_LINE = "command line (--config)"
 ABSENT = object()
+PACKAGED_MODEL = "tf_efficientnet_lite0"
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -63,24 +64,67 @@ class Target(Section):
         return self
 
 
-class Discrepancy(Section):
-    """How generated and target images are compared."""
+class Features(Section):
+    """What of the images is compared."""
 
+    kind: Literal["pyramid", "inception", "timm"] = Field(
+        "pyramid",
+        description="'pyramid' averages the images down and needs no weights; 'inception' is "
+        "as published; 'timm' is any model of timm.",
+    )
     pyramid: list[Annotated[int, Field(ge=1, strict=True)]] = Field(
         [32, 16, 8, 4], min_length=1, description="Edges of the image pyramid, largest first."
     )
-    unbiased: bool = Field(True, description="Unbiased estimator; false is the published one.")
+    blocks: list[Literal[64, 192, 768, 2048]] = Field(
+        [2048], min_length=1, description="Blocks of Inception-v3, by their number of channels."
+    )
+    model: str = Field("resnet18", min_length=1, description="A model of timm, by name.")
+    layers: list[Annotated[int, Field(ge=0, strict=True)]] = Field(
+        [], description="Levels of the timm model (out_indices); empty takes its pooled output."
+    )
+    weights: str = Field(
+        "hub",
+        min_length=1,
+        description="Of a network: 'hub' (timm downloads them), 'package' (offline, for "
+        "tf_efficientnet_lite0), 'random', or a .safetensors or .pth file.",
+    )
+
+    @property
+    def weights_file(self) -> str | None:
+        """The user's file of weights, if the features need one."""
+        named = self.kind != "pyramid" and self.weights not in ("hub", "package", "random")
+        return self.weights if named else None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Features:
+        if sorted(set(self.pyramid), reverse=True) != self.pyramid:
+            raise ValueError(f"pyramid: give edges from large to small, got {self.pyramid}")
+        for name, values in (("blocks", self.blocks), ("layers", self.layers)):
+            if sorted(set(values)) != values:
+                raise ValueError(f"{name}: give each number once, from small to large: {values}")
+        needs_package = self.kind != "pyramid" and self.weights == "package"
+        if needs_package and (self.kind, self.model) != ("timm", PACKAGED_MODEL):
+            raise ValueError(
+                f"weights: 'package' is for kind: timm with model: {PACKAGED_MODEL} only"
+            )
+        return self
+
+
+class Discrepancy(Section):
+    """How the features of generated and target images are compared."""
+
+    kind: Literal["mmd", "sliced_wasserstein", "energy"] = Field(
+        "mmd", description="Trained on; the verdict always compares by MMD."
+    )
+    unbiased: bool = Field(
+        True, description="Unbiased estimator of 'mmd' or 'energy'; false is the published one."
+    )
     bandwidth_factors: list[Annotated[float, Field(gt=0)]] = Field(
         [0.05, 0.2, 0.5, 1.0, 2.0],
         min_length=1,
-        description="Kernel widths as factors on the median squared distance.",
+        description="Kernel widths of 'mmd' as factors on the median squared distance.",
     )
-
-    @model_validator(mode="after")
-    def _largest_first(self) -> Discrepancy:
-        if sorted(set(self.pyramid), reverse=True) != self.pyramid:
-            raise ValueError(f"pyramid: give edges from large to small, got {self.pyramid}")
-        return self
+    directions: PositiveInt = Field(128, description="Random directions of 'sliced_wasserstein'.")
 
 
 class Search(Section):
@@ -176,6 +220,7 @@ class Experiment(Section):
     generator: Literal["transport", "gcn"] = Field(
         "transport", description="'transport' moves the prior's sample; 'gcn' is as published."
     )
+    features: Features = Features()
     discrepancy: Discrepancy = Discrepancy()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()

@@ -42,7 +42,7 @@ def discrepancy_figure(
     detail.set_title("last four fifths", fontsize=9)
     for axes in (whole, detail):
         axes.set_xlabel("epoch", fontsize=9)
-        axes.set_ylabel("squared MMD to the target", fontsize=9)
+        axes.set_ylabel("discrepancy to the target", fontsize=9)
         clean_axes(axes)
     figure.suptitle(title, fontsize=10)
     save_figure(figure, path)

@@ -1,20 +1,40 @@
-"""Maximum mean discrepancy (MMD) between generated and target images.
+"""Discrepancies between the features of generated images and those of a fixed target.
 
-Gretton et al., "A Kernel Two-Sample Test", JMLR 2012: equation 3 is the unbiased
-estimator, equation 5 the biased one. The kernel is a mean of Gaussians over several
-bandwidths, taken from the target's own distances (median heuristic) times fixed factors.
-Everything that depends on the target alone is computed once.
+A discrepancy is made once from the target's features, and called with the features of each
+batch; all that depends on the target alone is computed at the start. A new one is a class
+and a line in ``_FACTORIES``. geomloss (MIT) and POT (MIT, 33 MB) have such losses too, but
+take both samples at every call, compute the target's part anew and know the biased
+estimators only, so these are written here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 
+from simtailor.config import Discrepancy as DiscrepancySettings
+from simtailor.seeds import generator
+
+Levels = Sequence[torch.Tensor]
+COINCIDE_BELOW = 1e-3  # of the typical distance: what float32 tells apart through a Gram matrix
+
+
+class Discrepancy(Protocol):
+    """Says how far a batch of generated images is from the target."""
+
+    def __call__(self, generated: Levels) -> torch.Tensor:
+        """Return a scalar from features of generated images, one [B, D_l] a level."""
+        ...
+
 
 class MaximumMeanDiscrepancy:
-    """Squared MMD of a batch to a fixed target, summed over the levels of the features.
+    """Squared maximum mean discrepancy (MMD) to the target, summed over the levels.
+
+    Gretton et al., "A Kernel Two-Sample Test", JMLR 2012: equation 3 is the unbiased
+    estimator, equation 5 the biased one. The kernel is a mean of Gaussians over several
+    bandwidths, taken from the target's own distances (median heuristic) times fixed factors.
 
     Args:
         target: one float32 [M, D_l] a level, M at least 2.
@@ -27,44 +47,38 @@ class MaximumMeanDiscrepancy:
 
     def __init__(
         self,
-        target: Sequence[torch.Tensor],
-        reference: Sequence[torch.Tensor] = (),
+        target: Levels,
+        reference: Levels = (),
         *,
         factors: Sequence[float] = (0.05, 0.2, 0.5, 1.0, 2.0),
         unbiased: bool = True,
     ) -> None:
-        if len(target[0]) < 2:
-            raise ValueError("the target needs at least two images")
-        self.target = [level.detach() for level in target]
+        self.target = [_Points(level) for level in target]
         self.unbiased = unbiased
         self.bandwidths = []
+        self._target_term = []
         for i, level in enumerate(self.target):
-            within = squared_distances(level, level)
-            rows, columns = torch.triu_indices(len(level), len(level), 1)
-            medians = [within[rows, columns].median()]
-            if len(reference):
-                medians.append(squared_distances(reference[i].detach(), level).median())
-            scale = torch.stack(medians).clamp_min(1e-8)
+            within = level.squared_distances()
+            medians = _median_squared_distances(level, within, reference[i : i + 1])
+            scale = medians.clamp_min(1e-8).unique()
             # The factors go with both medians, so that near and far are covered.
-            self.bandwidths.append((scale.unique()[:, None] * scale.new_tensor(factors)).flatten())
-        self._target_term = [
-            self._mean_within(self._kernel(squared_distances(level, level), i))
-            for i, level in enumerate(self.target)
-        ]
+            self.bandwidths.append((scale[:, None] * scale.new_tensor(factors)).flatten())
+            self._target_term.append(_mean_within(self._kernel(within, i), unbiased))
 
-    def __call__(self, generated: Sequence[torch.Tensor]) -> torch.Tensor:
+    def __call__(self, generated: Levels) -> torch.Tensor:
         """Return the squared MMD (a scalar) of generated features, one [B, D_l] a level."""
         total = generated[0].new_zeros(())
-        for i, (level, target) in enumerate(zip(generated, self.target, strict=True)):
-            within = self._mean_within(self._kernel(squared_distances(level, level), i))
-            across = self._kernel(squared_distances(level, target), i).mean()
+        for i, (features, target) in enumerate(zip(generated, self.target, strict=True)):
+            level = _Points(features)
+            within = _mean_within(self._kernel(level.squared_distances(), i), self.unbiased)
+            across = self._kernel(level.squared_distances(target), i).mean()
             total = total + within + self._target_term[i] - 2 * across
         return total
 
-    def kernel(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+    def kernel(self, features: Levels) -> torch.Tensor:
         """Return the kernel matrix [n, n] of a sample, summed over the levels."""
         return torch.stack(
-            [self._kernel(squared_distances(level, level), i) for i, level in enumerate(features)]
+            [self._kernel(_Points(x).squared_distances(), i) for i, x in enumerate(features)]
         ).sum(0)
 
     def _kernel(self, squared: torch.Tensor, level: int) -> torch.Tensor:
@@ -74,14 +88,179 @@ class MaximumMeanDiscrepancy:
             kernel = kernel + torch.exp(-squared / bandwidth)
         return kernel / len(bandwidths)
 
-    def _mean_within(self, kernel: torch.Tensor) -> torch.Tensor:
-        count = len(kernel)
-        if not self.unbiased:
-            return kernel.mean()
-        return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
+
+class SlicedWassersteinDistance:
+    """Squared sliced 2-Wasserstein distance to the target, averaged over levels.
+
+    Rabin et al., "Wasserstein Barycenter and Its Application to Texture Mixing", 2011, and
+    Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", 2015: samples are
+    projected on random directions, where the best transport matches sorted values. Samples
+    of different sizes are matched by their quantile functions, without interpolation.
+
+    Each level is divided by its typical distance and multiplied by its number of dimensions,
+    so that a shift of all images by one typical distance counts about 1 whatever the level. The
+    distance of finite samples stays above 0 even for equal distributions.
+
+    Args:
+        target, reference: as for ``MaximumMeanDiscrepancy``.
+        directions: number of directions a level; seed: decides the directions.
+    """
+
+    def __init__(
+        self, target: Levels, reference: Levels = (), *, directions: int = 128, seed: int = 0
+    ) -> None:
+        self._directions, self._sorted = [], []
+        for i, features in enumerate(target):
+            level = _Points(features)
+            random = generator(seed, "directions", i)
+            drawn = random.standard_normal((features.shape[1], directions))
+            drawn = torch.from_numpy(drawn).to(features)
+            length = _typical_distance(level, reference[i : i + 1])
+            unit = drawn / drawn.norm(dim=0)
+            self._directions.append(unit * features.shape[1] ** 0.5 / length)
+            self._sorted.append((level.points @ self._directions[-1]).sort(0).values)
+        self._quantiles: dict[int, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+
+    def __call__(self, generated: Levels) -> torch.Tensor:
+        """Return the squared distance (a scalar) of features, one [B, D_l] a level."""
+        count = len(generated[0])
+        if count not in self._quantiles:
+            self._quantiles[count] = [_quantile_means(level, count) for level in self._sorted]
+        terms = []
+        for features, directions, (means, rest) in zip(
+            generated, self._directions, self._quantiles[count], strict=True
+        ):
+            values = (features @ directions).sort(0).values
+            terms.append((values - means).square().mean() + rest)
+        return torch.stack(terms).mean()
+
+
+class EnergyDistance:
+    """Energy distance to the target, averaged over levels, in typical distances.
+
+    Szekely and Rizzo, "Energy statistics: A class of statistics based on distances", 2013:
+    twice the mean distance between the samples less the mean distances within each.
+
+    Args:
+        target, reference: as for ``MaximumMeanDiscrepancy``.
+        unbiased: distances within leave out an image's distance to itself (U-statistic).
+    """
+
+    def __init__(self, target: Levels, reference: Levels = (), *, unbiased: bool = True) -> None:
+        self.unbiased = unbiased
+        # Distances do not change with the origin, but the rounding of Gram matrices does.
+        self._centres = [level.detach().mean(0) for level in target]
+        self._target = [_Points(x - c) for x, c in zip(target, self._centres, strict=True)]
+        self._lengths, self._target_term = [], []
+        for i, level in enumerate(self._target):
+            centred = [r - self._centres[i] for r in reference[i : i + 1]]
+            self._lengths.append(_typical_distance(level, centred))
+            within = _distances(level.squared_distances(), self._lengths[-1])
+            self._target_term.append(_mean_within(within, unbiased))
+
+    def __call__(self, generated: Levels) -> torch.Tensor:
+        """Return the energy distance (a scalar) of features, one [B, D_l] a level."""
+        terms = []
+        for i, (features, target) in enumerate(zip(generated, self._target, strict=True)):
+            level, length = _Points(features - self._centres[i]), self._lengths[i]
+            within = _mean_within(_distances(level.squared_distances(), length), self.unbiased)
+            across = _distances(level.squared_distances(target), length).mean()
+            terms.append(2 * across - within - self._target_term[i])
+        return torch.stack(terms).mean()
+
+
+_FACTORIES: dict[str, Callable[[DiscrepancySettings, Levels, Levels, int], Discrepancy]] = {
+    "mmd": lambda settings, target, reference, seed: MaximumMeanDiscrepancy(
+        target, reference, factors=settings.bandwidth_factors, unbiased=settings.unbiased
+    ),
+    "sliced_wasserstein": lambda settings, target, reference, seed: SlicedWassersteinDistance(
+        target, reference, directions=settings.directions, seed=seed
+    ),
+    "energy": lambda settings, target, reference, seed: EnergyDistance(
+        target, reference, unbiased=settings.unbiased
+    ),
+}
+
+
+def make_discrepancy(
+    settings: DiscrepancySettings, target: Levels, reference: Levels = (), *, seed: int = 0
+) -> Discrepancy:
+    """Return the discrepancy that the settings name.
+
+    Args:
+        settings: the experiment's section ``discrepancy``.
+        target: features of the target, one [M, D_l] a level.
+        reference: features of generated images at the start, which set the scale with them.
+        seed: decides random directions.
+    """
+    return _FACTORIES[settings.kind](settings, target, reference, seed)
 
 
 def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Return squared Euclidean distances [n, m] through a Gram matrix, never [n, m, D]."""
-    squared = first.square().sum(1)[:, None] + second.square().sum(1)[None] - 2 * first @ second.T
-    return squared.clamp_min(0)
+    """Return the squared Euclidean distances [n, m] of two samples, [n, D] and [m, D]."""
+    return _Points(first).squared_distances(_Points(second))
+
+
+class _Points:
+    """A sample [n, D] with its squared norms."""
+
+    def __init__(self, points: torch.Tensor) -> None:
+        if len(points) < 2:
+            raise ValueError("a sample needs at least two images")
+        self.points, self.squared_norms = points, points.square().sum(1)
+
+    def squared_distances(self, other: _Points | None = None) -> torch.Tensor:
+        """Return squared Euclidean distances [n, m] through a Gram matrix, never [n, m, D]."""
+        other = other or self
+        norms = self.squared_norms[:, None] + other.squared_norms[None]
+        return (norms - 2 * self.points @ other.points.T).clamp_min(0)
+
+
+def _median_squared_distances(
+    target: _Points, within: torch.Tensor, reference: Levels
+) -> torch.Tensor:
+    """Return the medians within the target and, if there is one, from the reference to it."""
+    rows, columns = torch.triu_indices(*within.shape, 1)
+    medians = [within[rows, columns].median()]
+    medians += [_Points(r.detach()).squared_distances(target).median() for r in reference]
+    return torch.stack(medians)
+
+
+def _typical_distance(target: _Points, reference: Levels) -> torch.Tensor:
+    """Return the larger of the median distances within the target and to the reference."""
+    medians = _median_squared_distances(target, target.squared_distances(), reference)
+    return medians.max().clamp_min(1e-8).sqrt()
+
+
+def _distances(squared: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+    """Return distances in units of ``length``; points that coincide have no gradient."""
+    relative = squared / length.square()
+    apart = relative > COINCIDE_BELOW**2
+    # The inner choice keeps the infinite slope of the root at 0 out of the gradient.
+    return torch.where(apart, torch.where(apart, relative, 1).sqrt(), 0)
+
+
+def _mean_within(matrix: torch.Tensor, unbiased: bool) -> torch.Tensor:
+    """Return the mean over pairs of one sample, without the diagonal if ``unbiased``."""
+    count = len(matrix)
+    if not unbiased:
+        return matrix.mean()
+    return (matrix.sum() - matrix.diagonal().sum()) / (count * (count - 1))
+
+
+def _quantile_means(ordered: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what of sorted values [M, P] is needed to match them with ``count`` values.
+
+    Returns:
+        The means [count, P] of the quantile function over each count-th of [0, 1], and the
+        mean variance about them (a scalar), which no choice of the other sample removes.
+    """
+    size, exact = len(ordered), ordered.double()  # in float32 differences of sums lose digits
+    edges = torch.arange(count + 1, device=ordered.device) * size
+    whole, part = edges // count, (edges % count).double() / count
+    padded = torch.cat([exact, exact[-1:]])
+    sums = torch.cat([torch.zeros_like(exact[:1]), exact.cumsum(0)])
+    integral = (sums[whole] + part[:, None] * padded[whole]) / size
+    means = integral.diff(dim=0) * count
+    rest = (exact.square().mean(0) - means.square().mean(0)).clamp_min(0).mean()
+    return means.to(ordered), rest.to(ordered)

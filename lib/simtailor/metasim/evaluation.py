@@ -10,7 +10,6 @@ import torch
 
 from simtailor.config import Experiment
 from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
-from simtailor.metasim.features import pyramid_of
 from simtailor.scene.attributes import attribute, mean_and_spread, wasserstein_distance
 from simtailor.scene.graph import SceneGraphLayout
 from simtailor.seeds import generator
@@ -45,27 +44,30 @@ class HeldOutComparison:
 
 
 def compare_with_held_out(
-    experiment: Experiment, before: np.ndarray, after: np.ndarray, held_out: np.ndarray
+    experiment: Experiment,
+    before: list[torch.Tensor],
+    after: list[torch.Tensor],
+    held_out: list[torch.Tensor],
 ) -> HeldOutComparison:
-    """Compare images, uint8 [n, S, S, 3] each, with the held-out target [m, S, S, 3]."""
-    settings = experiment.discrepancy
-    levels = [pyramid_of(images, settings.pyramid) for images in (before, after, held_out)]
-    discrepancy = MaximumMeanDiscrepancy(
-        levels[2], levels[0], factors=settings.bandwidth_factors, unbiased=True
-    )
+    """Compare features of generated images, [n, D_l] a level, with those of the held-out target.
+
+    By the MMD, whatever the training used, since it has a permutation test.
+    """
+    factors = experiment.discrepancy.bandwidth_factors
+    discrepancy = MaximumMeanDiscrepancy(held_out, before, factors=factors, unbiased=True)
     random = generator(int(experiment.seed or 0), "permutations")
-    values, shares = [], []
-    for level in levels[:2]:
-        values.append(float(discrepancy(level)))
-        pooled = [torch.cat([a, t]) for a, t in zip(level, levels[2], strict=True)]
-        kernel = discrepancy.kernel(pooled)
+    values, shares, count = [], [], len(before[0])
+    for generated in (before, after):
+        values.append(float(discrepancy(generated)))
+        pooled = [torch.cat([a, t]) for a, t in zip(generated, held_out, strict=True)]
+        kernel = discrepancy.kernel(pooled).cpu()
         exceeding = 0
         for _ in range(PERMUTATIONS):
             order = torch.from_numpy(random.permutation(len(kernel)))
-            split = _mmd_of_split(kernel, order[: len(before)], order[len(before) :])
+            split = _mmd_of_split(kernel, order[:count], order[count:])
             exceeding += split >= values[-1]
         shares.append((exceeding + 1) / (PERMUTATIONS + 1))
-    return HeldOutComparison(*values, *shares, images=len(held_out))
+    return HeldOutComparison(*values, *shares, images=len(held_out[0]))
 
 
 def _mmd_of_split(kernel: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> float:

@@ -9,6 +9,8 @@ import numpy as np
 
 from simtailor.config import Evaluation, Experiment, Target
 from simtailor.errors import UserError
+from simtailor.metasim.features.networks import check_model
+from simtailor.metasim.features.weights import PACKAGE, check_weights_file
 from simtailor.metasim.target import image_files
 from simtailor.scene.grammar import Grammar
 
@@ -54,6 +56,27 @@ def folder_state(target: Target) -> str:
     return digest.hexdigest()
 
 
+def checked_features(experiment: Experiment) -> dict[str, str]:
+    """Return the user's file of feature weights, if there is one, as ``{"weights": file}``.
+
+    Raises:
+        UserError: there is no such file, or timm has no such model.
+    """
+    features = experiment.features
+    if features.kind == "timm":
+        check_model(features.model)
+    if features.weights_file is None:
+        return {}
+    check_weights_file(features.weights_file)
+    return {"weights": features.weights_file}
+
+
+def required_packages(experiment: Experiment) -> list[str]:
+    """Return the names of the fetched packages that training and evaluation read."""
+    features = experiment.features
+    return [PACKAGE] if features.kind != "pyramid" and features.weights == "package" else []
+
+
 def settings_of_job(
     experiment: Experiment, job: Literal["target", "training", "results"]
 ) -> Experiment:
@@ -63,7 +86,8 @@ def settings_of_job(
     kept = {"grammar", "target", "renderer", "stage", "seed"}
     values = experiment.model_dump(include=kept)
     if job == "training":
-        values |= experiment.model_dump(include={"generator", "discrepancy", "training"})
+        kept = {"generator", "features", "discrepancy", "training"}
+        values |= experiment.model_dump(include=kept)
         parts = experiment.evaluation.model_dump(include={"held_out", "validation"})
         values["evaluation"] = Evaluation(**parts)
     return Experiment.model_validate(values)

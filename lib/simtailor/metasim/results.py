@@ -25,6 +25,7 @@ from simtailor.figures.metasim import (
 )
 from simtailor.files import write_json
 from simtailor.metasim.evaluation import attribute_table, compare_with_held_out, verdict
+from simtailor.metasim.features import FeatureExtractor, features_of
 from simtailor.metasim.target import TargetImages
 from simtailor.metasim.training import make_generator, read_history, split_target
 from simtailor.render.renderer import Renderer
@@ -44,6 +45,8 @@ class TrainedExperiment:
     experiment: Experiment
     grammar: Grammar
     renderer: Renderer
+    features: FeatureExtractor
+    device: str
     target: TargetImages
     folder: Path
 
@@ -162,12 +165,13 @@ def _write_summary(trained: TrainedExperiment, folder: Path) -> None:
     _, held_out = split_target(trained.target.images, experiment.evaluation.held_out, trained.seed)
     held_out = held_out[:MOST_HELD_OUT]
     count = min(len(held_out), len(trained.prior))
-    render = trained.renderer.render
-    comparison = compare_with_held_out(
-        experiment,
-        render(trained.prior[:count]).images,
-        render(trained.graphs(last, count)).images,
+    compared = (
+        trained.renderer.render(trained.prior[:count]).images,
+        trained.renderer.render(trained.graphs(last, count)).images,
         trained.target.images[held_out],
+    )
+    comparison = compare_with_held_out(
+        experiment, *(features_of(trained.features, i, trained.device) for i in compared)
     )
     converged, sentence = verdict(comparison, experiment.evaluation.converged_below)
     write_json(

@@ -13,6 +13,7 @@ import torch
 
 from simtailor.config import Experiment
 from simtailor.errors import UserError
+from simtailor.metasim.features import make_features
 from simtailor.metasim.results import TrainedExperiment, assemble
 from simtailor.metasim.target import TargetImages, read_target, render_target
 from simtailor.metasim.training import Trainer, split_target
@@ -88,7 +89,9 @@ def train(
         part, _ = split_target(images, experiment.evaluation.held_out, int(experiment.seed or 0))
         grammar = Grammar.read(experiment.grammar)
         with machine.renderer(experiment) as renderer:
-            trainer = Trainer(experiment, grammar, renderer, images[part], machine.device)
+            trainer = Trainer(
+                experiment, grammar, renderer, images[part], machine.device, machine.cache
+            )
             progress = trainer.train(checkpoint, report)
         progress.write(output)
         Path(checkpoint).unlink(missing_ok=True)
@@ -120,6 +123,8 @@ def make_results(
             experiment=experiment,
             grammar=Grammar.read(experiment.grammar),
             renderer=renderer,
+            features=make_features(experiment.features, machine.device, machine.cache),
+            device=machine.device,
             target=TargetImages.read(target),
             folder=Path(training),
         )

@@ -23,9 +23,10 @@ from safetensors.torch import load_file, save_file
 
 from simtailor.config import Experiment
 from simtailor.errors import UserError
-from simtailor.files import staged
-from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
-from simtailor.metasim.features import image_pyramid, pyramid_of
+from simtailor.files import checksum, staged
+from simtailor.metasim.discrepancy import make_discrepancy
+from simtailor.metasim.features import features_of, make_features
+from simtailor.metasim.features.weights import weights_file
 from simtailor.metasim.generator import (
     GENERATORS,
     Generator,
@@ -98,6 +99,7 @@ class Trainer:
         renderer: draws the graphs.
         target_images: uint8 [M, S, S, 3], the training part of the target.
         device: of features and generator.
+        cache: folder of fetched packages, which may hold the features' weights.
     """
 
     def __init__(
@@ -107,15 +109,16 @@ class Trainer:
         renderer: Renderer,
         target_images: np.ndarray,
         device: str = "cpu",
+        cache: str = "resources",
     ) -> None:
-        self.experiment, self.renderer = experiment, renderer
+        self.experiment, self.renderer, self.cache = experiment, renderer, cache
         self.settings, self.seed = experiment.training, int(experiment.seed or 0)
         self.device = torch.device(device)
         self.grammar = grammar
         self.generator = make_generator(experiment, grammar, renderer).to(self.device)
         self.layout = self.generator.layout
         self.steps = self._difference_steps()
-        self.fingerprint = _fingerprint(experiment, grammar, target_images, device)
+        self.fingerprint = _fingerprint(experiment, grammar, target_images, device, cache)
         self._target_images = target_images
 
     def train(
@@ -187,9 +190,9 @@ class Trainer:
         return progress
 
     def discrepancy(self, graphs: SceneGraphBatch, features: torch.Tensor) -> torch.Tensor:
-        """Return the MMD of the images of ``graphs`` with other features to the target."""
+        """Return the discrepancy to the target of ``graphs`` with other features."""
         images = render_with_gradient(self.renderer, graphs, features, self.steps)
-        return self._mmd(image_pyramid(images, tuple(self.experiment.discrepancy.pyramid)))
+        return self._discrepancy(self._features(images))
 
     def _start(self, progress: Progress, report: Callable[[str], None]) -> None:
         """Pre-train or search, and record the state before the training as epoch 0."""
@@ -308,14 +311,14 @@ class Trainer:
         return np.where(layout.mutable, steps, 0).astype(np.float32)
 
     def _prepare_discrepancy(self) -> None:
-        settings = self.experiment.discrepancy
         graphs = self._sample("bandwidth", BANDWIDTH_SCENES)
         images = self.renderer.render(graphs).images
-        self._mmd = MaximumMeanDiscrepancy(
-            pyramid_of(self._target_images, settings.pyramid, self.device),
-            pyramid_of(images, settings.pyramid, self.device),
-            factors=settings.bandwidth_factors,
-            unbiased=settings.unbiased,
+        self._features = make_features(self.experiment.features, self.device, self.cache)
+        self._discrepancy = make_discrepancy(
+            self.experiment.discrepancy,
+            features_of(self._features, self._target_images, self.device),
+            features_of(self._features, images, self.device),
+            seed=self.seed,
         )
 
     def _read_checkpoint(
@@ -369,12 +372,16 @@ def _copy(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone() for name, value in weights.items()}
 
 
-def _fingerprint(experiment: Experiment, grammar: Grammar, images: np.ndarray, device: str) -> str:
+def _fingerprint(
+    experiment: Experiment, grammar: Grammar, images: np.ndarray, device: str, cache: str
+) -> str:
     """Return a digest of all that the result depends on."""
     # Another number of images shown or another description continues the same training.
     settings = experiment.model_dump(mode="json", exclude={"evaluation", "description"})
     versions = [importlib.metadata.version(name) for name in ("simtailor", "torch", "warp-lang")]
     digest = hashlib.sha256(json.dumps([settings, versions, device]).encode())
+    weights = weights_file(experiment.features, cache)
+    digest.update(checksum(weights).encode() if weights else b"")
     digest.update(repr(grammar.nodes).encode())
     digest.update(np.ascontiguousarray(images).tobytes())
     return digest.hexdigest()

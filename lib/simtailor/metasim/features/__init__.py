@@ -1,0 +1,71 @@
+"""Features of images in which distributions are compared.
+
+A new kind is a class with the method of ``FeatureExtractor``, a line in ``_FACTORIES`` and a
+name in ``simtailor.config.Features``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from simtailor.config import Features
+from simtailor.metasim.features.networks import make_inception, make_timm
+from simtailor.metasim.features.pyramid import ImagePyramid
+from simtailor.render.gradient import images_as_tensor
+
+CHUNK = 32  # stored images that go through a network at a time
+
+
+class FeatureExtractor(Protocol):
+    """Turns images into features."""
+
+    def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return one float32 [B, D_l] a level of images, float32 [B, 3, H, W] in [0, 1].
+
+        Differentiable in the images. What a level's unit is does not matter: the
+        discrepancies take their scales from the target's own distances, level by level.
+        """
+        ...
+
+
+def _pyramid(settings: Features, device: torch.device, cache: Path) -> FeatureExtractor:
+    return ImagePyramid(settings.pyramid)
+
+
+_FACTORIES: dict[str, Callable[[Features, torch.device, Path], FeatureExtractor]] = {
+    "pyramid": _pyramid,
+    "inception": make_inception,
+    "timm": make_timm,
+}
+
+
+def make_features(
+    settings: Features, device: torch.device | str = "cpu", cache: str | Path = "resources"
+) -> FeatureExtractor:
+    """Return the feature extractor that the settings name, on ``device``.
+
+    Args:
+        settings: the experiment's section ``features``.
+        cache: folder of fetched packages.
+
+    Raises:
+        UserError: there is no such model, or its weights cannot be had or do not fit.
+    """
+    return _FACTORIES[settings.kind](settings, torch.device(device), Path(cache))
+
+
+def features_of(
+    extractor: FeatureExtractor, images: np.ndarray, device: torch.device | str = "cpu"
+) -> list[torch.Tensor]:
+    """Return the features, without gradient, of images as they are stored, uint8 [n, H, W, 3]."""
+    with torch.no_grad():
+        parts = [
+            extractor(images_as_tensor(images[i : i + CHUNK]).to(device))
+            for i in range(0, len(images), CHUNK)
+        ]
+    return [torch.cat(level) for level in zip(*parts, strict=True)]

@@ -1,0 +1,34 @@
+"""The images themselves, averaged down to several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+
+
+class ImagePyramid:
+    """Averages images down to several sizes; needs no weights.
+
+    Coarse levels see an object that is far from its goal, fine ones its details.
+
+    Args:
+        sizes: edge lengths, largest first.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.sizes = tuple(sizes)
+
+    def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return one [B, 3 size size] a level, divided by the root of its length.
+
+        So distances are root mean squares of pixels, which compare between levels.
+        """
+        levels = []
+        for size in self.sizes:
+            if images.shape[-1] != size:
+                images = functional.adaptive_avg_pool2d(images, size)
+            flat = images.flatten(1)
+            levels.append(flat / flat.shape[1] ** 0.5)
+        return levels
