@@ -7,6 +7,7 @@ from snakemake.utils import min_version
 from simtailor.config import experiment_names, load_configuration, load_experiment
 from simtailor.errors import UserError
 from simtailor.metasim.inputs import checked_grammars, folder_state, settings_of_job
+from simtailor.packages import find_package
 
 min_version("9.20")
 
@@ -16,6 +17,7 @@ configfile: "config/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/renderer.smk"
+include: "rules/packages.smk"
 include: "rules/metasim.smk"
 include: "rules/dag.smk"
 
@@ -23,6 +25,7 @@ include: "rules/dag.smk"
 localrules:
     all,
     dag,
+    fetch_package,  # the nodes of a cluster often have no network
 
 
 rule all:

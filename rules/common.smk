@@ -49,6 +49,18 @@ def grammars_of(wildcards):
     return or_workflow_error(checked_grammars, experiment_of(wildcards))
 
 
+def renderer_needs_of(wildcards):
+    """Return what the experiment's renderer draws with: compiled kernels, or digits."""
+    if experiment_of(wildcards).renderer == "digits":
+        return f"{RESOURCES}/packages/mnist"
+    return rules.compile_renderer.output
+
+
+def checksum_of_package(wildcards):
+    """Return the package's checksum, so that another version is fetched anew."""
+    return or_workflow_error(find_package, wildcards.package).sha256
+
+
 def folder_state_of(wildcards):
     """Return a digest of the user's target folder: changed images start the stage again."""
     return or_workflow_error(folder_state, experiment_of(wildcards).target)
@@ -56,6 +68,7 @@ def folder_state_of(wildcards):
 
 wildcard_constraints:
     experiment=r"[A-Za-z0-9_\-]+(\.seed\d+)?",
+    package=r"[A-Za-z0-9_\-]+",
 
 
 # A mistake in an experiment's file shows now, but stops only who asks for that experiment.

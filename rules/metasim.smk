@@ -1,7 +1,7 @@
 rule metasim_target:
     input:
         unpack(grammars_of),
-        renderer=rules.compile_renderer.output,
+        renderer=renderer_needs_of,
     output:
         f"{WORK}/metasim/{{experiment}}/target.npz",
     log:
@@ -29,7 +29,7 @@ rule metasim_target:
 rule metasim_train:
     input:
         unpack(grammars_of),
-        renderer=rules.compile_renderer.output,
+        renderer=renderer_needs_of,
         images=rules.metasim_target.output,
     output:
         progress=f"{WORK}/metasim/{{experiment}}/training/progress.csv",
@@ -60,7 +60,7 @@ rule metasim_train:
 rule metasim_results:
     input:
         unpack(grammars_of),
-        renderer=rules.compile_renderer.output,
+        renderer=renderer_needs_of,
         images=rules.metasim_target.output,
         progress=rules.metasim_train.output.progress,
         history=rules.metasim_train.output.history,
