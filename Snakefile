@@ -10,8 +10,10 @@ from simtailor.metasim.inputs import (
     checked_features,
     checked_grammars,
     folder_state,
+    required_packages,
     settings_of_job,
 )
+from simtailor.packages import find_package
 
 min_version("9.20")
 
@@ -21,6 +23,7 @@ configfile: "config/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/renderer.smk"
+include: "rules/packages.smk"
 include: "rules/metasim.smk"
 include: "rules/dag.smk"
 
@@ -28,6 +31,7 @@ include: "rules/dag.smk"
 localrules:
     all,
     dag,
+    fetch_package,  # the nodes of a cluster often have no network
 
 
 rule all:

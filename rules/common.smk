@@ -54,6 +54,24 @@ def weights_of(wildcards):
     return or_workflow_error(checked_features, experiment_of(wildcards))
 
 
+def kernels_of(wildcards):
+    """Return the ray caster's compiled kernels; nothing for a renderer that needs none."""
+    if experiment_of(wildcards).renderer == "digits":
+        return []
+    return rules.compile_renderer.output
+
+
+def packages_of(wildcards):
+    """Return the folders of the fetched packages that an experiment needs."""
+    names = required_packages(experiment_of(wildcards))
+    return [f"{RESOURCES}/packages/{name}" for name in names]
+
+
+def checksum_of_package(wildcards):
+    """Return the package's checksum, so that another version is fetched anew."""
+    return or_workflow_error(find_package, wildcards.package).sha256
+
+
 def folder_state_of(wildcards):
     """Return a digest of the user's target folder: changed images start the stage again."""
     return or_workflow_error(folder_state, experiment_of(wildcards).target)
@@ -61,6 +79,7 @@ def folder_state_of(wildcards):
 
 wildcard_constraints:
     experiment=r"[A-Za-z0-9_\-]+(\.seed\d+)?",
+    package=r"[A-Za-z0-9_\-]+",
 
 
 # A mistake in an experiment's file shows now, but stops only who asks for that experiment.

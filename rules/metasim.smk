@@ -1,7 +1,8 @@
 rule metasim_target:
     input:
         unpack(grammars_of),
-        renderer=rules.compile_renderer.output,
+        kernels=kernels_of,
+        packages=packages_of,
     output:
         f"{WORK}/metasim/{{experiment}}/target.npz",
     log:
@@ -30,7 +31,8 @@ rule metasim_train:
     input:
         unpack(grammars_of),
         unpack(weights_of),
-        renderer=rules.compile_renderer.output,
+        kernels=kernels_of,
+        packages=packages_of,
         images=rules.metasim_target.output,
     output:
         progress=f"{WORK}/metasim/{{experiment}}/training/progress.csv",
@@ -62,7 +64,8 @@ rule metasim_results:
     input:
         unpack(grammars_of),
         unpack(weights_of),
-        renderer=rules.compile_renderer.output,
+        kernels=kernels_of,
+        packages=packages_of,
         images=rules.metasim_target.output,
         progress=rules.metasim_train.output.progress,
         history=rules.metasim_train.output.history,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,22 @@ def staged(path: str | Path) -> Iterator[Path]:
         os.replace(staging, path)
     finally:
         staging.unlink(missing_ok=True)
+
+
+@contextmanager
+def staged_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty staging folder; it replaces ``path`` if the block succeeds."""
+    path = Path(path)
+    for left_over in path.parent.glob(f".{path.name}.staging-*"):  # of killed runs
+        shutil.rmtree(left_over, ignore_errors=True)
+    staging = path.with_name(f".{path.name}.staging-{os.getpid()}")
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(staging, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_json(path: str | Path, value: Any) -> None:

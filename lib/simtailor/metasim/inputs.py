@@ -72,9 +72,11 @@ def checked_features(experiment: Experiment) -> dict[str, str]:
 
 
 def required_packages(experiment: Experiment) -> list[str]:
-    """Return the names of the fetched packages that training and evaluation read."""
+    """Return the names of the fetched packages that renderer and features read."""
     features = experiment.features
-    return [PACKAGE] if features.kind != "pyramid" and features.weights == "package" else []
+    packaged = features.kind != "pyramid" and features.weights == "package"
+    digits = experiment.renderer == "digits"
+    return ["mnist"] * digits + [PACKAGE] * packaged
 
 
 def settings_of_job(

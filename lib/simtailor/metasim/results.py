@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import importlib.metadata
-import os
 import platform
 import shutil
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from simtailor.figures.metasim import (
     discrepancy_figure,
     write_animation,
 )
-from simtailor.files import write_json
+from simtailor.files import staged_folder, write_json
 from simtailor.metasim.evaluation import attribute_table, compare_with_held_out, verdict
 from simtailor.metasim.features import FeatureExtractor, features_of
 from simtailor.metasim.target import TargetImages
@@ -88,12 +87,7 @@ class TrainedExperiment:
 
 def assemble(trained: TrainedExperiment, output: str | Path) -> None:
     """Write the results directory; it appears whole or not at all."""
-    output = Path(output)
-    for left_over in output.parent.glob(f".{output.name}.staging-*"):  # of killed runs
-        shutil.rmtree(left_over, ignore_errors=True)
-    staging = output.with_name(f".{output.name}.staging-{os.getpid()}")
-    staging.mkdir(parents=True)
-    try:
+    with staged_folder(output) as staging:
         _write_images(trained, staging)
         _write_progress(trained, staging)
         _write_animation(trained, staging)
@@ -102,10 +96,6 @@ def assemble(trained: TrainedExperiment, output: str | Path) -> None:
         save_file(trained.history[last], staging / "generator.safetensors")
         settings = trained.experiment.model_dump(mode="json")
         (staging / "experiment.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-        shutil.rmtree(output, ignore_errors=True)
-        os.replace(staging, output)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _write_images(trained: TrainedExperiment, folder: Path) -> None:

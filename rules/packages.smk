@@ -1,0 +1,18 @@
+rule fetch_package:
+    output:
+        directory(f"{RESOURCES}/packages/{{package}}"),
+    log:
+        "logs/packages/{package}.log",
+    benchmark:
+        "logs/benchmarks/packages/{package}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    resources:
+        mem_mb=500,
+        runtime=15,
+    params:
+        sha256=checksum_of_package,
+    message:
+        "Fetch the package {wildcards.package}"
+    script:
+        "../workflow_scripts/fetch_package.py"
