@@ -43,7 +43,7 @@ rule metasim_train:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=2000,
+        mem_mb=3000,
         runtime=120,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
@@ -83,7 +83,7 @@ rule metasim_results:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=2000,
+        mem_mb=3000,
         runtime=30,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
