@@ -26,7 +26,7 @@ FEATURES = {
     "pyramid of 32, 16, 8, 4": [3 * size * size for size in (32, 16, 8, 4)],
     "one level of 2,048": [2048],
 }
-HELD = 4_000_000  # differences of the target's own term that the naive MMD holds at a time
+HELD = 1_000_000  # differences of the target's own term that the naive MMD holds at a time
 Levels = Sequence[torch.Tensor]
 
 
@@ -41,9 +41,9 @@ class NaiveMMD:
         total = generated[0].new_zeros(())
         for level, target, bandwidths in zip(generated, self.target, self.bandwidths, strict=True):
             within = self._sum(level, level, bandwidths) - len(level)
-            rows = max(1, HELD // target.numel())
-            parts = [self._sum(part, target, bandwidths) for part in target.split(rows)]
-            own = torch.stack(parts).sum() - len(target)
+            parts = target.split(max(1, int((HELD / target.shape[1]) ** 0.5)))
+            sums = [self._sum(part, other, bandwidths) for part in parts for other in parts]
+            own = torch.stack(sums).sum() - len(target)
             across = self._sum(level, target, bandwidths) / (len(level) * len(target))
             total = total + within / (len(level) * (len(level) - 1))
             total = total + own / (len(target) * (len(target) - 1)) - 2 * across
