@@ -45,7 +45,7 @@ rule metasim_train:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=2000,
+        mem_mb=3000,
         runtime=120,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
@@ -86,7 +86,7 @@ rule metasim_results:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=2000,
+        mem_mb=3000,
         runtime=30,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:

@@ -270,6 +270,9 @@ def test_mistakes_are_found_before_any_job(tmp_path):
         checked_features(experiment(kind="inception", weights=str(text)))
     with pytest.raises(UserError, match=r"no model 'resnet81'. Did you mean"):
         checked_features(experiment(**RESNET | {"model": "resnet81"}))
+    with pytest.raises(UserError, match="no weights 'a9_in1k' of 'resnet18'; known: a1_in1k"):
+        checked_features(experiment(**RESNET | {"model": "resnet18.a9_in1k"}))
+    checked_features(experiment(**RESNET | {"model": "resnet18.a1_in1k"}))
     with pytest.raises(UserError, match=r"features.layers: .*has no such levels"):
         make_features(Features(**RESNET | {"layers": [9]}))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from simtailor.config import Experiment
+from simtailor.config import Discrepancy, Experiment, Features
 from simtailor.metasim.training import (
     PROGRESS_COLUMNS,
     Progress,
@@ -143,7 +143,8 @@ def assert_same(first: Progress, second: Progress) -> None:
         assert (one[:2], one[3]) == (other[:2], other[3])
 
 
-def test_recovers_mean_and_spread_of_the_target():
+@pytest.mark.parametrize("kind", ["mmd", "sliced_wasserstein", "energy"])
+def test_recovers_mean_and_spread_of_the_target(kind):
     settings = experiment(
         epochs=50,
         scenes_per_epoch=60,
@@ -151,6 +152,7 @@ def test_recovers_mean_and_spread_of_the_target():
         average_from=0.7,
         search={"candidates": 12, "scenes": 24},
     )
+    settings = settings.model_copy(update={"discrepancy": Discrepancy(kind=kind)})
     training = trainer(settings, target_images(300))
     progress = training.train(report=silent)
     prior = PRIOR.sample(1000, np.random.default_rng(5))
@@ -213,6 +215,17 @@ def test_checkpoint_of_other_settings_is_ignored(tmp_path, change):
     lines.clear()
     trainer(settings, images).train(checkpoint, lines.append)
     assert lines == ["resumed after epoch 5"]
+
+
+def test_checkpoint_depends_on_the_content_of_the_weights(tmp_path):
+    file, contents = tmp_path / "weights.pth", (b"one", b"other", b"one")
+    features = Features(kind="inception", weights=str(file))
+    settings = experiment().model_copy(update={"features": features})
+    fingerprints = []
+    for content in contents:
+        file.write_bytes(content)
+        fingerprints.append(trainer(settings).fingerprint)
+    assert fingerprints[0] == fingerprints[2] != fingerprints[1]
 
 
 @pytest.mark.parametrize("candidates", [0, 4])

@@ -172,7 +172,7 @@ def make_network(settings: Features, cache: Path) -> nn.Module:
 
 
 def check_model(name: str) -> None:
-    """Check that timm has a model.
+    """Check that timm has a model, and weights of the name's tag (``model.tag``) if it has one.
 
     Raises:
         UserError: it has none of this name.
@@ -181,6 +181,12 @@ def check_model(name: str) -> None:
     if not timm.is_model(name):
         nearest = nearest_name(name, timm.list_models())
         raise UserError(f"features.model: timm has no model '{name}'.{nearest}")
+    model, _, tag = name.partition(".")
+    known = [p.partition(".")[2] for p in timm.list_pretrained(f"{model}.*")]
+    if tag and tag not in known:
+        raise UserError(
+            f"features.model: timm has no weights '{tag}' of '{model}'; known: {', '.join(known)}"
+        )
 
 
 def _from_hub(name: str) -> nn.Module:

@@ -51,14 +51,15 @@ def load_weights(network: nn.Module, path: Path) -> None:
         UserError: the file cannot be read, or is of another network.
     """
     own = network.state_dict()
-    classifier = f"{network.pretrained_cfg['classifier']}."
+    named = network.pretrained_cfg["classifier"]  # one name, or several of distilled models
+    classifier = tuple(f"{name}." for name in ((named,) if isinstance(named, str) else named))
     given = {
         name: value
         for name, value in _read(path).items()
-        if not name.startswith((classifier, AUXILIARY))
+        if not name.startswith((*classifier, AUXILIARY))
     }
     wanted = {name: value.shape for name, value in own.items() if not name.startswith(classifier)}
-    # Files of before 2018 do not count the batches; the count has no use in evaluation.
+    # Files of old versions do not count the batches; the count has no use in evaluation.
     absent = [n for n in wanted if n not in given and not n.endswith("num_batches_tracked")]
     unknown = [name for name in given if name not in wanted]
     unlike = [n for n, value in given.items() if n in wanted and value.shape != wanted[n]]
