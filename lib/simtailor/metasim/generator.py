@@ -113,6 +113,10 @@ class Generator(nn.Module):
         """Return the parameters in natural units, which take larger steps than a network's."""
         return []
 
+    def curve_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the curves along which attributes move."""
+        return []
+
     def forward(
         self, graphs: SceneGraphBatch, random: np.random.Generator | None = None
     ) -> torch.Tensor:
@@ -225,6 +229,9 @@ class TransportGenerator(Generator):
 
     def direct_parameters(self) -> list[nn.Parameter]:
         return [self.shift, self.log_scale, self.class_shift, self.class_log_scale]
+
+    def curve_parameters(self) -> list[nn.Parameter]:
+        return [self.width, self.height]
 
 
 class GraphConvolutionalGenerator(Generator):

@@ -194,7 +194,8 @@ def starts_from(
 
     yield "moved", take({entry: Start(start.shift) for entry, start in straight.items()})
     yield "straight", take(straight)
-    standardised = generator.standardise(torch.from_numpy(prior.features)).numpy()
+    features, _ = generator.encode(prior)
+    standardised = generator.standardise(features).cpu().numpy()
     bent = {
         entry: bent_start(samples[entry], standardised[:, *entry], generator, entry)
         for entry in entries

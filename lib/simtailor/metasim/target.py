@@ -118,6 +118,29 @@ def read_target(folder: str | Path, size: int, most: int, seed: int) -> TargetIm
     return TargetImages(np.stack(images), None, notes)
 
 
+@dataclass(frozen=True)
+class TargetParts:
+    """Indices of the target's images by what they are for.
+
+    Attributes:
+        training: what the generator is fitted to.
+        validation: what chooses the best epoch.
+        held_out: what the verdict is taken from, in random order.
+    """
+
+    training: np.ndarray
+    validation: np.ndarray
+    held_out: np.ndarray
+
+
+def split_target(count: int, validation: float, held_out: float, seed: int) -> TargetParts:
+    """Split ``count`` images at random by the shares of the two smaller parts."""
+    order = generator(seed, "held out").permutation(count)
+    first = max(2, round(held_out * count))
+    second = first + max(2, round(validation * count))
+    return TargetParts(np.sort(order[second:]), np.sort(order[first:second]), order[:first])
+
+
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):  # Pillow would clip these to white instead of scaling
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

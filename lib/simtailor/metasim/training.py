@@ -1,4 +1,4 @@
-"""Training of the generator: coarse search, then gradient descent on the discrepancy.
+"""Training of the generator: population search, then gradient descent on the discrepancy.
 
 Every epoch ends with a checkpoint, and every random number depends on (seed, epoch, step),
 so a run that is killed at any point and started again ends with the same bytes.
@@ -6,20 +6,17 @@ so a run that is killed at any point and started again ends with the same bytes.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib.metadata
 import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
 from simtailor.config import Experiment
 from simtailor.errors import UserError
@@ -33,61 +30,22 @@ from simtailor.metasim.generator import (
     GraphConvolutionalGenerator,
     TransportGenerator,
 )
-from simtailor.render.gradient import render_with_gradient
+from simtailor.metasim.progress import Progress, Weights
+from simtailor.metasim.search import PopulationSearch, starts_from
+from simtailor.render.gradient import render_with_gradient, responsive_steps
 from simtailor.render.renderer import Renderer
+from simtailor.scene.attributes import attribute
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 from simtailor.seeds import generator as random_generator
 
-PROGRESS_COLUMNS = ("epoch", "mmd", "seconds", "renders")
 PRIOR_SAMPLE = 4000
 PRETRAINING_SCENES = 1000
 BANDWIDTH_SCENES = 100
+STEP_SCENES = 16
+START_SCENES = 200
 FINAL_LEARNING_RATE = 0.1
-
-
-@dataclass
-class Progress:
-    """What the training has done so far.
-
-    Attributes:
-        rows: one of ``PROGRESS_COLUMNS`` an epoch; epoch 0 is the untrained generator.
-        weights: the generator's weights after each epoch, averaged where averaging runs.
-    """
-
-    rows: list[list[float]] = field(default_factory=list)
-    weights: list[dict[str, torch.Tensor]] = field(default_factory=list)
-
-    @property
-    def renders(self) -> int:
-        return int(self.rows[-1][3]) if self.rows else 0
-
-    @property
-    def seconds(self) -> float:
-        return float(self.rows[-1][2]) if self.rows else 0.0
-
-    def write(self, folder: str | Path) -> None:
-        """Write progress.csv and the weights of every epoch, history.safetensors."""
-        with (
-            staged(Path(folder) / "progress.csv") as staging,
-            open(staging, "w", newline="") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(PROGRESS_COLUMNS)
-            writer.writerows([int(e), f"{m:.6g}", f"{s:.2f}", int(r)] for e, m, s, r in self.rows)
-        tensors = {
-            name: torch.stack([weights[name] for weights in self.weights])
-            for name in sorted(self.weights[0])
-        }
-        with staged(Path(folder) / "history.safetensors") as staging:
-            save_file(tensors, staging)
-
-
-def read_history(path: str | Path) -> list[dict[str, torch.Tensor]]:
-    """Return the weights of every epoch from history.safetensors."""
-    tensors = load_file(path)
-    count = len(next(iter(tensors.values())))
-    return [{name: tensor[e] for name, tensor in tensors.items()} for e in range(count)]
+CURVE_RATE = 0.2  # of the curve's knots, as a share of the rate of shift and scale
 
 
 class Trainer:
@@ -98,6 +56,7 @@ class Trainer:
         grammar: of the prior.
         renderer: draws the graphs.
         target_images: uint8 [M, S, S, 3], the training part of the target.
+        validation_images: uint8 [V, S, S, 3], the part that chooses the best epoch.
         device: of features and generator.
         cache: folder of fetched packages, which may hold the features' weights.
     """
@@ -108,90 +67,91 @@ class Trainer:
         grammar: Grammar,
         renderer: Renderer,
         target_images: np.ndarray,
+        validation_images: np.ndarray,
         device: str = "cpu",
         cache: str = "resources",
     ) -> None:
-        self.experiment, self.renderer, self.cache = experiment, renderer, cache
+        self.experiment, self.renderer, self.grammar = experiment, renderer, grammar
         self.settings, self.seed = experiment.training, int(experiment.seed or 0)
         self.device = torch.device(device)
-        self.grammar = grammar
         self.generator = make_generator(experiment, grammar, renderer).to(self.device)
         self.layout = self.generator.layout
         self.steps = self._difference_steps()
-        self.fingerprint = _fingerprint(experiment, grammar, target_images, device, cache)
-        self._target_images = target_images
+        images = np.concatenate([target_images, validation_images])
+        self.fingerprint = _fingerprint(experiment, grammar, images, device, cache)
+        self._features = make_features(experiment.features, self.device, cache)
+        self._target, self._validation = target_images, validation_images
 
     def train(
         self, checkpoint: str | Path | None = None, report: Callable[[str], None] = print
     ) -> Progress:
-        """Train to the end and return the progress.
+        """Train to the end and return the progress; the generator is that of the best epoch.
 
         Args:
             checkpoint: file to resume from and to write after every epoch.
             report: receives one line an epoch.
         """
-        self._prepare_discrepancy()
+        self._prepare_discrepancies()
         progress, state = Progress(), None
         if checkpoint is not None and Path(checkpoint).exists():
             state = self._read_checkpoint(checkpoint, report)
         if state is None:
             self._start(progress, report)
-        started = time.perf_counter()
-        parameters = self.generator.start_training()
-        optimiser = self._optimiser(parameters)
-        average: dict[str, torch.Tensor] | None = None
-        averaged = 0
+        optimiser = self._optimiser(self.generator.start_training())
+        average = _Average()
         if state is not None:
-            progress = Progress(state["rows"], state["weights"])
+            progress = Progress(state["rows"], state["weights"], state["notes"])
             self.generator.load_state_dict(state["generator"])
             optimiser.load_state_dict(state["optimiser"])
-            average, averaged = state["average"], state["averaged"]
-            report(f"resumed after epoch {len(progress.rows) - 1}")
-        earlier = progress.seconds
-        total = self.settings.epochs
-        for epoch in range(len(progress.rows), total + 1):
+            average = _Average(state["average"], state["averaged"])
+            self.steps = state["steps"].numpy()
+            report(f"resumed after epoch {progress.epoch}")
+        total, earlier, started = self.settings.epochs, progress.seconds, time.perf_counter()
+        while progress.epoch < total and "stopped" not in progress.notes:
+            epoch = progress.epoch + 1
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * self._decay(epoch)
-            loss, renders = self._epoch(epoch, optimiser)
-            weights = _copy(self.generator.state_dict())
+            loss, blind, renders = self._epoch(epoch, optimiser)
+            trained = _copy(self.generator.state_dict())
             if epoch > self.settings.average_from * total:
-                averaged += 1
-                average = (
-                    weights
-                    if average is None
-                    else {
-                        name: average[name] + (value - average[name]) / averaged
-                        for name, value in weights.items()
-                    }
-                )
-                weights = _copy(average)
-            seconds = earlier + time.perf_counter() - started
-            progress.weights.append(weights)
-            progress.rows.append([epoch, loss, seconds, progress.renders + renders])
-            if checkpoint is not None:
-                with staged(checkpoint) as staging:
-                    torch.save(
-                        {
-                            "fingerprint": self.fingerprint,
-                            "rows": progress.rows,
-                            "weights": progress.weights,
-                            "generator": self.generator.state_dict(),
-                            "optimiser": optimiser.state_dict(),
-                            "average": average,
-                            "averaged": averaged,
-                        },
-                        staging,
-                    )
-            report(
-                f"epoch {epoch}/{total}  mmd {loss:.4f}  {progress.renders} renders  "
-                f"{seconds:.0f} s"
+                average.add(trained)
+            weights = average.weights or trained
+            self.generator.load_state_dict(weights)
+            validation = self._validate()
+            self.generator.load_state_dict(trained)
+            progress.add(
+                _copy(weights),
+                epoch=epoch,
+                mmd=loss,
+                validation=validation,
+                blind=blind,
+                seconds=earlier + time.perf_counter() - started,
+                renders=progress.renders + renders + self.settings.validation_scenes,
             )
-        self.generator.load_state_dict(progress.weights[-1])
+            if epoch - progress.best >= self.settings.patience:
+                progress.notes["stopped"] = (
+                    f"after epoch {epoch}: the discrepancy to the validation part was best "
+                    f"{self.settings.patience} epochs before"
+                )
+            if checkpoint is not None:
+                self._write_checkpoint(checkpoint, progress, optimiser, average)
+            report(
+                f"epoch {epoch}/{total}  mmd {loss:.4f}  validation {validation:.4f}  "
+                f"{progress.renders} renders  {progress.seconds:.0f} s"
+            )
+        if "stopped" in progress.notes:
+            report(f"stopped {progress.notes['stopped']}")
+        self.generator.load_state_dict(progress.weights[progress.best])
         return progress
 
-    def discrepancy(self, graphs: SceneGraphBatch, features: torch.Tensor) -> torch.Tensor:
+    def discrepancy(
+        self,
+        graphs: SceneGraphBatch,
+        features: torch.Tensor,
+        changed: list[np.ndarray] | None = None,
+    ) -> torch.Tensor:
         """Return the discrepancy to the target of ``graphs`` with other features."""
-        images = render_with_gradient(self.renderer, graphs, features, self.steps)
+        images = render_with_gradient(self.renderer, graphs, features, self.steps, changed)
         return self._discrepancy(self._features(images))
 
     def _start(self, progress: Progress, report: Callable[[str], None]) -> None:
@@ -203,17 +163,23 @@ class Trainer:
         started = time.perf_counter()
         graphs = self._sample("start", self.settings.batch_size * 2)
         with torch.no_grad():
-            loss = self.discrepancy(graphs, torch.from_numpy(graphs.features).to(self.device))
-        renders = len(graphs) + BANDWIDTH_SCENES
+            loss = float(self.discrepancy(graphs, _tensor(graphs, self.device)))
+        validation = self._validate()
+        renders = len(graphs) + BANDWIDTH_SCENES + self.settings.validation_scenes
         untrained = _copy(self.generator.state_dict())
         if isinstance(self.generator, GraphConvolutionalGenerator):
             self._pretrain(report)
             untrained = _copy(self.generator.state_dict())
-        elif isinstance(self.generator, TransportGenerator) and self.settings.search.candidates:
-            renders += self._search(report)
-        progress.weights.append(untrained)
-        progress.rows.append([0, float(loss), time.perf_counter() - started, renders])
-        report(f"epoch 0  mmd {float(loss):.4f}")
+            validation = self._validate()
+            renders += self.settings.validation_scenes
+        elif isinstance(self.generator, TransportGenerator) and self.settings.search.rounds:
+            renders += self._search(progress.notes, report)
+        renders += self._choose_steps(progress.notes, report)
+        seconds = time.perf_counter() - started
+        progress.add(
+            untrained, epoch=0, mmd=loss, validation=validation, seconds=seconds, renders=renders
+        )
+        report(f"epoch 0  mmd {loss:.4f}  validation {validation:.4f}  {renders} renders")
 
     def _pretrain(self, report: Callable[[str], None]) -> None:
         """Reconstruct the prior (published: one epoch of 1,000 scenes)."""
@@ -229,50 +195,76 @@ class Trainer:
                 optimiser.step()
             report(f"pre-training epoch {epoch + 1}: reconstruction error {float(loss):.2e}")
 
-    def _search(self, report: Callable[[str], None]) -> int:
-        """Try evenly spaced shifts of one attribute after another, keep the best of each."""
+    def _search(self, notes: dict[str, Any], report: Callable[[str], None]) -> int:
+        """Search where the target lies, and take the start with the lowest discrepancy."""
         assert isinstance(self.generator, TransportGenerator)
-        search, renders = self.settings.search, 0
-        graphs = self._sample("search", search.scenes)
-        for node, feature in self.layout.entries():
-            turn = float(self.generator.turn[node, feature])
-            unit = float(self.generator.unit[node, feature])
-            if turn:
-                shifts = np.arange(search.candidates) / search.candidates * turn
-            else:
-                middle = float(self.generator.mean[node, feature])
-                shifts = np.concatenate([[0], np.linspace(0.05, 0.95, search.candidates) - middle])
-            losses = []
-            for shift in shifts:
-                with torch.no_grad():
-                    self.generator.shift[node, feature] = float(shift) / unit
-                    losses.append(float(self.discrepancy(graphs, self.generator(graphs))))
-                renders += len(graphs)
-            best = float(shifts[int(np.argmin(losses))])
-            best = best - turn if turn and best > turn / 2 else best  # the short way round
+        random = random_generator(self.seed, "search")
+        chosen = random.permutation(len(self._target))[: self.settings.search.images]
+        search = PopulationSearch(
+            self.generator, self.renderer, self._features_of, self.settings.search, random
+        )
+        prior = self._sample("search", max(search.scenes_a_round, PRIOR_SAMPLE))
+        matches = search.run(prior, self._features_of(self._target[chosen]), report)
+        graphs, found = prior[:START_SCENES], {}
+        starts = {"prior": lambda: None, **dict(starts_from(matches, self.generator, self.renderer, prior))}
+        weights = {}
+        for name, place in starts.items():
+            place()
             with torch.no_grad():
-                self.generator.shift[node, feature] = best / unit
-            moved = best * float(self.layout.maximum[node, feature])
-            report(
-                f"search: {self.layout.entry_name(node, feature)} starts {moved:+.4g} from the "
-                f"prior (mmd {min(losses):.4f}, unmoved {losses[0]:.4f})"
-            )
+                found[name] = float(self.discrepancy(graphs, self.generator(graphs)))
+            weights[name] = _copy(self.generator.state_dict())
+            report(f"start '{name}': mmd {found[name]:.4f}")
+        best = min(found, key=found.__getitem__)
+        self.generator.load_state_dict(weights[best])
+        notes["start"] = {"chosen": best, "discrepancies": found}
+        return matches.renders + len(starts) * len(graphs)
+
+    def _choose_steps(self, notes: dict[str, Any], report: Callable[[str], None]) -> int:
+        """Widen the steps of entries to which the image hardly responds; report blind ones."""
+        if hasattr(self.renderer, "render_differentiable"):
+            return 0
+        graphs = self._sample("steps", STEP_SCENES)
+        with torch.no_grad():
+            graphs = graphs.with_features(self.generator(graphs).cpu().numpy())
+        self.steps, responses, renders = responsive_steps(self.renderer, graphs, self.steps)
+        notes["steps"] = {}
+        for node, feature in self.layout.entries():
+            name, unit = self.layout.entry_name(node, feature), self.layout.features[feature]
+            step = float(self.steps[node, feature] * self.layout.maximum[node, feature])
+            response = float(responses[node, feature])
+            notes["steps"][name] = {"step": step, "response": response}
+            report(f"step of {name}: {step:.4g} {attribute(unit).unit}, {response:.1f} grey levels")
+            if response == 0:
+                report(f"{name} is blind: a step of {step:.4g} changes no picture")
         return renders
 
-    def _epoch(self, epoch: int, optimiser: torch.optim.Optimizer) -> tuple[float, int]:
+    def _epoch(self, epoch: int, optimiser: torch.optim.Optimizer) -> tuple[float, float, int]:
+        """Return mean discrepancy, share of blind steps, and number of renders."""
         size = self.settings.batch_size
         count = self.settings.scenes_per_epoch // size
-        entries = int((self.steps > 0).sum())
-        losses = []
+        losses, changed = [], []
         for step in range(count):
             graphs = self._sample("training", size, epoch, step)
             noise = random_generator(self.seed, "noise", epoch, step)
-            loss = self.discrepancy(graphs, self.generator(graphs, noise))
+            loss = self.discrepancy(graphs, self.generator(graphs, noise), changed)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             losses.append(float(loss.detach()))
-        return float(np.mean(losses)), count * size * (1 + 2 * entries)
+        blind = 1 - float(np.mean(changed)) if changed else 0.0
+        perturbed = 2 * int((self.steps > 0).sum()) if changed else 0
+        return float(np.mean(losses)), blind, count * size * (1 + perturbed)
+
+    def _validate(self) -> float:
+        """Return the discrepancy of fixed scenes to the validation part of the target."""
+        graphs = self._sample("validation", self.settings.validation_scenes)
+        with torch.no_grad():
+            features = self.generator(graphs).cpu().numpy()
+        images = self.renderer.render(graphs.with_features(features)).images
+        return float(self._validation_discrepancy(self._features_of(images)))
+
+    def _features_of(self, images: np.ndarray) -> list[torch.Tensor]:
+        return features_of(self._features, images, self.device)
 
     def _sample(self, purpose: str, count: int, *index: int) -> SceneGraphBatch:
         graphs = self.grammar.sample(count, random_generator(self.seed, purpose, *index))
@@ -280,18 +272,18 @@ class Trainer:
 
     def _optimiser(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Adam:
         """Shift and scale are in natural units and step far; network weights do not."""
-        direct = [
-            p
-            for name, p in self.generator.named_parameters()
-            if name in ("shift", "log_scale") and p.requires_grad
-        ]
-        chosen = {id(p) for p in direct}
-        network = [p for p in parameters if id(p) not in chosen]
+        direct, curve = self.generator.direct_parameters(), self.generator.curve_parameters()
+        apart = {id(p) for p in (*direct, *curve)}
+        rate = self.settings.learning_rate
         groups = [
             {"params": ps, "lr": rate, "initial_lr": rate}
             for ps, rate in (
-                (direct, self.settings.learning_rate),
-                (network, self.settings.network_learning_rate),
+                (direct, rate),
+                (curve, rate * CURVE_RATE),
+                (
+                    [p for p in parameters if id(p) not in apart],
+                    self.settings.network_learning_rate,
+                ),
             )
             if ps
         ]
@@ -310,16 +302,36 @@ class Trainer:
         steps = np.where(layout.period > 0, angle, self.settings.range_step)
         return np.where(layout.mutable, steps, 0).astype(np.float32)
 
-    def _prepare_discrepancy(self) -> None:
+    def _prepare_discrepancies(self) -> None:
         graphs = self._sample("bandwidth", BANDWIDTH_SCENES)
-        images = self.renderer.render(graphs).images
-        self._features = make_features(self.experiment.features, self.device, self.cache)
-        self._discrepancy = make_discrepancy(
-            self.experiment.discrepancy,
-            features_of(self._features, self._target_images, self.device),
-            features_of(self._features, images, self.device),
-            seed=self.seed,
+        reference = self._features_of(self.renderer.render(graphs).images)
+        self._discrepancy, self._validation_discrepancy = (
+            make_discrepancy(
+                self.experiment.discrepancy, self._features_of(images), reference, seed=self.seed
+            )
+            for images in (self._target, self._validation)
         )
+
+    def _write_checkpoint(
+        self,
+        path: str | Path,
+        progress: Progress,
+        optimiser: torch.optim.Optimizer,
+        average: _Average,
+    ) -> None:
+        state = {
+            "fingerprint": self.fingerprint,
+            "rows": progress.rows,
+            "weights": progress.weights,
+            "notes": progress.notes,
+            "generator": self.generator.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "average": average.weights,
+            "averaged": average.count,
+            "steps": torch.from_numpy(self.steps),
+        }
+        with staged(path) as staging:
+            torch.save(state, staging)
 
     def _read_checkpoint(
         self, path: str | Path, report: Callable[[str], None]
@@ -334,6 +346,21 @@ class Trainer:
             report(f"{path} belongs to other settings; starting anew")
             return None
         return state
+
+
+class _Average:
+    """Running mean of weights (Polyak and Juditsky 1992), which takes out the batches' noise."""
+
+    def __init__(self, weights: Weights | None = None, count: int = 0) -> None:
+        self.weights, self.count = weights, count
+
+    def add(self, weights: Weights) -> None:
+        self.count += 1
+        if self.weights is None:
+            self.weights = _copy(weights)
+            return
+        for name, value in weights.items():
+            self.weights[name] += (value - self.weights[name]) / self.count
 
 
 def effective_layout(grammar: Grammar, renderer: Renderer) -> SceneGraphLayout:
@@ -361,14 +388,11 @@ def make_generator(experiment: Experiment, grammar: Grammar, renderer: Renderer)
         return GENERATORS[experiment.generator](effective_layout(grammar, renderer), prior)
 
 
-def split_target(images: np.ndarray, held_out: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of the training part, sorted, and of the held-out part, shuffled."""
-    order = random_generator(seed, "held out").permutation(len(images))
-    count = max(2, round(held_out * len(images)))
-    return np.sort(order[count:]), order[:count]
+def _tensor(graphs: SceneGraphBatch, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(graphs.features).to(device)
 
 
-def _copy(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _copy(weights: Weights) -> Weights:
     return {name: value.detach().cpu().clone() for name, value in weights.items()}
 
 

@@ -99,7 +99,7 @@ class _Render(torch.autograd.Function):
 
 def responsive_steps(
     renderer: Renderer, graphs: SceneGraphBatch, steps: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Double steps of the central difference until the image responds well above its rounding.
 
     Args:
@@ -108,23 +108,24 @@ def responsive_steps(
 
     Returns:
         the steps, and the response of each entry in grey levels (how far the
-        most-changed pixels of a scene change): float32 [N, F] each. Where even the widest
-        step changes nothing, the response is 0.
+        most-changed pixels of a scene change): float32 [N, F] each; and the number of
+        renders. Where even the widest step changes nothing, the response is 0.
     """
-    chosen, responses = steps.copy(), np.zeros_like(steps)
+    chosen, responses, renders = steps.copy(), np.zeros_like(steps), 0
     for node, feature in np.argwhere(steps > 0):
         for factor in STEP_FACTORS:
             one = np.zeros_like(steps)
             one[node, feature] = steps[node, feature] * factor
             moved, _ = perturb(graphs.features, one, np.array([[node, feature]]))
             images = renderer.render(graphs.repeat(2).with_features(moved)).images
+            renders += len(images)
             up, down = images.reshape(2, len(graphs), -1).astype(np.int16)
             most = np.quantile(np.abs(up - down), 1 - RESPONDING_PIXELS, axis=1)
             chosen[node, feature] = one[node, feature]
             responses[node, feature] = most.mean()
             if responses[node, feature] >= GOOD_RESPONSE:
                 break
-    return chosen, responses
+    return chosen, responses, renders
 
 
 def perturb(
