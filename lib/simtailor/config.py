@@ -165,6 +165,11 @@ class Training(Section):
     average_from: Share = Field(
         0.35, description="Share of the training after which the weights are averaged."
     )
+    scan_after: Share = Field(
+        0.2,
+        description="Share of the training after which each attribute is tried at other places "
+        "of its range once more.",
+    )
     pretraining_epochs: Annotated[int, Field(ge=0, strict=True)] = Field(
         1, description="Epochs of reconstruction, for generator 'gcn'."
     )

@@ -62,12 +62,19 @@ class Progress:
 
     @property
     def best(self) -> int:
-        """The epoch to use: of the highest reward where there are any, else best validated."""
+        """The epoch to use.
+
+        The last one whose validation is as good as the best but for chance (one standard
+        deviation, as in Breiman et al., "Classification and Regression Trees", 1984): the
+        lowest of many noisy values is one that the noise favoured. Where a task network was
+        trained, the epoch of the highest reward.
+        """
         rewards = self.column("reward")
         if np.isfinite(rewards).any():
             return int(np.nanargmax(rewards))
         validation = self.column("validation")
-        return 1 + int(np.nanargmin(validation[1:])) if len(validation) > 1 else 0
+        good = validation <= np.nanmin(validation[1:], initial=np.inf) + self.notes["tolerance"]
+        return int(np.flatnonzero(good)[-1]) if len(validation) > 1 else 0
 
     def write(self, folder: str | Path) -> None:
         """Write progress.csv, notes.json and the weights of every epoch, history.safetensors."""

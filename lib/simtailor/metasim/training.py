@@ -45,6 +45,10 @@ BANDWIDTH_SCENES = 100
 STEP_SCENES = 16
 START_SCENES = 200
 FINAL_LEARNING_RATE = 0.1
+SCAN_PLACES = 24  # places of an attribute's range that are tried
+SCAN_SCENES, SCAN_CHECK_SCENES = 48, 300
+SCAN_CHECKED = 2  # places that are compared with the present one on more scenes
+TOLERANCE_DRAWS = 30
 CURVE_RATE = 0.2  # of the curve's knots, as a share of the rate of shift and scale
 
 
@@ -97,6 +101,7 @@ class Trainer:
             state = self._read_checkpoint(checkpoint, report)
         if state is None:
             self._start(progress, report)
+            progress.notes["tolerance"] = self._tolerance()
         optimiser = self._optimiser(self.generator.start_training())
         average = _Average()
         if state is not None:
@@ -109,6 +114,9 @@ class Trainer:
         total, earlier, started = self.settings.epochs, progress.seconds, time.perf_counter()
         while progress.epoch < total and "stopped" not in progress.notes:
             epoch = progress.epoch + 1
+            scanned = 0
+            if epoch == round(self.settings.scan_after * total) + 1:
+                scanned = self._scan(progress.notes, report)
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * self._decay(epoch)
             loss, blind, renders = self._epoch(epoch, optimiser)
@@ -126,9 +134,9 @@ class Trainer:
                 validation=validation,
                 blind=blind,
                 seconds=earlier + time.perf_counter() - started,
-                renders=progress.renders + renders + self.settings.validation_scenes,
+                renders=progress.renders + scanned + renders + self.settings.validation_scenes,
             )
-            if epoch - progress.best >= self.settings.patience:
+            if self._is_stale(progress):
                 progress.notes["stopped"] = (
                     f"after epoch {epoch}: the discrepancy to the validation part was best "
                     f"{self.settings.patience} epochs before"
@@ -218,6 +226,71 @@ class Trainer:
         self.generator.load_state_dict(weights[best])
         notes["start"] = {"chosen": best, "discrepancies": found}
         return matches.renders + len(starts) * len(graphs)
+
+    def _scan(self, notes: dict[str, Any], report: Callable[[str], None]) -> int:
+        """Try every entry at other places of its whole range, and move it where that is better.
+
+        With all other entries about right, a wrong one of several similar poses shows.
+        """
+        if not isinstance(self.generator, TransportGenerator) or not SCAN_PLACES:
+            return 0
+        few, many = (self._sample(f"scan of {n}", n) for n in (SCAN_SCENES, SCAN_CHECK_SCENES))
+        renders, notes["moved"] = 0, {}
+        for node, feature in self.layout.entries():
+            turn = float(self.generator.turn[node, feature])
+            at = self.generator.shift[node, feature]
+            unit, place = float(self.generator.unit[node, feature]), float(at)
+            middle = float(self.generator.mean[node, feature])
+            if turn:
+                places = place + np.arange(1, SCAN_PLACES) / SCAN_PLACES * turn / unit
+            else:
+                places = (np.linspace(0.05, 0.95, SCAN_PLACES - 1) - middle) / unit
+
+            def loss_at(value: float, graphs: SceneGraphBatch) -> float:
+                with torch.no_grad():
+                    at.fill_(float(value))  # noqa: B023
+                    return float(self.discrepancy(graphs, self.generator(graphs)))
+
+            losses = [loss_at(value, few) for value in places]
+            promising = places[np.argsort(losses, kind="stable")[:SCAN_CHECKED]]
+            checked = {float(value): loss_at(value, many) for value in (place, *promising)}
+            best = min(checked, key=checked.__getitem__)
+            with torch.no_grad():
+                at.fill_(best)
+            renders += len(places) * len(few) + len(checked) * len(many)
+            if best != place:
+                name = self.layout.entry_name(node, feature)
+                moved = (best - place) * unit * float(self.layout.maximum[node, feature])
+                notes["moved"][name] = moved
+                report(
+                    f"scan: {name} moves by {moved:+.4g} (discrepancy {checked[place]:.4f} to "
+                    f"{checked[best]:.4f})"
+                )
+        return renders
+
+    def _tolerance(self) -> float:
+        """Return how much the validation varies by chance where the generator is perfect.
+
+        Parts of the target itself, as large as the validation's set of scenes, are compared
+        with the validation part.
+        """
+        random = random_generator(self.seed, "tolerance")
+        features = self._features_of(self._target)
+        count = min(self.settings.validation_scenes, len(self._target) // 2)
+        values = []
+        for _ in range(TOLERANCE_DRAWS):
+            part = torch.from_numpy(random.permutation(len(self._target))[:count])
+            values.append(float(self._validation_discrepancy([f[part] for f in features])))
+        return float(np.std(values))
+
+    def _is_stale(self, progress: Progress) -> bool:
+        """Return whether the validation has not become better for as long as patience lasts."""
+        begin = round(self.settings.average_from * self.settings.epochs)
+        validation = progress.column("validation")
+        patience = self.settings.patience
+        if progress.epoch < begin + patience:
+            return False
+        return bool(validation[-patience:].min() >= validation[1:-patience].min())
 
     def _choose_steps(self, notes: dict[str, Any], report: Callable[[str], None]) -> int:
         """Widen the steps of entries to which the image hardly responds; report blind ones."""
