@@ -1,4 +1,4 @@
-"""A copy of the project to run the workflow in, and a small configuration."""
+"""A copy of the project to run the workflow in, a small configuration, and drawn digits."""
 
 import os
 import shutil
@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs", "run",
@@ -107,3 +109,36 @@ def finished(tmp_path_factory, kernel_cache):
     project.configure({"tyol_1attr": SMALL})
     project.make("results/metasim/tyol_1attr")
     return project
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    """Write an array as an IDX file."""
+    code = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}[values.dtype.str[1:]]
+    header = bytes([0, 0, code, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+    path.write_bytes(header + values.astype(values.dtype.newbyteorder(">")).tobytes())
+
+
+def draw_digits(folder: Path, a_class: int = 40) -> Path:
+    """Write files like MNIST's into ``folder``: digits of a font, each a little different."""
+    folder.mkdir(parents=True)
+    for seed, name in enumerate(("train", "t10k")):
+        rng = np.random.default_rng(seed)
+        labels = rng.permutation(np.repeat(np.arange(10), a_class)).astype(np.uint8)
+        images = np.zeros((len(labels), 28, 28), np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            picture = Image.new("L", (28, 28))
+            font = ImageFont.load_default(size=int(rng.integers(19, 24)))
+            place = tuple(14 + rng.uniform(-1.5, 1.5, 2))
+            ImageDraw.Draw(picture).text(place, str(label), fill=255, font=font, anchor="mm")
+            image[:] = picture
+        write_idx(folder / f"{name}-images-idx3-ubyte", images)
+        write_idx(folder / f"{name}-labels-idx1-ubyte", labels)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits_cache(tmp_path_factory):
+    """A cache that holds drawn digits in place of MNIST."""
+    cache = tmp_path_factory.mktemp("digits")
+    draw_digits(cache / "packages" / "mnist")
+    return cache

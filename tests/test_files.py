@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from simtailor.files import checksum, read_json, staged, write_json
+from simtailor.files import checksum, read_json, staged, staged_folder, write_json
 
 
 def names(folder) -> list[str]:
@@ -58,6 +58,23 @@ def test_success_replaces_the_old_file_whole(tmp_path):
         assert reader.read() == "a long old file"
     assert path.read_text() == "new"
     assert path.stat().st_ino != before
+
+
+def test_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "results"
+    with staged_folder(path) as staging:
+        (staging / "old").write_text("old")
+        assert not path.exists()
+    left_over = path.with_name(".results.staging-1")  # of a run that was killed
+    left_over.mkdir()
+    with pytest.raises(KeyboardInterrupt), staged_folder(path) as staging:
+        (staging / "new").write_text("half")
+        raise KeyboardInterrupt
+    assert names(path) == ["old"]
+    with staged_folder(path) as staging:
+        (staging / "new").write_text("new")
+    assert names(path) == ["new"]
+    assert names(path.parent) == ["results"]
 
 
 def test_json_comes_back_and_is_never_invalid(tmp_path):
