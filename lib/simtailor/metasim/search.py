@@ -23,12 +23,15 @@ import torch
 from simtailor.config import Search
 from simtailor.metasim.discrepancy import squared_distances
 from simtailor.metasim.generator import CURVE_END, SEGMENTS, Start, TransportGenerator
+from simtailor.metasim.refinement import Refinement
 from simtailor.render.renderer import Renderer, nearest_equivalent
 from simtailor.scene.graph import SceneGraphBatch
 
 FIRST_STEP, LAST_STEP = 0.1, 0.01  # of a full turn or of the attribute's range
 SMALL_MOVES, MIXTURES = 0.5, 0.3  # shares of the new scenes; the rest draws one attribute anew
-WELL_MATCHED = 0.8  # share of the images whose match is near enough to be counted
+WELL_MATCHED = 1 / 3  # share of the images, those matched best, whose scenes are counted
+REFINED_AT = (0.5, 0.75, 1.0)  # shares of the rounds after which all matches are refined
+ITERATIONS = 2
 FEWEST_OF_A_CLASS = 12
 STRAIGHT_QUANTILES = (0.16, 0.84)
 
@@ -61,6 +64,7 @@ class PopulationSearch:
         renderer: draws the scenes.
         features: maps images as stored, uint8 [n, S, S, 3], to one float32 [n, D_l] a level.
         settings: number of rounds, of scenes a round, and of images.
+        steps: float32 [N, F], half distances of the central differences.
         random: source of all choices.
     """
 
@@ -70,11 +74,12 @@ class PopulationSearch:
         renderer: Renderer,
         features: Callable[[np.ndarray], list[torch.Tensor]],
         settings: Search,
+        steps: np.ndarray,
         random: np.random.Generator,
     ) -> None:
         self.renderer, self.features = renderer, features
-        self.settings, self.random = settings, random
-        layout = generator.layout
+        self.settings, self.random, self._steps = settings, random, steps
+        self._layout = layout = generator.layout
         entries = np.array(layout.entries())
         self._nodes, self._columns = entries[:, 0], entries[:, 1]
         turn = generator.turn.cpu().numpy()[self._nodes, self._columns]
@@ -97,27 +102,42 @@ class PopulationSearch:
             prior: a sample of the grammar with at least ``scenes_a_round`` graphs.
             target: features of the m images to match.
         """
-        count, rounds = len(target[0]), self.settings.rounds
+        rounds, renders = self.settings.rounds, 0
         candidates = self._first(prior)
-        best = candidates[np.zeros(count, int)]
-        distances = np.full(count, np.inf)
-        scales: list[torch.Tensor] = []
+        measure = self._measure(candidates, target)
+        goal = torch.cat([level * m for level, m in zip(target, measure, strict=True)], 1)
+
+        def features(images: np.ndarray) -> torch.Tensor:
+            levels = self.features(images)
+            return torch.cat([level * m for level, m in zip(levels, measure, strict=True)], 1)
+
+        refinement = Refinement(self._layout, self.renderer, features, self._steps)
+        best = candidates[np.zeros(len(goal), int)]
+        distances = np.full(len(goal), np.inf)
         for index in range(rounds + 1):
-            levels = self.features(self.renderer.render(candidates).images)
-            squared = [squared_distances(a, t) for a, t in zip(levels, target, strict=True)]
-            scales = scales or [s.median().clamp_min(1e-9) for s in squared]
-            total = torch.stack([s / c for s, c in zip(squared, scales, strict=True)]).mean(0)
-            nearest = total.min(0)
+            drawn = features(self.renderer.render(candidates).images)
+            nearest = squared_distances(drawn, goal).min(0)
             found, who = nearest.values.cpu().numpy(), nearest.indices.cpu().numpy()
             better = found < distances
             best = _replace(best, better, candidates[who])
             distances = np.where(better, found, distances)
-            if index in {0, rounds // 4, rounds // 2, rounds}:
+            renders += len(candidates)
+            if index in {round(rounds * share) for share in REFINED_AT}:
+                best, distances, more = refinement.run(best, goal, ITERATIONS)
+                renders += more
                 report(f"search round {index}/{rounds}: distance {np.median(distances):.4f}")
             if index < rounds:
                 step = FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (index / max(rounds - 1, 1))
-                candidates = self._next(best, prior, step)
-        return Matches(best, distances, (rounds + 1) * self.scenes_a_round)
+                candidates = self._next(best, distances, prior, step)
+        return Matches(best, distances, renders)
+
+    def _measure(self, graphs: SceneGraphBatch, target: list[torch.Tensor]) -> list[float]:
+        """Return a factor a level with which the levels count alike, and all sum up to 1."""
+        levels = self.features(self.renderer.render(graphs).images)
+        medians = [
+            float(squared_distances(a, t).median()) for a, t in zip(levels, target, strict=True)
+        ]
+        return [1 / (len(medians) * max(m, 1e-9)) ** 0.5 for m in medians]
 
     def _first(self, prior: SceneGraphBatch) -> SceneGraphBatch:
         """Return scenes of the prior, most of them with one attribute drawn anew."""
@@ -126,12 +146,15 @@ class PopulationSearch:
         kept = self.random.uniform(size=(len(values), 1)) < 0.3
         return self._with_values(graphs, np.where(kept, self._values(graphs), values))
 
-    def _next(self, best: SceneGraphBatch, prior: SceneGraphBatch, step: float) -> SceneGraphBatch:
-        """Return new scenes near the best ones."""
+    def _next(
+        self, best: SceneGraphBatch, distances: np.ndarray, prior: SceneGraphBatch, step: float
+    ) -> SceneGraphBatch:
+        """Return new scenes near the best ones, or mixed with one of the best matched third."""
         random, count = self.random, self.scenes_a_round
         parents = best[random.integers(len(best), size=count)]
-        values, others = self._values(parents), self._values(best)
-        others = others[random.integers(len(best), size=count)]
+        donors = np.argsort(distances, kind="stable")[: max(1, len(best) // 3)]
+        values = self._values(parents)
+        others = self._values(best)[random.choice(donors, size=count)]
         shape = values.shape
         moved = random.uniform(size=shape) < 0.5
         moved[np.arange(count), random.integers(shape[1], size=count)] = True
@@ -175,7 +198,8 @@ def starts_from(
     """
     graphs = matches.near()
     reference = unambiguous_centre(graphs, generator, renderer)
-    graphs, identified = nearest_equivalent(renderer, graphs, reference)
+    same = nearest_equivalent(renderer, graphs, reference)
+    graphs, identified = same.graphs, same.identified
     entries = generator.layout.entries()
     samples = {}
     for node, feature in entries:
@@ -220,14 +244,13 @@ def unambiguous_centre(
     Of a box that looks the same after half a turn, the turn nearest to this is meant.
     """
     turn, mean = generator.turn.cpu().numpy(), generator.mean.cpu().numpy()
-    sides = [nearest_equivalent(renderer, graphs, mean + turn * s)[0].features for s in (0, 0.5)]
-    same = np.abs(sides[0] - sides[1]).max((1, 2)) < 1e-6
-    if not same.any():
+    same = nearest_equivalent(renderer, graphs, mean)
+    if not same.unique.any():
         return mean
     centre = mean.copy()
     for node, feature in generator.layout.entries():
-        values = _unwrapped(graphs.features[same, node, feature], float(turn[node, feature]))
-        centre[node, feature] = np.median(values)
+        values = same.graphs.features[same.unique, node, feature]
+        centre[node, feature] = np.median(_unwrapped(values, float(turn[node, feature])))
     return centre
 
 

@@ -209,7 +209,12 @@ class Trainer:
         random = random_generator(self.seed, "search")
         chosen = random.permutation(len(self._target))[: self.settings.search.images]
         search = PopulationSearch(
-            self.generator, self.renderer, self._features_of, self.settings.search, random
+            self.generator,
+            self.renderer,
+            self._features_of,
+            self.settings.search,
+            self.steps,
+            random,
         )
         prior = self._sample("search", max(search.scenes_a_round, PRIOR_SAMPLE))
         matches = search.run(prior, self._features_of(self._target[chosen]), report)

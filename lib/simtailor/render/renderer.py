@@ -19,6 +19,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,9 +75,24 @@ def create_renderer(name: str, **settings: Any) -> Renderer:
     return _FACTORIES[name](**settings)
 
 
+@dataclass(frozen=True, eq=False)
+class Equivalents:
+    """Scene graphs that look the same as others.
+
+    Attributes:
+        graphs: B graphs.
+        identified: bool [B, N, F], False for entries that no picture can tell (a bowl's yaw).
+        unique: bool [B], False for scenes with a symmetric object.
+    """
+
+    graphs: SceneGraphBatch
+    identified: np.ndarray
+    unique: np.ndarray
+
+
 def nearest_equivalent(
     renderer: Renderer, graphs: SceneGraphBatch, reference: np.ndarray
-) -> tuple[SceneGraphBatch, np.ndarray]:
+) -> Equivalents:
     """Return graphs that look the same, with attributes nearest to a reference.
 
     A box that is turned by half a circle looks the same, so its yaw is known up to that only.
@@ -85,14 +101,11 @@ def nearest_equivalent(
 
     Args:
         reference: float [N, F] in units of the features.
-
-    Returns:
-        the graphs, and which of their entries can be told from the picture at all: bool
-        [B, N, F] (a bowl's yaw can not).
     """
     if hasattr(renderer, "nearest_equivalent"):
         return renderer.nearest_equivalent(graphs, reference)
-    return graphs, np.ones(graphs.features.shape, dtype=bool)
+    everything = np.ones(graphs.features.shape, dtype=bool)
+    return Equivalents(graphs, everything, np.ones(len(graphs), dtype=bool))
 
 
 def _import_built_in() -> None:

@@ -21,7 +21,7 @@ from simtailor.errors import UserError, nearest_name
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
 from simtailor.render.raycast.environment import prefilter
 from simtailor.render.raycast.scenes import Scenes, rotation_about
-from simtailor.render.renderer import register_renderer
+from simtailor.render.renderer import Equivalents, register_renderer
 from simtailor.render.rendering import Rendering
 from simtailor.scene.attributes import wrapped
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
@@ -133,58 +133,71 @@ class TabletopRenderer:
         scenes.seed[:] = graphs.seeds
         return scenes
 
-    def nearest_equivalent(
-        self, graphs: SceneGraphBatch, reference: np.ndarray
-    ) -> tuple[SceneGraphBatch, np.ndarray]:
+    def nearest_equivalent(self, graphs: SceneGraphBatch, reference: np.ndarray) -> Equivalents:
         """Return the poses that look the same and are nearest to a reference.
 
-        Half a turn of a box about its upright axis turns the signs of pitch and roll. Of a
-        bowl only the direction of its axis can be seen: it gets the reference's yaw.
+        Every rotation has two triples of angles, (yaw, pitch, roll) and (yaw + 180,
+        180 - pitch, roll + 180): the one whose tilt is nearer is taken. Half a turn of a box
+        about its upright axis turns the signs of pitch and roll. Of a bowl only the direction
+        of its axis can be seen: it gets the reference's yaw.
 
         Args:
             reference: float [N, F] in units of the features.
-
-        Returns:
-            graphs, and bool [B, N, F]: False for the yaw of a bowl.
         """
         layout, identified = graphs.layout, np.ones(graphs.features.shape, dtype=bool)
-        if "yaw" not in layout.features or "object" not in layout.node_names:
-            return graphs, identified
         node = layout.node_names.index("object")
-        columns = [layout.features.index(a) for a in ANGLES if a in layout.features]
-        columns = [c for c in columns if layout.maximum[node, c] > 0]
-        names = [layout.features[c] for c in columns]
-        if "yaw" not in names:
-            return graphs, identified
-        maximum = layout.maximum[node, columns]
-        degrees = graphs.features[:, node, columns].astype(np.float64) * maximum
-        pose = {name: degrees[:, i] for i, name in enumerate(names)}
-        wanted = dict(zip(names, reference[node, columns] * maximum, strict=True))
-        kinds = np.array(OBJECT_NAMES)[self._object_kinds(graphs)]
-
-        off = np.abs(wrapped(pose["yaw"] - wanted["yaw"], 360.0))
-        flip = np.isin(kinds, SAME_AFTER_HALF_A_TURN) & (off > 90)
-        turned = {
-            "yaw": pose["yaw"] + 180 * flip,
-            "pitch": np.where(flip, -1, 1) * pose.get("pitch", 0.0),
-            "roll": np.where(flip, -1, 1) * pose.get("roll", 0.0),
+        columns = {
+            name: layout.features.index(name)
+            for name in ANGLES
+            if name in layout.features and layout.maximum[node, layout.features.index(name)] > 0
         }
-        any_turn = np.isin(kinds, SAME_AFTER_ANY_TURN)
-        identified[any_turn, node, columns[names.index("yaw")]] = False
-        axis = _pose_rotation(turned["yaw"], turned["pitch"], turned["roll"])[..., 1]
-        axis = np.einsum("ij,bj->bi", rotation_about("y", np.array([wanted["yaw"]]))[0], axis)
-        level = {
-            "yaw": np.full(len(graphs), wanted["yaw"]),
+        kinds = np.array(OBJECT_NAMES)[self._object_kinds(graphs)]
+        half, any_turn = np.isin(kinds, SAME_AFTER_HALF_A_TURN), np.isin(kinds, SAME_AFTER_ANY_TURN)
+        if "yaw" not in columns:
+            return Equivalents(graphs, identified, np.ones(len(graphs), dtype=bool))
+        wanted = {n: float(reference[node, c] * layout.maximum[node, c]) for n, c in columns.items()}
+        first = {
+            name: graphs.features[:, node, column].astype(np.float64) * layout.maximum[node, column]
+            for name, column in columns.items()
+        }
+        second = {"yaw": lambda a: a + 180, "pitch": lambda a: 180 - a, "roll": lambda a: a + 180}
+        pose = dict(first)
+        if len(columns) == len(ANGLES):
+
+            def tilt(angles: dict[str, np.ndarray]) -> np.ndarray:
+                off = [np.abs(wrapped(angles[n] - wanted[n], 360.0)) for n in ("pitch", "roll")]
+                return off[0] + off[1]
+
+            other = {name: second[name](angle) for name, angle in first.items()}
+            nearer = tilt(other) < tilt(first)
+            pose = {name: np.where(nearer, other[name], first[name]) for name in columns}
+        flip = half & (np.abs(wrapped(pose["yaw"] - wanted["yaw"], 360.0)) > 90)
+        signs = {"yaw": 1, "pitch": np.where(flip, -1, 1), "roll": np.where(flip, -1, 1)}
+        pose = {name: angle * signs[name] for name, angle in pose.items()}
+        pose["yaw"] = pose["yaw"] + 180 * flip
+        level = self._at_yaw(pose, wanted["yaw"])
+        features = graphs.features.copy()
+        for name, column in columns.items():
+            angle = np.where(any_turn, level[name], pose[name])
+            maximum = float(layout.maximum[node, column])
+            value = (angle % maximum / maximum).astype(np.float32)
+            same = np.abs(wrapped(angle - first[name], 360.0)) < 1e-9
+            features[:, node, column] = np.where(same, features[:, node, column], value)
+        identified[any_turn, node, columns["yaw"]] = False
+        return Equivalents(graphs.with_features(features), identified, ~(half | any_turn))
+
+    @staticmethod
+    def _at_yaw(pose: dict[str, np.ndarray], yaw: float) -> dict[str, np.ndarray]:
+        """Return the angles with another yaw whose upright axis points the same way."""
+        nothing = np.zeros_like(pose["yaw"])
+        angles = (pose["yaw"], pose.get("pitch", nothing), pose.get("roll", nothing))
+        axis = _pose_rotation(*angles)[..., 1]
+        axis = np.einsum("ij,bj->bi", rotation_about("y", yaw), axis)
+        return {
+            "yaw": np.full_like(nothing, yaw),
             "pitch": np.degrees(np.arctan2(axis[:, 2], axis[:, 1])),
             "roll": np.degrees(np.arcsin(axis[:, 0].clip(-1, 1))),
         }
-        features = graphs.features.copy()
-        for i, name in enumerate(names):
-            changed = np.where(any_turn, level[name], turned[name])
-            touched = any_turn | flip
-            value = (changed % maximum[i] / maximum[i]).astype(np.float32)
-            features[touched, node, columns[i]] = value[touched]
-        return graphs.with_features(features), identified
 
     def _object_kinds(self, graphs: SceneGraphBatch) -> np.ndarray:
         """Return which of ``OBJECT_NAMES`` each scene shows: int [B].

@@ -1,0 +1,103 @@
+"""Refinement of matches: every scene moves towards its own target image.
+
+Levenberg-Marquardt steps (Levenberg 1944; Marquardt 1963) on the difference of features, for
+all scenes at once. The derivatives are central differences, as in the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from simtailor.render.gradient import perturb
+from simtailor.render.renderer import Renderer
+from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
+
+FIRST_DAMPING, LESS, MORE = 0.03, 0.3, 10.0
+LONGEST_STEP = 0.08  # of a full turn or of the attribute's range
+TOGETHER = 64  # scenes whose derivatives are held in memory at a time
+
+
+class Refinement:
+    """Moves scenes towards images.
+
+    Args:
+        layout: of the scenes; its mutable entries are moved.
+        renderer: draws the scenes.
+        features: maps images, uint8 [n, S, S, 3], to float32 [n, D].
+        steps: float32 [N, F], half distances of the central differences.
+    """
+
+    def __init__(
+        self,
+        layout: SceneGraphLayout,
+        renderer: Renderer,
+        features: Callable[[np.ndarray], torch.Tensor],
+        steps: np.ndarray,
+    ) -> None:
+        self.renderer, self.features, self.steps = renderer, features, steps
+        self.entries = np.array(layout.entries())
+        self._nodes, self._columns = self.entries[:, 0], self.entries[:, 1]
+        maximum = layout.maximum[self._nodes, self._columns]
+        self._turn = layout.period[self._columns] / maximum  # 0 for a line
+        self._longest = LONGEST_STEP * np.where(self._turn > 0, self._turn, 1.0)
+
+    def run(
+        self, graphs: SceneGraphBatch, target: torch.Tensor, iterations: int
+    ) -> tuple[SceneGraphBatch, np.ndarray, int]:
+        """Return the moved scenes, their squared distances, and the number of renders.
+
+        Args:
+            graphs: m scenes, float32 [m, D] ``target``: the image of each.
+        """
+        parts = [
+            self._run(graphs[i : i + TOGETHER], target[i : i + TOGETHER], iterations)
+            for i in range(0, len(graphs), TOGETHER)
+        ]
+        features = np.concatenate([part[0] for part in parts])
+        distances = np.concatenate([part[1] for part in parts])
+        renders = len(graphs) * (1 + iterations * (2 * len(self.entries) + 1))
+        return graphs.with_features(features), distances, renders
+
+    def _run(
+        self, graphs: SceneGraphBatch, target: torch.Tensor, iterations: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        now = graphs.features.copy()
+        residual = self._draw(graphs) - target
+        distance = residual.square().sum(1)
+        damping = torch.full_like(distance, FIRST_DAMPING)
+        for _ in range(iterations):
+            slopes = self._slopes(graphs.with_features(now))
+            # In units of the steps, so that all entries are of a like size.
+            normal = slopes @ slopes.transpose(1, 2)
+            diagonal = normal.diagonal(dim1=1, dim2=2)
+            floor = 1e-3 * diagonal.mean(1, keepdim=True) + 1e-12
+            damped = normal + torch.diag_embed(damping[:, None] * diagonal + floor)
+            moves = -torch.linalg.solve(damped, (slopes @ residual[..., None]))[..., 0]
+            steps = self.steps[self._nodes, self._columns]
+            moves = (moves.cpu().numpy() * steps).clip(-self._longest, self._longest)
+            trial = now.copy()
+            values = trial[:, self._nodes, self._columns] + moves
+            turn = np.where(self._turn > 0, self._turn, 1.0)
+            values = np.where(self._turn > 0, values % turn, values.clip(0, 1))
+            trial[:, self._nodes, self._columns] = values
+            trial_residual = self._draw(graphs.with_features(trial)) - target
+            trial_distance = trial_residual.square().sum(1)
+            better = trial_distance < distance
+            now = np.where(better.cpu().numpy()[:, None, None], trial, now)
+            residual = torch.where(better[:, None], trial_residual, residual)
+            distance = torch.where(better, trial_distance, distance)
+            damping = torch.where(better, damping * LESS, damping * MORE)
+        return now, distance.cpu().numpy()
+
+    def _draw(self, graphs: SceneGraphBatch) -> torch.Tensor:
+        return self.features(self.renderer.render(graphs).images)
+
+    def _slopes(self, graphs: SceneGraphBatch) -> torch.Tensor:
+        """Return the derivatives of the features by each entry, a step: [B, E, D]."""
+        perturbed, _ = perturb(graphs.features, self.steps, self.entries)
+        many = graphs.repeat(2 * len(self.entries)).with_features(perturbed)
+        drawn = self._draw(many).reshape(len(self.entries), 2, len(graphs), -1)
+        return ((drawn[:, 0] - drawn[:, 1]) / 2).transpose(0, 1)
