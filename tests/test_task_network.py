@@ -36,7 +36,7 @@ def test_digits_learns_shapes():
 
 
 def test_resnet_learns_shapes():
-    network = train("resnet18", batch_size=32, epochs=3)
+    network = train("resnet18", epochs=3)
     assert accuracy(network, TEST.images, TEST.labels) > 0.9
 
 

@@ -157,9 +157,9 @@ class NetworkTraining(Section):
         16, description="Images a step; 8 as published."
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
-        0.02, description="Highest rate: it rises over the first quarter and falls to 0."
+        0.01, description="Highest rate: it rises over the first quarter and falls to 0."
     )
-    momentum: Share = Field(0.9, description="Nesterov's; 0.5 as published, at rate 0.01.")
+    momentum: Share = Field(0.9, description="Nesterov's; 0.5 as published.")
 
 
 class Task(Section):

@@ -5,9 +5,11 @@ Learning to Generate Synthetic Datasets", ICCV 2019, section 4.1); ``resnet18`` 
 He et al., "Deep Residual Learning for Image Recognition", 2016, with no weights loaded.
 
 The accuracy is a reward, and how much it depends on the seed is the reward's noise. So the
-learning rate rises over the first quarter and falls to 0: on 1,000 MNIST images, 5 seeds,
-batches of 16 with this schedule reach 91.7 +- 1.2 % in 1.2 s, the published constant rate
-with batches of 8 reaches 87.6 +- 2.7 % in 1.7 s.
+learning rate rises over the first quarter and falls to 0, and ``digits`` starts with weights
+after He. On 1,000 MNIST images with 5 seeds this reaches 93 +- 0.4 % in batches of 16, the
+published constant rate in batches of 8 reaches 88 +- 3 % and takes a third longer. On 500
+images of five objects on a table, torch's own initial weights gave 83 +- 18 % in place of
+99.9 +- 0.2 %.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from simtailor.torchvision_compat import import_torchvision
 DIGITS_CHANNELS = (32, 64)
 DIGITS_WIDTHS = (256, 100)
 DIGITS_KERNEL = 5
+FIRST_SCORES = 0.1  # factor on the last layer's weights: no class is preferred at first
 RISING_SHARE = 0.25  # of the steps, in which the learning rate rises
 
 
@@ -152,7 +155,7 @@ def _digits(size: int, class_count: int) -> nn.Sequential:
         side = (side - DIGITS_KERNEL + 1) // 2
     first, second = DIGITS_CHANNELS
     wide, narrow = DIGITS_WIDTHS
-    return nn.Sequential(
+    body = nn.Sequential(
         nn.Conv2d(3, first, DIGITS_KERNEL),
         nn.MaxPool2d(2),
         nn.ReLU(),  # after the pooling: the same values at a quarter of the work
@@ -166,6 +169,14 @@ def _digits(size: int, class_count: int) -> nn.Sequential:
         nn.ReLU(),
         nn.Linear(narrow, class_count),
     )
+    # He et al. 2015. With torch's own, smaller weights some seeds hardly learn in so few steps.
+    for module in body:
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+    with torch.no_grad():
+        body[-1].weight.mul_(FIRST_SCORES)
+    return body
 
 
 def _resnet18(class_count: int) -> nn.Module:
