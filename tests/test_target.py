@@ -1,15 +1,17 @@
-"""A folder of the user's images as target."""
+"""Targets: a folder of the user's images, labels, and the file in between."""
 
 import io
+import shutil
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from shapes import BarRenderer, bar_grammar
 
 from simtailor.errors import UserError
-from simtailor.metasim.target import FEWEST_IMAGES, TargetImages, read_target
+from simtailor.metasim.target import FEWEST_IMAGES, TargetImages, read_target, render_target
 
 SIZE = 16
 
@@ -209,17 +211,82 @@ def test_more_images_than_wanted(tmp_path):
     assert max(first) > 40  # not merely the first ones
 
 
+def test_class_subfolders_give_labels(tmp_path):
+    for i, name in enumerate(["mug", "bowl", "Zebra"]):
+        fill(tmp_path / name, 9, 10 * i)
+    (tmp_path / "empty").mkdir()
+    target = read_target(tmp_path, SIZE, 1000, 0)
+    assert target.label_names == ("Zebra", "bowl", "mug")
+    shade = target.images[:, 0, 0, 0] // 10  # of the folders in the order in which they were made
+    np.testing.assert_array_equal(target.labels, np.array([2, 1, 0])[shade])
+    assert target.notes == ["labels are the names of the subfolders: Zebra, bowl, mug"]
+    chosen = read_target(tmp_path, SIZE, 20, 0)
+    shade = chosen.images[:, 0, 0, 0] // 10
+    np.testing.assert_array_equal(chosen.labels, np.array([2, 1, 0])[shade])
+
+
+@pytest.mark.parametrize("case", ["flat", "one beside", "one class", "deeper"])
+def test_other_folders_give_no_labels(tmp_path, case):
+    fill(tmp_path / "mug", 20)
+    if case == "flat":
+        fill(tmp_path, 20)
+        shutil.rmtree(tmp_path / "mug")
+    elif case == "one beside":
+        fill(tmp_path / "bowl", 20)
+        picture().save(tmp_path / "beside.png")
+    elif case == "deeper":
+        fill(tmp_path / "bowl", 20)
+        fill(tmp_path / "bowl" / "more", 1)
+    target = read_target(tmp_path, SIZE, 1000, 0)
+    assert target.labels is None
+    assert target.label_names == ()
+    assert target.notes == []
+
+
+def test_rendered_target_is_labelled_by_the_class_of_its_object():
+    grammar = bar_grammar((0, 0), classes=("rising", "falling", "level"))
+    target = render_target(grammar, BarRenderer(), 40, 0)
+    assert target.label_names == ("falling", "level", "rising")
+    assert target.notes == ["labels are the main object's class: falling, level, rising"]
+    tall = target.images[:, :, :, 0].max(2).__gt__(128).sum(1) > 5  # neither is the level one
+    np.testing.assert_array_equal(target.labels == 1, ~tall)
+    lower_left = target.images[:, 8:, :8, 0].sum((1, 2)) > target.images[:, :8, :8, 0].sum((1, 2))
+    np.testing.assert_array_equal(target.labels[tall] == 2, lower_left[tall])
+
+
+def test_rendered_target_of_one_class_has_no_labels():
+    target = render_target(bar_grammar((0, 0), classes=("level",)), BarRenderer(), 20, 0)
+    assert target.labels is None
+
+
+def test_part_of_a_target_is_labelled_by_the_names_of_the_prior():
+    images = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1)
+    target = TargetImages(images, None, [], np.array([0, 1, 1]), ("bowl", "mug"))
+    part = target.labelled(np.array([2, 0]), ("basket", "bowl", "mug"))
+    assert part.labels.tolist() == [2, 1]
+    assert part.images.ravel().tolist() == [2, 0]
+    with pytest.raises(UserError, match=r"target: the class 'mug' .* Did you mean 'mugs'"):
+        target.labelled(np.array([0]), ("bowl", "mugs"))
+    with pytest.raises(UserError, match="no labels"):
+        TargetImages(images, None, []).labelled(np.array([0]), ("bowl", "mug"))
+
+
 @pytest.mark.parametrize("with_features", [True, False])
 def test_target_comes_back_from_its_file(tmp_path, with_features):
     random = np.random.default_rng(0)
     features = random.random((3, 4, 2), np.float32) if with_features else None
     images = random.integers(0, 255, (3, 8, 8, 3), dtype=np.uint8)
     notes = ["images of 9 x 9 were cut", "ü"] if with_features else []
-    TargetImages(images, features, notes).write(tmp_path / "target.npz")
+    labels = np.array([1, 0, 1]) if with_features else None
+    names = ("bowl", "müg") if with_features else ()
+    TargetImages(images, features, notes, labels, names).write(tmp_path / "target.npz")
     read = TargetImages.read(tmp_path / "target.npz")
     np.testing.assert_array_equal(read.images, images)
     assert read.notes == notes
+    assert read.label_names == names
     if with_features:
         np.testing.assert_array_equal(read.features, features)
+        np.testing.assert_array_equal(read.labels, labels)
     else:
         assert read.features is None
+        assert read.labels is None

@@ -11,16 +11,19 @@ from simtailor.config import Evaluation, Experiment, Target
 from simtailor.errors import UserError
 from simtailor.metasim.features.networks import check_model
 from simtailor.metasim.features.weights import PACKAGE, check_weights_file
-from simtailor.metasim.target import image_files
+from simtailor.metasim.labels import object_classes, translated_labels
+from simtailor.metasim.target import FEWEST_CLASSES, folder_classes, image_files
 from simtailor.scene.grammar import Grammar
+
+SMALLEST_IMAGE = 16  # pixels that two convolutions of 5 x 5 with pooling leave something of
 
 
 def checked_grammars(experiment: Experiment) -> dict[str, str]:
     """Return the experiment's grammar files by role, after reading and comparing them.
 
     Raises:
-        UserError: a file is absent or malformed, or the target's grammar lacks what the
-            prior's may change.
+        UserError: a file is absent or malformed, the target's grammar lacks what the
+            prior's may change, or the task lacks what it needs.
     """
     files = {"grammar": experiment.grammar}
     prior = Grammar.read(experiment.grammar)
@@ -38,7 +41,43 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
                     f"{experiment.target.grammar}: no node '{owner}' with the attribute "
                     f"'{name}', which {experiment.grammar} lets the generator change"
                 )
+    check_task(experiment)
     return files
+
+
+def check_task(experiment: Experiment) -> None:
+    """Check that the task, if there is one, has classes, labels and images large enough.
+
+    Raises:
+        UserError: names file, key and fix.
+    """
+    network, target = experiment.task.network, experiment.target
+    if network == "none":
+        return
+    size = experiment.stage.image_size
+    if size < SMALLEST_IMAGE:
+        raise UserError(
+            f"stage.image_size: {size}, but a task network needs at least {SMALLEST_IMAGE} pixels"
+        )
+    names = object_classes(Grammar.read(experiment.grammar))
+    if len(names) < FEWEST_CLASSES:
+        raise UserError(
+            f"{experiment.grammar}: task.network: '{network}' needs exactly one node with a "
+            'random class, such as ["Random", ["bowl", "mug"]]; its class is the label'
+        )
+    if target.grammar is not None:
+        source, label_names = target.grammar, object_classes(Grammar.read(target.grammar))
+        fix = "give it exactly one node with a random class"
+    else:
+        source, folder = f"{target.folder}: target.folder", str(target.folder)
+        label_names = folder_classes(folder, image_files(folder))
+        fix = "put every image into a subfolder named by its class"
+    if len(label_names) < FEWEST_CLASSES:
+        raise UserError(
+            f"{source}: task.network: '{network}' needs labels of the target; {fix} "
+            f"(the classes: {', '.join(names)}), or set task.network: none"
+        )
+    translated_labels(np.zeros(0, np.int64), label_names, names, source)
 
 
 def folder_state(target: Target) -> str:
@@ -88,7 +127,7 @@ def settings_of_job(
     kept = {"grammar", "target", "renderer", "stage", "seed"}
     values = experiment.model_dump(include=kept)
     if job == "training":
-        kept = {"generator", "features", "discrepancy", "training"}
+        kept = {"generator", "features", "discrepancy", "training", "task"}
         values |= experiment.model_dump(include=kept)
         parts = experiment.evaluation.model_dump(include={"held_out", "validation"})
         values["evaluation"] = Evaluation(**parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from PIL import Image, ImageOps
 
 from simtailor.errors import UserError
 from simtailor.files import staged
+from simtailor.metasim.labels import LabelledImages, object_classes, scene_labels, translated_labels
 from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
+from simtailor.scene.graph import SceneGraphBatch
 from simtailor.seeds import generator
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 FEWEST_IMAGES = 20
+FEWEST_CLASSES = 2
 CHUNK = 256  # scenes a call: masks and depth, which a target does not keep, stay small
 
 
@@ -27,32 +31,68 @@ class TargetImages:
         images: uint8 [M, S, S, 3].
         features: float32 [M, N, F], the hidden attributes that only the evaluation may
             read, or None for a folder.
-        notes: what was done to the user's images, in plain sentences.
+        notes: what was done to the user's images and which labels were found, in plain
+            sentences.
+        labels: int64 [M], indices into ``label_names``, or None where nothing tells at
+            least two classes apart.
+        label_names: names of the classes, sorted.
     """
 
     images: np.ndarray
     features: np.ndarray | None
     notes: list[str]
+    labels: np.ndarray | None = None
+    label_names: tuple[str, ...] = ()
 
     def write(self, path: str | Path) -> None:
         """Write to one .npz file; nothing in it is pickled."""
-        features = {} if self.features is None else {"features": self.features}
+        arrays = {"images": self.images, "notes": np.array(self.notes, dtype=str)}
+        if self.features is not None:
+            arrays["features"] = self.features
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+            arrays["label_names"] = np.array(self.label_names, dtype=str)
         with staged(path) as staging:
-            np.savez(staging, images=self.images, notes=np.array(self.notes, dtype=str), **features)
+            np.savez(staging, **arrays)
+
+    def labelled(self, part: np.ndarray, names: Sequence[str]) -> LabelledImages:
+        """Return a part of the target, int64 [n] indices, with labels that index ``names``.
+
+        Raises:
+            UserError: the target has no labels, or one that is not among ``names``.
+        """
+        if self.labels is None:
+            raise UserError("the target has no labels, which a task needs; see target.folder")
+        labels = translated_labels(self.labels[part], self.label_names, names, "target")
+        return LabelledImages(self.images[part], labels)
 
     @classmethod
     def read(cls, path: str | Path) -> TargetImages:
         """Read what ``write`` wrote."""
         with np.load(path) as stored:
-            features = stored.get("features")
-            return cls(stored["images"], features, [str(n) for n in stored["notes"]])
+            return cls(
+                stored["images"],
+                stored.get("features"),
+                [str(n) for n in stored["notes"]],
+                stored.get("labels"),
+                tuple(str(n) for n in stored.get("label_names", ())),
+            )
 
 
 def render_target(grammar: Grammar, renderer: Renderer, count: int, seed: int) -> TargetImages:
     """Render ``count`` target images; the seed's stream is apart from the training's."""
     graphs = grammar.sample(count, generator(seed, "target"))
-    parts = [renderer.render(graphs[i : i + CHUNK]).images for i in range(0, count, CHUNK)]
-    return TargetImages(np.concatenate(parts), graphs.features, [])
+    images, names = render_images(renderer, graphs), object_classes(grammar)
+    if len(names) < FEWEST_CLASSES:
+        return TargetImages(images, graphs.features, [])
+    note = f"labels are the main object's class: {', '.join(names)}"
+    return TargetImages(images, graphs.features, [note], scene_labels(graphs, names), names)
+
+
+def render_images(renderer: Renderer, graphs: SceneGraphBatch) -> np.ndarray:
+    """Render graphs in parts, for any number of them: uint8 [B, S, S, 3]."""
+    parts = [renderer.render(graphs[i : i + CHUNK]).images for i in range(0, len(graphs), CHUNK)]
+    return np.concatenate(parts)
 
 
 def image_files(folder: str | Path) -> list[Path]:
@@ -77,17 +117,30 @@ def image_files(folder: str | Path) -> list[Path]:
     return files
 
 
+def folder_classes(folder: str | Path, files: Sequence[Path]) -> tuple[str, ...]:
+    """Return the names of the class subfolders, sorted.
+
+    Subfolders name classes only where every image lies directly in one and there are at
+    least two; else there are none.
+    """
+    if any(file.parent.parent != Path(folder) for file in files):
+        return ()
+    names = sorted({file.parent.name for file in files})
+    return tuple(names) if len(names) >= FEWEST_CLASSES else ()
+
+
 def read_target(folder: str | Path, size: int, most: int, seed: int) -> TargetImages:
     """Read a folder of images as a target.
 
     Images are turned as their EXIF data say, cut to the middle square and resized. If the
-    folder holds more than ``most``, a random choice is taken.
+    folder holds more than ``most``, a random choice is taken. Class subfolders give labels.
 
     Raises:
         UserError: the folder is empty, or some of its images cannot be read; all are named.
     """
     files = image_files(folder)
-    notes = []
+    names = folder_classes(folder, files)
+    notes = [f"labels are the names of the subfolders: {', '.join(names)}"] if names else []
     if len(files) > most:
         chosen = generator(seed, "target choice").choice(len(files), most, replace=False)
         notes.append(f"{most} of {len(files)} images were taken (target.images)")
@@ -115,7 +168,8 @@ def read_target(folder: str | Path, size: int, most: int, seed: int) -> TargetIm
         notes.append(
             f"images of {listed}{more} were cut to a square and resized to {size} x {size}"
         )
-    return TargetImages(np.stack(images), None, notes)
+    labels = np.array([names.index(f.parent.name) for f in files], np.int64) if names else None
+    return TargetImages(np.stack(images), None, notes, labels, names)
 
 
 @dataclass(frozen=True)
