@@ -29,21 +29,33 @@ FRAME_MILLISECONDS, LAST_FRAME_MILLISECONDS = 90, 2500
 
 
 def discrepancy_figure(
-    epochs: Sequence[float], losses: Sequence[float], path: str | Path, *, title: str
+    epochs: np.ndarray,
+    curves: Mapping[str, np.ndarray],
+    path: str | Path,
+    *,
+    title: str,
+    taken: int,
 ) -> None:
-    """Plot the discrepancy over the epochs, linear and from the second epoch on in detail."""
+    """Plot the discrepancy over the epochs, linear and from the second fifth on in detail.
+
+    Args:
+        curves: discrepancies by name, the training's first.
+        taken: the epoch whose generator is the result.
+    """
     figure = Figure(figsize=(7.2, 3.2), layout="constrained")
     whole, detail = figure.subplots(1, 2)
-    whole.plot(epochs, losses, color=GENERATED, linewidth=1.5)
-    whole.set_title("whole training", fontsize=9)
     begin = len(epochs) // 5
-    detail.plot(epochs[begin:], losses[begin:], color=GENERATED, linewidth=1.2)
-    detail.axhline(0, color="#666666", linewidth=0.8)
-    detail.set_title("last four fifths", fontsize=9)
-    for axes in (whole, detail):
+    for axes, first in ((whole, 0), (detail, begin)):
+        for (name, values), colour in zip(curves.items(), (GENERATED, TARGET), strict=False):
+            axes.plot(epochs[first:], values[first:], color=colour, linewidth=1.4, label=name)
+        axes.axvline(taken, color="#666666", linestyle=":", linewidth=1)
         axes.set_xlabel("epoch", fontsize=9)
         axes.set_ylabel("discrepancy to the target", fontsize=9)
         clean_axes(axes)
+    detail.axhline(0, color="#666666", linewidth=0.8)
+    whole.set_title("whole training", fontsize=9)
+    detail.set_title(f"last four fifths (dotted: epoch {taken}, taken)", fontsize=9)
+    whole.legend(fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=10)
     save_figure(figure, path)
 
@@ -60,7 +72,8 @@ def attribute_figure(
     """Plot the histogram of every attribute at every key epoch against the target's.
 
     Args:
-        prior, target: values [n, N, F] in the attributes' own units; target None if unknown.
+        prior, target: values [n, N, F] in the attributes' own units, NaN where no picture
+            can tell them; target None if unknown.
         generated: values [n, N, F] by label of the key epoch.
     """
     entries = layout.entries()
@@ -73,6 +86,7 @@ def attribute_figure(
         samples = [v[:, node, feature] for v in (prior, *generated.values())]
         if target is not None:
             samples.append(target[:, node, feature])
+        samples = [s[np.isfinite(s)] for s in samples]
         unrolled = _unroll(samples, known.period)
         low, high = (f([f(s) for s in unrolled]) for f in (np.min, np.max))
         bins = np.linspace(low, high + 1e-6, HISTOGRAM_BINS)

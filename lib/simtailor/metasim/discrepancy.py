@@ -81,6 +81,13 @@ class MaximumMeanDiscrepancy:
             [self._kernel(_Points(x).squared_distances(), i) for i, x in enumerate(features)]
         ).sum(0)
 
+    def cross_kernel(self, features: Levels) -> torch.Tensor:
+        """Return the kernel matrix [n, M] between a sample and the target, over the levels."""
+        pairs = zip(features, self.target, strict=True)
+        return torch.stack(
+            [self._kernel(_Points(x).squared_distances(t), i) for i, (x, t) in enumerate(pairs)]
+        ).sum(0)
+
     def _kernel(self, squared: torch.Tensor, level: int) -> torch.Tensor:
         bandwidths = self.bandwidths[level]
         kernel = torch.zeros_like(squared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import torch
 
 from simtailor.config import Experiment
+from simtailor.metasim.confidence import Interval
 from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
+from simtailor.metasim.progress import Progress
+from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import attribute, mean_and_spread, wasserstein_distance
-from simtailor.scene.graph import SceneGraphLayout
 from simtailor.seeds import generator
 
 PERMUTATIONS = 500
@@ -81,45 +84,66 @@ def _mmd_of_split(kernel: torch.Tensor, first: torch.Tensor, second: torch.Tenso
 
 
 def attribute_table(
-    layout: SceneGraphLayout,
-    prior: np.ndarray,
-    generated: np.ndarray,
-    target: np.ndarray | None,
+    prior: Equivalents,
+    generated: Equivalents,
+    target: Equivalents | None,
+    intervals: Mapping[tuple[int, int], Interval] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return the statistics of every mutable entry, in the attribute's own unit.
 
+    Only scenes count in which the entry can be told from the picture. Where a node has
+    several classes, each has its own table too, under ``classes``.
+
     Args:
-        prior, generated, target: values [n, N, F]; the target's are None where it is a
-            folder of images.
+        target: None where it is a folder of images.
+        intervals: 95 % intervals of the generated means and spreads, by entry.
     """
-    table = {}
-    for node, feature in layout.entries():
-        known = attribute(layout.features[feature])
-
-        def statistics(values: np.ndarray | None) -> dict[str, float] | None:
-            if values is None:
-                return None
-            mean, spread = mean_and_spread(values[:, node, feature], known.period)  # noqa: B023
-            return {"mean": round(mean, 6), "std": round(spread, 6)}
-
-        def distance(values: np.ndarray) -> float | None:
-            if target is None:
-                return None
-            pair = (values[:, node, feature], target[:, node, feature])  # noqa: B023
-            return round(wasserstein_distance(*pair, known.period), 6)  # noqa: B023
-
-        table[layout.entry_name(node, feature)] = {
-            "unit": known.unit,
-            "prior": statistics(prior),
-            "target": statistics(target),
-            "generated": statistics(generated),
-            "wasserstein": distance(generated),
-            "wasserstein_prior": distance(prior),
-        }
+    layout, table = prior.graphs.layout, {}
+    sources = {"prior": prior, "generated": generated}
+    if target is not None:
+        sources["target"] = target
+    for entry in layout.entries():
+        node = entry[0]
+        row = _statistics(sources, entry, None)
+        if intervals:
+            row["generated"]["mean_95"] = [round(v, 6) for v in intervals[entry].mean]
+            row["generated"]["std_95"] = [round(v, 6) for v in intervals[entry].spread]
+        classes = np.unique(prior.graphs.classes[:, node])
+        if len(classes) > 1:
+            row["classes"] = {
+                str(layout.class_names[c]): _statistics(sources, entry, int(c)) for c in classes
+            }
+        table[layout.entry_name(*entry)] = row
     return table
 
 
-def verdict(comparison: HeldOutComparison, converged_below: float) -> tuple[bool, str]:
+def _statistics(
+    sources: Mapping[str, Equivalents], entry: tuple[int, int], class_index: int | None
+) -> dict[str, Any]:
+    """Return one row of the table, of all classes or of one; None where nothing can be told."""
+    node, feature = entry
+    known = attribute(sources["prior"].graphs.layout.features[feature])
+    row: dict[str, Any] = {"unit": known.unit, "prior": None, "target": None, "generated": None}
+    samples = {}
+    for name, source in sources.items():
+        seen = source.identified[:, node, feature].copy()
+        if class_index is not None:
+            seen &= source.graphs.classes[:, node] == class_index
+        if seen.any():
+            samples[name] = source.graphs.values()[seen, node, feature]
+            mean, spread = mean_and_spread(samples[name], known.period)
+            row[name] = {"mean": round(mean, 6), "std": round(spread, 6)}
+    for key, name in (("wasserstein", "generated"), ("wasserstein_prior", "prior")):
+        row[key] = None
+        if "target" in samples and name in samples:
+            distance = wasserstein_distance(samples[name], samples["target"], known.period)
+            row[key] = round(distance, 6)
+    return row
+
+
+def verdict(
+    comparison: HeldOutComparison, converged_below: float, progress: Progress
+) -> tuple[bool, str]:
     """Return whether the training converged, and plain sentences that say why."""
     apart = comparison.p_end < TOLD_APART_BELOW
     test = (
@@ -139,7 +163,22 @@ def verdict(comparison: HeldOutComparison, converged_below: float) -> tuple[bool
     )
     if comparison.share_left < converged_below:
         return True, f"Converged: {fell}, and {test}."
-    advice = (
-        "Train for longer, search more candidates, or check that the renderer can reach the target."
+    return False, f"Not converged: {fell}; {test}. {_advice(progress)}"
+
+
+def _advice(progress: Progress) -> str:
+    """Return what may be the reason, and what to do."""
+    steps = progress.notes.get("steps", {})
+    blind = [name for name, step in steps.items() if step["response"] == 0]
+    if blind:
+        return (
+            f"No picture changes when {', '.join(blind)} moves a step: the object may be outside "
+            "the frame, or the renderer may not draw this attribute."
+        )
+    if "stopped" not in progress.notes:
+        return "It was still falling at the last epoch: raise training.epochs."
+    return (
+        "It had stopped falling: the renderer cannot reach this target with the attributes that "
+        "may change. Compare the last two rows of images.png: what differs (object, background, "
+        "light, frame) has to become an attribute, or be cut from the photographs."
     )
-    return False, f"Not converged: {fell}; {test}. {advice}"

@@ -51,6 +51,14 @@ class Progress:
         """The last epoch."""
         return len(self.rows) - 1
 
+    def __str__(self) -> str:
+        last = dict(zip(COLUMNS, self.rows[-1], strict=True))
+        reward = f"accuracy {last['reward']:.1%}  " if last["reward"] == last["reward"] else ""
+        return (
+            f"mmd {last['mmd']:.4f}  validation {last['validation']:.4f}  {reward}"
+            f"{self.renders} renders  {self.seconds:.0f} s"
+        )
+
     def add(self, weights: Weights, **values: float) -> None:
         """Add an epoch; of the columns that are not given it has nothing."""
         self.rows.append([values.get(name, NOTHING) for name in COLUMNS])
@@ -66,12 +74,15 @@ class Progress:
 
         The last one whose validation is as good as the best but for chance (one standard
         deviation, as in Breiman et al., "Classification and Regression Trees", 1984): the
-        lowest of many noisy values is one that the noise favoured. Where a task network was
-        trained, the epoch of the highest reward.
+        lowest of many noisy values is one that the noise favoured. After epochs of a task,
+        the last whose reward is as good as the best in this sense; that before the task
+        where all of them are worse.
         """
         rewards = self.column("reward")
         if np.isfinite(rewards).any():
-            return int(np.nanargmax(rewards))
+            before, tolerance = self.notes["reward_before_task"], self.notes["reward_tolerance"]
+            good = np.flatnonzero(rewards >= max(np.nanmax(rewards), before) - tolerance)
+            return int(good[-1]) if len(good) else self.notes["before_task"]
         validation = self.column("validation")
         good = validation <= np.nanmin(validation[1:], initial=np.inf) + self.notes["tolerance"]
         return int(np.flatnonzero(good)[-1]) if len(validation) > 1 else 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.metadata
 import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,18 +22,26 @@ from simtailor.figures.metasim import (
     discrepancy_figure,
     write_animation,
 )
+from simtailor.figures.task import task_figure
 from simtailor.files import staged_folder, write_json
+from simtailor.metasim.confidence import bootstrap_intervals
 from simtailor.metasim.evaluation import attribute_table, compare_with_held_out, verdict
 from simtailor.metasim.features import FeatureExtractor, features_of
-from simtailor.metasim.target import TargetImages
-from simtailor.metasim.training import make_generator, read_history, split_target
-from simtailor.render.renderer import Renderer
+from simtailor.metasim.labels import LabelledImages, object_classes, translated_labels
+from simtailor.metasim.progress import Progress
+from simtailor.metasim.search import unambiguous_centre
+from simtailor.metasim.target import TargetImages, render_images, split_target
+from simtailor.metasim.task_table import labelled_scenes, task_summary, task_table
+from simtailor.metasim.training import make_generator
+from simtailor.render.renderer import Equivalents, Renderer, nearest_equivalent
 from simtailor.scene.grammar import Grammar
-from simtailor.scene.graph import SceneGraphBatch
+from simtailor.scene.graph import SceneGraphBatch, in_layout_of
 from simtailor.seeds import generator as random_generator
 
 FRAMES_SCENES = 6
 MOST_HELD_OUT = 300
+MOST_BOOTSTRAPPED = 1600
+TASK_IMAGES = 1000
 
 
 @dataclass(eq=False)
@@ -53,29 +61,44 @@ class TrainedExperiment:
         self.seed = int(self.experiment.seed or 0)
         self.generator = make_generator(self.experiment, self.grammar, self.renderer)
         self.layout = self.generator.layout
-        self.history = read_history(self.folder / "history.safetensors")
-        with open(self.folder / "progress.csv", newline="") as file:
-            self.rows = [
-                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
-            ]
+        self.progress = Progress.read(self.folder)
+        self.parts = split_target(len(self.target.images), self.experiment.evaluation, self.seed)
         count = self.experiment.evaluation.scenes
         prior = self.grammar.sample(count, random_generator(self.seed, "evaluation"))
         self.prior = SceneGraphBatch(self.layout, prior.classes, prior.features, prior.seeds)
+
+    @property
+    def best(self) -> int:
+        """The epoch whose generator is the result."""
+        return self.progress.best
 
     def graphs(self, epoch: int, count: int | None = None) -> SceneGraphBatch:
         """Return (the first ``count``) evaluation graphs as an epoch's generator changes them.
 
         Epoch 0 is the prior itself for ``transport``, the reconstruction for ``gcn``.
         """
-        self.generator.load_state_dict(self.history[epoch])
+        self.generator.load_state_dict(self.progress.weights[epoch])
         prior = self.prior[:count]
         with torch.no_grad():
             return prior.with_features(self.generator(prior).numpy())
 
+    def features_of(self, graphs: SceneGraphBatch) -> list[torch.Tensor]:
+        """Render graphs and return the features of the images."""
+        images = render_images(self.renderer, graphs)
+        return features_of(self.features, images, self.device)
+
+    def target_graphs(self) -> SceneGraphBatch | None:
+        """Return the target's hidden graphs in the prior's layout; None for a folder."""
+        if self.target.features is None:
+            return None
+        grammar = Grammar.read(str(self.experiment.target.grammar))
+        drawn = grammar.sample(len(self.target.images), random_generator(self.seed, "target"))
+        return in_layout_of(self.prior, drawn)
+
     @property
     def key_epochs(self) -> list[int]:
         """Epochs to show: dense at the start, where most happens, both ends included."""
-        last = len(self.history) - 1
+        last = self.progress.epoch
         count = min(self.experiment.evaluation.key_epochs, last + 1)
         chosen = {round(last * (i / max(count - 1, 1)) ** 2) for i in range(count)}
         for epoch in range(last + 1):  # squares that round to the same epoch leave room
@@ -91,9 +114,11 @@ def assemble(trained: TrainedExperiment, output: str | Path) -> None:
         _write_images(trained, staging)
         _write_progress(trained, staging)
         _write_animation(trained, staging)
-        _write_summary(trained, staging)
-        last = len(trained.history) - 1
-        save_file(trained.history[last], staging / "generator.safetensors")
+        target = trained.target_graphs()
+        same = _comparable(trained, target)
+        _write_attributes(trained, same, staging)
+        _write_summary(trained, same, staging)
+        save_file(trained.progress.weights[trained.best], staging / "generator.safetensors")
         settings = trained.experiment.model_dump(mode="json")
         (staging / "experiment.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
 
@@ -125,18 +150,13 @@ def _save_images(images: np.ndarray, folder: Path) -> None:
 def _write_progress(trained: TrainedExperiment, folder: Path) -> None:
     (folder / "progress").mkdir()
     shutil.copyfile(trained.folder / "progress.csv", folder / "progress" / "mmd.csv")
-    epochs = [row["epoch"] for row in trained.rows]
-    losses = [row["mmd"] for row in trained.rows]
-    discrepancy_figure(epochs, losses, folder / "progress" / "mmd.png", title=_title(trained))
-    target = _target_values(trained)
-    key = {f"epoch {e}": trained.graphs(e).values() for e in trained.key_epochs}
-    attribute_figure(
-        trained.layout,
-        trained.prior.values(),
-        key,
-        target,
-        folder / "attributes.png",
+    progress = trained.progress
+    discrepancy_figure(
+        progress.column("epoch"),
+        {"training": progress.column("mmd"), "validation": progress.column("validation")},
+        folder / "progress" / "mmd.png",
         title=_title(trained),
+        taken=trained.best,
     )
 
 
@@ -144,80 +164,139 @@ def _write_animation(trained: TrainedExperiment, folder: Path) -> None:
     """Write the animation: the same scenes after every epoch, above target images."""
     first = trained.prior[:FRAMES_SCENES]
     sequences = [("prior", first)] + [
-        (f"epoch {e}", trained.graphs(e, FRAMES_SCENES)) for e in range(1, len(trained.history))
+        (f"epoch {e}", trained.graphs(e, FRAMES_SCENES))
+        for e in range(1, trained.progress.epoch + 1)
     ]
     frames = [(label, trained.renderer.render(graphs).images) for label, graphs in sequences]
     write_animation(frames, trained.target.images[:FRAMES_SCENES], folder / "converging.gif")
 
 
-def _write_summary(trained: TrainedExperiment, folder: Path) -> None:
-    experiment, last = trained.experiment, len(trained.history) - 1
-    _, held_out = split_target(trained.target.images, experiment.evaluation.held_out, trained.seed)
-    held_out = held_out[:MOST_HELD_OUT]
+def _comparable(
+    trained: TrainedExperiment, target: SceneGraphBatch | None
+) -> dict[str, Equivalents | None]:
+    """Return prior, generated and target graphs, each in the form nearest to the target's centre.
+
+    So a box that lies at 270 degrees is no worse than one at 90, if it looks the same.
+    """
+    epochs = {epoch: trained.graphs(epoch) for epoch in trained.key_epochs}
+    generated = trained.graphs(trained.best)
+    centre = unambiguous_centre(
+        generated if target is None else target, trained.generator, trained.renderer
+    )
+
+    def nearest(graphs: SceneGraphBatch) -> Equivalents:
+        return nearest_equivalent(trained.renderer, graphs, centre)
+
+    return {
+        "prior": nearest(trained.prior),
+        "generated": nearest(generated),
+        "target": None if target is None else nearest(target),
+        **{f"epoch {epoch}": nearest(graphs) for epoch, graphs in epochs.items()},
+    }
+
+
+def _write_attributes(
+    trained: TrainedExperiment, same: dict[str, Equivalents | None], folder: Path
+) -> None:
+    def values(source: Equivalents | None) -> np.ndarray | None:
+        if source is None:
+            return None
+        return np.where(source.identified, source.graphs.values(), np.nan)
+
+    attribute_figure(
+        trained.layout,
+        values(same["prior"]),
+        {f"epoch {epoch}": values(same[f"epoch {epoch}"]) for epoch in trained.key_epochs},
+        values(same["target"]),
+        folder / "attributes.png",
+        title=_title(trained),
+    )
+
+
+def _write_summary(
+    trained: TrainedExperiment, same: dict[str, Equivalents | None], folder: Path
+) -> None:
+    experiment, progress, best = trained.experiment, trained.progress, trained.best
+    images, parts = trained.target.images, trained.parts
+    held_out = parts.held_out[:MOST_HELD_OUT]
     count = min(len(held_out), len(trained.prior))
-    compared = (
-        trained.renderer.render(trained.prior[:count]).images,
-        trained.renderer.render(trained.graphs(last, count)).images,
-        trained.target.images[held_out],
-    )
     comparison = compare_with_held_out(
-        experiment, *(features_of(trained.features, i, trained.device) for i in compared)
+        experiment,
+        trained.features_of(trained.prior[:count]),
+        trained.features_of(trained.graphs(best, count)),
+        features_of(trained.features, images[held_out], trained.device),
     )
-    converged, sentence = verdict(comparison, experiment.evaluation.converged_below)
-    write_json(
-        folder / "summary.json",
-        {
-            "experiment": trained.name,
-            "description": experiment.description,
-            "seed": trained.seed,
-            "converged": converged,
-            "verdict": sentence,
-            "renders": int(trained.rows[-1]["renders"]),
-            "seconds": trained.rows[-1]["seconds"],
-            "epochs": last,
-            "generator": experiment.generator,
-            "attributes": attribute_table(
-                trained.layout,
-                trained.prior.values(),
-                trained.graphs(last).values(),
-                _target_values(trained),
-            ),
-            "held_out_mmd": {
-                "prior": comparison.start,
-                "generated": comparison.end,
-                "p_value_prior": comparison.p_start,
-                "p_value": comparison.p_end,
-                "images": comparison.images,
-            },
-            "target": {
-                "source": experiment.target.grammar or experiment.target.folder,
-                "images": len(trained.target.images),
-                "notes": trained.target.notes,
-            },
-            "versions": {
-                "python": platform.python_version(),
-                **{
-                    name: importlib.metadata.version(name)
-                    for name in ("simtailor", "torch", "warp-lang", "numpy")
-                },
+    fitted = np.concatenate([parts.training, parts.validation])[:MOST_BOOTSTRAPPED]
+    intervals = bootstrap_intervals(
+        trained.graphs(best),
+        trained.features_of,
+        features_of(trained.features, images[fitted], trained.device),
+        experiment.discrepancy.bandwidth_factors,
+        random_generator(trained.seed, "bootstrap"),
+    )
+    converged, sentence = verdict(comparison, experiment.evaluation.converged_below, progress)
+    summary = {
+        "experiment": trained.name,
+        "description": experiment.description,
+        "seed": trained.seed,
+        "converged": converged,
+        "verdict": sentence,
+        "renders": progress.renders,
+        "seconds": progress.seconds,
+        "epochs": progress.epoch,
+        "best_epoch": best,
+        "stopped": progress.notes.get("stopped", "after the last epoch"),
+        "generator": experiment.generator,
+        "attributes": attribute_table(same["prior"], same["generated"], same["target"], intervals),
+        "held_out_mmd": {
+            "prior": comparison.start,
+            "generated": comparison.end,
+            "p_value_prior": comparison.p_start,
+            "p_value": comparison.p_end,
+            "images": comparison.images,
+        },
+        "training": {k: v for k, v in progress.notes.items() if k != "stopped"},
+        "target": {
+            "source": experiment.target.grammar or experiment.target.folder,
+            "images": len(images),
+            "notes": trained.target.notes,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{
+                name: importlib.metadata.version(name)
+                for name in ("simtailor", "torch", "warp-lang", "numpy")
             },
         },
-    )
+    }
+    if experiment.task.network != "none":
+        summary["task"] = _write_task(trained, folder)
+    write_json(folder / "summary.json", summary)
 
 
-def _target_values(trained: TrainedExperiment) -> np.ndarray | None:
-    """Return the target's hidden attributes, ordered like the prior's layout, if known."""
-    features = trained.target.features
-    if features is None:
-        return None
-    target = Grammar.read(str(trained.experiment.target.grammar)).layout
-    values = np.zeros((len(features), *trained.layout.mutable.shape), np.float32)
-    for node, feature in trained.layout.entries():
-        name = trained.layout.features[feature]
-        source = target.node_keys.index(trained.layout.node_keys[node])
-        column = target.features.index(name)
-        values[:, node, feature] = features[:, source, column] * target.maximum[source, column]
-    return values
+def _write_task(trained: TrainedExperiment, folder: Path) -> dict[str, Any]:
+    """Train task networks on each source of images, draw their accuracies, return the table."""
+    settings, progress = trained.experiment.task, trained.progress
+    names, render = object_classes(trained.grammar), trained.renderer
+    count = min(TASK_IMAGES, len(trained.prior))
+    sources = {
+        "grammar": trained.prior[:count],
+        "Meta-Sim (MMD)": trained.graphs(progress.notes["before_task"], count),
+        "Meta-Sim (MMD + task)": trained.graphs(trained.best, count),
+    }
+    data = {name: labelled_scenes(render, graphs, names) for name, graphs in sources.items()}
+    if trained.experiment.target.grammar is not None:
+        grammar = Grammar.read(trained.experiment.target.grammar)
+        fresh = grammar.sample(count, random_generator(trained.seed, "upper bound"))
+        own = object_classes(grammar)
+        bound = labelled_scenes(render, fresh, own)
+        labels = translated_labels(bound.labels, own, names, "target")
+        data["target's grammar"] = LabelledImages(bound.images, labels)
+    test = trained.target.labelled(trained.parts.held_out, names)
+    seed = int(random_generator(trained.seed, "task table").integers(2**31))
+    rows = task_table(data, test, names, settings, seed, trained.device)
+    task_figure(rows, len(names), folder / "task.png", title=_title(trained))
+    return task_summary(rows, names, len(test.images))
 
 
 def _title(trained: TrainedExperiment) -> str:

@@ -16,7 +16,7 @@ from simtailor.errors import UserError
 from simtailor.metasim.features import make_features
 from simtailor.metasim.results import TrainedExperiment, assemble
 from simtailor.metasim.target import TargetImages, read_target, render_target
-from simtailor.metasim.training import Trainer, split_target
+from simtailor.metasim.training import Trainer
 from simtailor.render.renderer import Renderer, create_renderer
 from simtailor.scene.grammar import Grammar
 
@@ -33,8 +33,10 @@ class Machine:
     threads: int
     cache: str
 
-    def renderer(self, experiment: Experiment) -> AbstractContextManager[Renderer]:
-        """Create the experiment's renderer."""
+    def renderer(
+        self, experiment: Experiment, image_size: int | None = None
+    ) -> AbstractContextManager[Renderer]:
+        """Create the experiment's renderer, for images of the stage's or another size."""
         # The network is small and the renderer takes the cores. One thread keeps sums in
         # one order, so that the result does not depend on the number of cores.
         torch.set_num_threads(1)
@@ -43,9 +45,10 @@ class Machine:
                 f"configuration key 'device': '{self.device}', but torch {torch.__version__} "
                 "sees no GPU; install a CUDA build of torch or set device: cpu"
             )
+        stage = experiment.stage.model_dump()
         return create_renderer(
             experiment.renderer,
-            **experiment.stage.model_dump(),
+            **stage | ({"image_size": image_size} if image_size else {}),
             device=self.device,
             threads=self.threads,
             cache=self.cache,
@@ -85,13 +88,11 @@ def train(
 ) -> None:
     """Train the generator; resumes from ``checkpoint`` and removes it at the end."""
     with _only_one(checkpoint):
-        images = TargetImages.read(target).images
-        part, _ = split_target(images, experiment.evaluation.held_out, int(experiment.seed or 0))
+        size = min(experiment.training.image_size, experiment.stage.image_size)
+        images = TargetImages.read(target).resized(size)
         grammar = Grammar.read(experiment.grammar)
-        with machine.renderer(experiment) as renderer:
-            trainer = Trainer(
-                experiment, grammar, renderer, images[part], machine.device, machine.cache
-            )
+        with machine.renderer(experiment, size) as renderer:
+            trainer = Trainer(experiment, grammar, renderer, images, machine.device, machine.cache)
             progress = trainer.train(checkpoint, report)
         progress.write(output)
         Path(checkpoint).unlink(missing_ok=True)

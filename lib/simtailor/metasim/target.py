@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps
 
+from simtailor.config import Evaluation
 from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.metasim.labels import LabelledImages, object_classes, scene_labels, translated_labels
@@ -54,6 +56,17 @@ class TargetImages:
             arrays["label_names"] = np.array(self.label_names, dtype=str)
         with staged(path) as staging:
             np.savez(staging, **arrays)
+
+    def resized(self, size: int) -> TargetImages:
+        """Return the target with images averaged down to ``size`` pixels, if they are larger."""
+        if self.images.shape[1] <= size:
+            return self
+        parts = []
+        for first in range(0, len(self.images), CHUNK):
+            images = torch.from_numpy(self.images[first : first + CHUNK]).permute(0, 3, 1, 2)
+            small = torch.nn.functional.adaptive_avg_pool2d(images.float(), size)
+            parts.append(small.round().byte().permute(0, 2, 3, 1).contiguous().numpy())
+        return replace(self, images=np.concatenate(parts))
 
     def labelled(self, part: np.ndarray, names: Sequence[str]) -> LabelledImages:
         """Return a part of the target, int64 [n] indices, with labels that index ``names``.
@@ -187,11 +200,11 @@ class TargetParts:
     held_out: np.ndarray
 
 
-def split_target(count: int, validation: float, held_out: float, seed: int) -> TargetParts:
-    """Split ``count`` images at random by the shares of the two smaller parts."""
+def split_target(count: int, evaluation: Evaluation, seed: int) -> TargetParts:
+    """Split ``count`` images at random, by the shares that the evaluation asks for."""
     order = generator(seed, "held out").permutation(count)
-    first = max(2, round(held_out * count))
-    second = first + max(2, round(validation * count))
+    first = max(2, round(evaluation.held_out * count))
+    second = first + max(2, round(evaluation.validation * count))
     return TargetParts(np.sort(order[second:]), np.sort(order[first:second]), order[:first])
 
 

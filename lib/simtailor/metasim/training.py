@@ -12,6 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,13 @@ from simtailor.metasim.generator import (
     GraphConvolutionalGenerator,
     TransportGenerator,
 )
+from simtailor.metasim.labels import object_classes
 from simtailor.metasim.progress import Progress, Weights
 from simtailor.metasim.search import PopulationSearch, starts_from
+from simtailor.metasim.target import TargetImages, split_target
+from simtailor.metasim.task_loss import TaskLoss
+from simtailor.metasim.task_network import accuracy, train_task_network
+from simtailor.metasim.task_table import labelled_scenes
 from simtailor.render.gradient import render_with_gradient, responsive_steps
 from simtailor.render.renderer import Renderer
 from simtailor.scene.attributes import attribute
@@ -59,8 +65,7 @@ class Trainer:
         experiment: all settings, with the seed filled in.
         grammar: of the prior.
         renderer: draws the graphs.
-        target_images: uint8 [M, S, S, 3], the training part of the target.
-        validation_images: uint8 [V, S, S, 3], the part that chooses the best epoch.
+        target: images as large as the renderer's; the held-out part is not looked at.
         device: of features and generator.
         cache: folder of fetched packages, which may hold the features' weights.
     """
@@ -70,8 +75,7 @@ class Trainer:
         experiment: Experiment,
         grammar: Grammar,
         renderer: Renderer,
-        target_images: np.ndarray,
-        validation_images: np.ndarray,
+        target: TargetImages,
         device: str = "cpu",
         cache: str = "resources",
     ) -> None:
@@ -81,10 +85,23 @@ class Trainer:
         self.generator = make_generator(experiment, grammar, renderer).to(self.device)
         self.layout = self.generator.layout
         self.steps = self._difference_steps()
-        images = np.concatenate([target_images, validation_images])
-        self.fingerprint = _fingerprint(experiment, grammar, images, device, cache)
+        self.fingerprint = _fingerprint(experiment, grammar, target, device, cache)
         self._features = make_features(experiment.features, self.device, cache)
-        self._target, self._validation = target_images, validation_images
+        parts = split_target(len(target.images), experiment.evaluation, self.seed)
+        self._target = target.images[parts.training]
+        self._validation = target.images[parts.validation]
+        self._task: TaskLoss | None = None
+        if experiment.task.network != "none":
+            names = object_classes(grammar)
+            self._task_validation = target.labelled(parts.validation, names)
+            self._task = TaskLoss(
+                experiment.task,
+                names,
+                renderer,
+                target.labelled(parts.training, names),
+                self.seed,
+                device,
+            )
 
     def train(
         self, checkpoint: str | Path | None = None, report: Callable[[str], None] = print
@@ -96,61 +113,93 @@ class Trainer:
             report: receives one line an epoch.
         """
         self._prepare_discrepancies()
-        progress, state = Progress(), None
-        if checkpoint is not None and Path(checkpoint).exists():
-            state = self._read_checkpoint(checkpoint, report)
-        if state is None:
-            self._start(progress, report)
-            progress.notes["tolerance"] = self._tolerance()
-        optimiser = self._optimiser(self.generator.start_training())
-        average = _Average()
-        if state is not None:
-            progress = Progress(state["rows"], state["weights"], state["notes"])
-            self.generator.load_state_dict(state["generator"])
-            optimiser.load_state_dict(state["optimiser"])
-            average = _Average(state["average"], state["averaged"])
-            self.steps = state["steps"].numpy()
-            report(f"resumed after epoch {progress.epoch}")
-        total, earlier, started = self.settings.epochs, progress.seconds, time.perf_counter()
+        run = self._resumed(checkpoint, report)
+        if run is None:
+            run = _Run(Progress())
+            self._start(run.progress, report)
+            run.progress.notes["tolerance"] = self._tolerance()
+        self._train_on_discrepancy(run, checkpoint, report)
+        if self._task is not None:
+            self._train_on_task(run, checkpoint, report)
+        progress = run.progress
+        report(f"epoch {progress.best} is taken")
+        self.generator.load_state_dict(progress.weights[progress.best])
+        return progress
+
+    def _train_on_discrepancy(
+        self, run: _Run, checkpoint: str | Path | None, report: Callable[[str], None]
+    ) -> None:
+        """Train on the discrepancy alone, until the epochs end or nothing becomes better."""
+        progress, total = run.progress, self.settings.epochs
+        if "stopped" in progress.notes or progress.epoch >= total:
+            return
+        optimiser = self._optimiser(self.generator.start_training(), self.settings.learning_rate)
+        run.restore(self.generator, optimiser)
+        clock = _Clock(progress.seconds)
         while progress.epoch < total and "stopped" not in progress.notes:
             epoch = progress.epoch + 1
-            scanned = 0
+            renders = self.settings.validation_scenes
             if epoch == round(self.settings.scan_after * total) + 1:
-                scanned = self._scan(progress.notes, report)
+                renders += self._scan(progress.notes, report)
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * self._decay(epoch)
-            loss, blind, renders = self._epoch(epoch, optimiser)
-            trained = _copy(self.generator.state_dict())
-            if epoch > self.settings.average_from * total:
-                average.add(trained)
-            weights = average.weights or trained
-            self.generator.load_state_dict(weights)
-            validation = self._validate()
-            self.generator.load_state_dict(trained)
+            loss, blind, drawn = self._epoch(epoch, optimiser)
+            weights = run.averaged(self.generator, epoch > self.settings.average_from * total)
             progress.add(
-                _copy(weights),
+                weights,
                 epoch=epoch,
                 mmd=loss,
-                validation=validation,
+                validation=self._validate(weights),
                 blind=blind,
-                seconds=earlier + time.perf_counter() - started,
-                renders=progress.renders + scanned + renders + self.settings.validation_scenes,
+                seconds=clock.seconds,
+                renders=progress.renders + renders + drawn,
             )
             if self._is_stale(progress):
                 progress.notes["stopped"] = (
-                    f"after epoch {epoch}: the discrepancy to the validation part was best "
-                    f"{self.settings.patience} epochs before"
+                    f"after epoch {epoch}: the discrepancy to the validation part has not become "
+                    f"better for {self.settings.patience} epochs"
                 )
-            if checkpoint is not None:
-                self._write_checkpoint(checkpoint, progress, optimiser, average)
-            report(
-                f"epoch {epoch}/{total}  mmd {loss:.4f}  validation {validation:.4f}  "
-                f"{progress.renders} renders  {progress.seconds:.0f} s"
+            self._write_checkpoint(checkpoint, run, optimiser)
+            report(f"epoch {epoch}/{total}  {progress}")
+        report(f"stopped {progress.notes.get('stopped', 'after the last epoch')}")
+
+    def _train_on_task(
+        self, run: _Run, checkpoint: str | Path | None, report: Callable[[str], None]
+    ) -> None:
+        """Go on from the best epoch with the task network's accuracy as a second goal."""
+        assert self._task is not None
+        settings, progress = self.experiment.task, run.progress
+        fresh = "task_begins" not in progress.notes
+        if fresh:
+            run.state = run.average = None
+            progress.notes |= {"task_begins": progress.epoch, "before_task": progress.best}
+            self.generator.load_state_dict(progress.weights[progress.best])
+        optimiser = self._optimiser(self.generator.start_training(), settings.learning_rate)
+        run.restore(self.generator, optimiser)
+        begin, clock = progress.notes["task_begins"], _Clock(progress.seconds)
+        if fresh:
+            reward = self._reward()
+            accuracy, count = reward, len(self._task_validation.labels)
+            progress.notes["reward_before_task"] = reward
+            progress.notes["reward_tolerance"] = (accuracy * (1 - accuracy) / count) ** 0.5
+            report(f"accuracy of the task network before the epochs of the task: {reward:.1%}")
+        while progress.epoch < begin + settings.epochs:
+            epoch = progress.epoch + 1
+            loss, blind, drawn = self._epoch(epoch, optimiser, self._task)
+            weights = run.averaged(self.generator, epoch - begin > settings.epochs / 2)
+            renders = drawn + self.settings.validation_scenes + settings.scenes
+            progress.add(
+                weights,
+                epoch=epoch,
+                mmd=loss,
+                validation=self._validate(weights),
+                blind=blind,
+                reward=self._reward(weights),
+                seconds=clock.seconds,
+                renders=progress.renders + renders,
             )
-        if "stopped" in progress.notes:
-            report(f"stopped {progress.notes['stopped']}")
-        self.generator.load_state_dict(progress.weights[progress.best])
-        return progress
+            self._write_checkpoint(checkpoint, run, optimiser)
+            report(f"task epoch {epoch - begin}/{settings.epochs}  {progress}")
 
     def discrepancy(
         self,
@@ -218,9 +267,9 @@ class Trainer:
         )
         prior = self._sample("search", max(search.scenes_a_round, PRIOR_SAMPLE))
         matches = search.run(prior, self._features_of(self._target[chosen]), report)
-        graphs, found = prior[:START_SCENES], {}
-        starts = {"prior": lambda: None, **dict(starts_from(matches, self.generator, self.renderer, prior))}
-        weights = {}
+        graphs, found, weights = prior[:START_SCENES], {}, {}
+        starts = {"prior": lambda: None}
+        starts |= dict(starts_from(matches, self.generator, self.renderer, prior))
         for name, place in starts.items():
             place()
             with torch.no_grad():
@@ -243,7 +292,7 @@ class Trainer:
         renders, notes["moved"] = 0, {}
         for node, feature in self.layout.entries():
             turn = float(self.generator.turn[node, feature])
-            at = self.generator.shift[node, feature]
+            at = self.generator.shift.detach()[node, feature]
             unit, place = float(self.generator.unit[node, feature]), float(at)
             middle = float(self.generator.mean[node, feature])
             if turn:
@@ -260,8 +309,7 @@ class Trainer:
             promising = places[np.argsort(losses, kind="stable")[:SCAN_CHECKED]]
             checked = {float(value): loss_at(value, many) for value in (place, *promising)}
             best = min(checked, key=checked.__getitem__)
-            with torch.no_grad():
-                at.fill_(best)
+            at.fill_(best)
             renders += len(places) * len(few) + len(checked) * len(many)
             if best != place:
                 name = self.layout.entry_name(node, feature)
@@ -316,30 +364,62 @@ class Trainer:
                 report(f"{name} is blind: a step of {step:.4g} changes no picture")
         return renders
 
-    def _epoch(self, epoch: int, optimiser: torch.optim.Optimizer) -> tuple[float, float, int]:
+    def _epoch(
+        self, epoch: int, optimiser: torch.optim.Optimizer, task: TaskLoss | None = None
+    ) -> tuple[float, float, int]:
         """Return mean discrepancy, share of blind steps, and number of renders."""
         size = self.settings.batch_size
-        count = self.settings.scenes_per_epoch // size
-        losses, changed = [], []
+        count = self.settings.scenes_per_epoch // size if task is None else 1
+        losses, changed, renders = [], [], 0
         for step in range(count):
             graphs = self._sample("training", size, epoch, step)
             noise = random_generator(self.seed, "noise", epoch, step)
             loss = self.discrepancy(graphs, self.generator(graphs, noise), changed)
+            losses.append(float(loss.detach()))
+            if task is not None:
+                scenes = self._sample("task", self.experiment.task.scenes, epoch)
+                result = task.step(self.generator, scenes, epoch, step)
+                loss, renders = loss + result.loss, renders + result.renders
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            losses.append(float(loss.detach()))
         blind = 1 - float(np.mean(changed)) if changed else 0.0
         perturbed = 2 * int((self.steps > 0).sum()) if changed else 0
-        return float(np.mean(losses)), blind, count * size * (1 + perturbed)
+        return float(np.mean(losses)), blind, renders + count * size * (1 + perturbed)
 
-    def _validate(self) -> float:
+    def _validate(self, weights: Weights | None = None) -> float:
         """Return the discrepancy of fixed scenes to the validation part of the target."""
-        graphs = self._sample("validation", self.settings.validation_scenes)
+        graphs = self._changed("validation", self.settings.validation_scenes, weights)
+        features = self._features_of(self.renderer.render(graphs).images)
+        return float(self._validation_discrepancy(features))
+
+    def _reward(self, weights: Weights | None = None) -> float:
+        """Return the accuracy on the validation part of a network trained on fixed scenes."""
+        assert self._task is not None
+        graphs = self._changed("reward", self.experiment.task.scenes, weights)
+        seed = int(random_generator(self.seed, "reward network").integers(2**31))
+        data = labelled_scenes(self.renderer, graphs, self._task.names)
+        network = train_task_network(
+            self.experiment.task.network,
+            data.images,
+            data.labels,
+            len(self._task.names),
+            self.experiment.task.training,
+            seed,
+            str(self.device),
+        )
+        return accuracy(network, self._task_validation.images, self._task_validation.labels)
+
+    def _changed(self, purpose: str, count: int, weights: Weights | None) -> SceneGraphBatch:
+        """Return fixed graphs of the prior as the generator, or other weights, change them."""
+        graphs, own = self._sample(purpose, count), self.generator.state_dict()
+        own = _copy(own)
+        if weights is not None:
+            self.generator.load_state_dict(weights)
         with torch.no_grad():
             features = self.generator(graphs).cpu().numpy()
-        images = self.renderer.render(graphs.with_features(features)).images
-        return float(self._validation_discrepancy(self._features_of(images)))
+        self.generator.load_state_dict(own)
+        return graphs.with_features(features)
 
     def _features_of(self, images: np.ndarray) -> list[torch.Tensor]:
         return features_of(self._features, images, self.device)
@@ -348,14 +428,13 @@ class Trainer:
         graphs = self.grammar.sample(count, random_generator(self.seed, purpose, *index))
         return SceneGraphBatch(self.layout, graphs.classes, graphs.features, graphs.seeds)
 
-    def _optimiser(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Adam:
+    def _optimiser(self, parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Adam:
         """Shift and scale are in natural units and step far; network weights do not."""
         direct, curve = self.generator.direct_parameters(), self.generator.curve_parameters()
         apart = {id(p) for p in (*direct, *curve)}
-        rate = self.settings.learning_rate
         groups = [
-            {"params": ps, "lr": rate, "initial_lr": rate}
-            for ps, rate in (
+            {"params": ps, "lr": lr, "initial_lr": lr}
+            for ps, lr in (
                 (direct, rate),
                 (curve, rate * CURVE_RATE),
                 (
@@ -391,12 +470,11 @@ class Trainer:
         )
 
     def _write_checkpoint(
-        self,
-        path: str | Path,
-        progress: Progress,
-        optimiser: torch.optim.Optimizer,
-        average: _Average,
+        self, path: str | Path | None, run: _Run, optimiser: torch.optim.Optimizer
     ) -> None:
+        if path is None:
+            return
+        progress = run.progress
         state = {
             "fingerprint": self.fingerprint,
             "rows": progress.rows,
@@ -404,16 +482,18 @@ class Trainer:
             "notes": progress.notes,
             "generator": self.generator.state_dict(),
             "optimiser": optimiser.state_dict(),
-            "average": average.weights,
-            "averaged": average.count,
+            "average": run.average,
+            "averaged": run.count,
             "steps": torch.from_numpy(self.steps),
+            "task": self._task.state() if self._task else {},
         }
         with staged(path) as staging:
             torch.save(state, staging)
 
-    def _read_checkpoint(
-        self, path: str | Path, report: Callable[[str], None]
-    ) -> dict[str, Any] | None:
+    def _resumed(self, path: str | Path | None, report: Callable[[str], None]) -> _Run | None:
+        """Return where an interrupted training of the same settings was, or None."""
+        if path is None or not Path(path).exists():
+            return None
         try:
             # To the CPU: loading into generator and optimiser moves what belongs elsewhere.
             state = torch.load(path, weights_only=True, map_location="cpu")
@@ -423,22 +503,63 @@ class Trainer:
         if state["fingerprint"] != self.fingerprint:
             report(f"{path} belongs to other settings; starting anew")
             return None
-        return state
+        progress = Progress(state["rows"], state["weights"], state["notes"])
+        self.steps = state["steps"].numpy()
+        if self._task is not None:
+            self._task.load_state(state["task"])
+        report(f"resumed after epoch {progress.epoch}")
+        return _Run(progress, state["average"], state["averaged"], state)
 
 
-class _Average:
-    """Running mean of weights (Polyak and Juditsky 1992), which takes out the batches' noise."""
+@dataclass
+class _Run:
+    """A training under way.
 
-    def __init__(self, weights: Weights | None = None, count: int = 0) -> None:
-        self.weights, self.count = weights, count
+    Attributes:
+        progress: its epochs.
+        average: running mean of the weights (Polyak and Juditsky, "Acceleration of Stochastic
+            Approximation by Averaging", 1992), which takes out the noise of the batches.
+        count: number of weights in it.
+        state: of generator and optimiser, where the training goes on from a checkpoint.
+    """
 
-    def add(self, weights: Weights) -> None:
-        self.count += 1
-        if self.weights is None:
-            self.weights = _copy(weights)
-            return
-        for name, value in weights.items():
-            self.weights[name] += (value - self.weights[name]) / self.count
+    progress: Progress
+    average: Weights | None = None
+    count: int = 0
+    state: dict[str, Any] | None = None
+
+    def restore(self, generator: Generator, optimiser: torch.optim.Optimizer) -> None:
+        """Take over the state of an interrupted training, once."""
+        if self.state is not None:
+            generator.load_state_dict(self.state["generator"])
+            optimiser.load_state_dict(self.state["optimiser"])
+            self.state = None
+
+    def averaged(self, generator: Generator, averaging: bool) -> Weights:
+        """Return the generator's weights, or their mean since averaging began."""
+        weights = _copy(generator.state_dict())
+        if not averaging:
+            return weights
+        self.count = 1 if self.average is None else self.count + 1
+        if self.average is None:
+            self.average = weights
+        else:
+            self.average = {
+                name: mean + (weights[name] - mean) / self.count
+                for name, mean in self.average.items()
+            }
+        return _copy(self.average)
+
+
+class _Clock:
+    """Seconds of the training, those before an interruption included."""
+
+    def __init__(self, earlier: float) -> None:
+        self._earlier, self._started = earlier, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self._earlier + time.perf_counter() - self._started
 
 
 def effective_layout(grammar: Grammar, renderer: Renderer) -> SceneGraphLayout:
@@ -475,7 +596,7 @@ def _copy(weights: Weights) -> Weights:
 
 
 def _fingerprint(
-    experiment: Experiment, grammar: Grammar, images: np.ndarray, device: str, cache: str
+    experiment: Experiment, grammar: Grammar, target: TargetImages, device: str, cache: str
 ) -> str:
     """Return a digest of all that the result depends on."""
     # Another number of images shown or another description continues the same training.
@@ -485,5 +606,7 @@ def _fingerprint(
     weights = weights_file(experiment.features, cache)
     digest.update(checksum(weights).encode() if weights else b"")
     digest.update(repr(grammar.nodes).encode())
-    digest.update(np.ascontiguousarray(images).tobytes())
+    digest.update(np.ascontiguousarray(target.images).tobytes())
+    if target.labels is not None:
+        digest.update(target.labels.tobytes())
     return digest.hexdigest()

@@ -155,7 +155,9 @@ class TabletopRenderer:
         half, any_turn = np.isin(kinds, SAME_AFTER_HALF_A_TURN), np.isin(kinds, SAME_AFTER_ANY_TURN)
         if "yaw" not in columns:
             return Equivalents(graphs, identified, np.ones(len(graphs), dtype=bool))
-        wanted = {n: float(reference[node, c] * layout.maximum[node, c]) for n, c in columns.items()}
+        wanted = {
+            n: float(reference[node, c] * layout.maximum[node, c]) for n, c in columns.items()
+        }
         first = {
             name: graphs.features[:, node, column].astype(np.float64) * layout.maximum[node, column]
             for name, column in columns.items()

@@ -155,3 +155,27 @@ class SceneGraphBatch:
     def to_node_link(self, index: int) -> dict[str, Any]:
         """Return one graph as node-link data with plain JSON types, edges under ``links``."""
         return networkx.node_link_data(self.to_networkx(index), edges="links")
+
+
+def in_layout_of(model: SceneGraphBatch, graphs: SceneGraphBatch) -> SceneGraphBatch:
+    """Return graphs of another grammar with nodes and features ordered like the model's.
+
+    Nodes and features are found by name; what the other grammar lacks has the feature 0.
+    """
+    layout, other = model.layout, graphs.layout
+    classes = np.zeros((len(graphs), len(layout.node_names)), dtype=np.int64)
+    features = np.zeros((len(graphs), *layout.maximum.shape), dtype=np.float32)
+    values, index_of = graphs.values(), {name: i for i, name in enumerate(layout.class_names)}
+    for node, key in enumerate(layout.node_keys):
+        if key not in other.node_keys:
+            continue
+        source = other.node_keys.index(key)
+        names = [index_of.get(name, 0) for name in other.class_names]
+        classes[:, node] = np.array(names)[graphs.classes[:, source]]
+        for feature, name in enumerate(layout.features):
+            if name in other.features and layout.maximum[node, feature] > 0:
+                column = other.features.index(name)
+                features[:, node, feature] = (
+                    values[:, source, column] / layout.maximum[node, feature]
+                )
+    return SceneGraphBatch(layout, classes, features, graphs.seeds)
