@@ -214,12 +214,11 @@ class TransportGenerator(Generator):
                 heights = values.clamp_min(1e-3) * SEGMENTS / (2 * CURVE_END)
                 self.height[node, feature] = heights.log()
 
-    def place_class(self, index: int, feature: int, shift: float, scale: float) -> None:
-        """Let a class start further by ``shift`` (in features) and wider by ``scale``."""
+    def place_class(self, index: int, feature: int, shift: float) -> None:
+        """Let a class start further by ``shift``, in units of the features."""
         node = int(self.mutable[:, feature].nonzero()[0, 0])
         with torch.no_grad():
             self.class_shift[index, feature] = shift / self.unit[node, feature]
-            self.class_log_scale[index, feature] = float(np.log(scale))
 
     def forget_classes(self) -> None:
         """Let all classes start alike."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.stats import kstest, mannwhitneyu
 
 from simtailor.config import Search
 from simtailor.metasim.discrepancy import squared_distances
@@ -29,10 +30,13 @@ from simtailor.scene.graph import SceneGraphBatch
 
 FIRST_STEP, LAST_STEP = 0.1, 0.01  # of a full turn or of the attribute's range
 SMALL_MOVES, MIXTURES = 0.5, 0.3  # shares of the new scenes; the rest draws one attribute anew
-WELL_MATCHED = 1 / 3  # share of the images, those matched best, whose scenes are counted
+BEST_SHARE, ALMOST_AS_GOOD = 0.2, 2.0  # good: at most twice the distance of the best fifth
+FEWEST_TO_BEND = 40
 REFINED_AT = (0.5, 0.75, 1.0)  # shares of the rounds after which all matches are refined
 ITERATIONS = 2
 FEWEST_OF_A_CLASS = 12
+TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussian's halves 0.64
+CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
 HALF_OF_A_GAUSSIAN = 0.6745  # spreads on either side of the mean that hold half of it
 
 
@@ -43,7 +47,7 @@ class Matches:
     Attributes:
         graphs: one scene graph an image.
         distances: float [m], squared distances, about 1 for a scene that is no nearer than
-            those of the prior.
+            those of the prior; infinite where the match is known to be wrong.
         renders: number of scenes rendered.
     """
 
@@ -51,9 +55,19 @@ class Matches:
     distances: np.ndarray
     renders: int
 
-    def near(self) -> SceneGraphBatch:
-        """Return the better matched part of the scenes."""
-        return self.graphs[self.distances <= np.quantile(self.distances, WELL_MATCHED)]
+    def good(self, node: int) -> np.ndarray:
+        """Return which scenes match nearly as well as the best of their class: bool [m].
+
+        Classes are compared apart: a small object never is far from its image.
+        """
+        good = np.zeros(len(self.distances), dtype=bool)
+        known = np.isfinite(self.distances)
+        for index in np.unique(self.graphs.classes[:, node]):
+            member = known & (self.graphs.classes[:, node] == index)
+            if member.any():
+                best = np.quantile(self.distances[member], BEST_SHARE)
+                good |= member & (self.distances <= ALMOST_AS_GOOD * best)
+        return good
 
 
 class PopulationSearch:
@@ -79,7 +93,8 @@ class PopulationSearch:
     ) -> None:
         self.renderer, self.features = renderer, features
         self.settings, self.random, self._steps = settings, random, steps
-        self._layout = layout = generator.layout
+        self._generator, self._layout = generator, generator.layout
+        layout = generator.layout
         entries = np.array(layout.entries())
         self._nodes, self._columns = entries[:, 0], entries[:, 1]
         turn = generator.turn.cpu().numpy()[self._nodes, self._columns]
@@ -126,10 +141,43 @@ class PopulationSearch:
                 best, distances, more = refinement.run(best, goal, ITERATIONS)
                 renders += more
                 report(f"search round {index}/{rounds}: distance {np.median(distances):.4f}")
+                misled = self._misled(best, distances)
+                if misled.any():
+                    report(
+                        f"{misled.sum()} images had found a pose that matches worse than others'"
+                    )
+                    well = np.flatnonzero(~misled)
+                    donors = self.random.choice(well, size=len(misled))
+                    if index < rounds:
+                        best = _replace(best, misled, best[donors])
+                    distances = np.where(misled, np.inf, distances)
             if index < rounds:
                 step = FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (index / max(rounds - 1, 1))
                 candidates = self._next(best, distances, prior, step)
         return Matches(best, distances, renders)
+
+    def _misled(self, best: SceneGraphBatch, distances: np.ndarray) -> np.ndarray:
+        """Return which images sit in a group of poses that matches worse than another: bool [m].
+
+        Two poses may look nearly the same. Where one attribute falls into two groups, and one
+        of them is clearly nearer to its images, the other is a mistake. Two groups that match
+        equally well stay: they are modes of the target.
+        """
+        mean = self._generator.mean.cpu().numpy()
+        same = nearest_equivalent(self.renderer, best, mean)
+        turn = self._generator.turn.cpu().numpy()
+        misled = np.zeros(len(best), dtype=bool)
+        for node, feature in zip(self._nodes, self._columns, strict=True):
+            for index in np.unique(best.classes[:, node]):
+                member = np.flatnonzero(
+                    (best.classes[:, node] == index) & same.identified[:, node, feature]
+                )
+                values = _unwrapped(
+                    same.graphs.features[member, node, feature], turn[node, feature]
+                )
+                worse = worse_group(values, distances[member])
+                misled[member[worse]] = True
+        return misled & (np.count_nonzero(~misled) >= len(misled) // 10)
 
     def _measure(self, graphs: SceneGraphBatch, target: list[torch.Tensor]) -> list[float]:
         """Return a factor a level with which the levels count alike, and all sum up to 1."""
@@ -193,47 +241,84 @@ def starts_from(
 ) -> Iterator[tuple[str, Callable[[], None]]]:
     """Yield starts of the generator by name, each with a function that takes it.
 
-    ``moved`` keeps the prior's spread, ``straight`` takes the spread of the matches too,
-    ``bent`` follows their whole distribution, and ``by class`` moves every class by itself.
+    ``fitted`` moves every entry to where the good matches lie, as wide as they are, along a
+    bent curve where they are far from Gaussian; ``by class`` moves every class by itself.
     """
-    graphs = matches.near()
-    reference = unambiguous_centre(graphs, generator, renderer)
-    same = nearest_equivalent(renderer, graphs, reference)
-    graphs, identified = same.graphs, same.identified
-    entries = generator.layout.entries()
-    samples = {}
-    for node, feature in entries:
-        seen = identified[:, node, feature]
-        values = graphs.features[:, node, feature][seen if seen.any() else slice(None)]
-        samples[node, feature] = _unwrapped(values, float(generator.turn[node, feature]))
-    straight = {entry: straight_start(samples[entry], generator, entry) for entry in entries}
-
-    def take(starts: dict[tuple[int, int], Start]) -> Callable[[], None]:
-        def place() -> None:
-            generator.forget_classes()
-            for entry, start in starts.items():
-                generator.place(*entry, start)
-
-        return place
-
-    yield "moved", take({entry: Start(start.shift) for entry, start in straight.items()})
-    yield "straight", take(straight)
+    reference = unambiguous_centre(matches.graphs, generator, renderer)
+    same = nearest_equivalent(renderer, matches.graphs, reference)
     features, _ = generator.encode(prior)
     standardised = generator.standardise(features).cpu().numpy()
-    bent = {
-        entry: bent_start(samples[entry], standardised[:, *entry], generator, entry)
-        for entry in entries
-    }
-    yield "bent", take(bent)
-    by_class = _class_starts(graphs, identified, generator, straight)
+    starts, by_class = {}, {}
+    for entry in generator.layout.entries():
+        node, feature = entry
+        known = np.isfinite(matches.distances) & same.identified[:, node, feature]
+        good = known & matches.good(node)
+        if not good.any():
+            continue
+        turn = float(generator.turn[entry])
+        values = same.graphs.features[:, node, feature]
+        middle = straight_start(_unwrapped(values[good], turn), generator, entry)
+        width = straight_start(_unwrapped(values[known], turn), generator, entry)
+        starts[entry] = Start(middle.shift, width.scale)
+        if not _like_gaussian(_unwrapped(values[good], turn)):
+            sample = _unwrapped(values[good], turn)
+            starts[entry] = bent_start(sample, standardised[:, *entry], generator, entry)
+        classes = same.graphs.classes[:, node]
+        for index in np.unique(classes) if len(np.unique(classes)) > 1 else ():
+            member = good & (classes == index)
+            if member.sum() >= FEWEST_OF_A_CLASS:
+                own = straight_start(_unwrapped(values[member], turn), generator, entry)
+                shift = own.shift - starts[entry].shift
+                shift = (shift + turn / 2) % turn - turn / 2 if turn else shift
+                by_class[int(index), feature] = shift
+
+    def fitted() -> None:
+        generator.forget_classes()
+        for entry, start in starts.items():
+            generator.place(*entry, start)
+
+    def fitted_by_class() -> None:
+        fitted()
+        for (index, feature), shift in by_class.items():
+            generator.place_class(index, feature, shift)
+
+    yield "fitted", fitted
     if by_class:
+        yield "by class", fitted_by_class
 
-        def place_classes() -> None:
-            take(straight)()
-            for (index, feature), (shift, scale) in by_class.items():
-                generator.place_class(index, feature, shift, scale)
 
-        yield "by class", place_classes
+def _like_gaussian(values: np.ndarray) -> bool:
+    """Return whether a sample may be from a Gaussian of its own location and width."""
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    width = max((high - low) / (2 * HALF_OF_A_GAUSSIAN), 1e-9)
+    return len(values) < FEWEST_TO_BEND or kstest((values - middle) / width, "norm").pvalue > 1e-3
+
+
+def worse_group(values: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Return the members of the clearly worse matched of two groups: bool [m], or none.
+
+    The groups are those with the least variance within (Otsu, "A Threshold Selection Method
+    from Gray-Level Histograms", 1979).
+    """
+    count, none = len(values), np.zeros(len(values), dtype=bool)
+    if count < 2 * FEWEST_OF_A_CLASS or values.std() < 1e-9:
+        return none
+    ordered = np.sort(values)
+    left = np.arange(1, count)
+    sums = ordered.cumsum()[:-1]
+    means = sums / left, (ordered.sum() - sums) / (count - left)
+    between = left * (count - left) * (means[1] - means[0]) ** 2 / count**2 / values.var()
+    fewest = max(FEWEST_OF_A_CLASS // 2, count // 10)
+    between[: fewest - 1] = between[count - fewest :] = 0
+    cut = int(np.argmax(between))
+    if between[cut] < TWO_GROUPS:
+        return none
+    low = values <= (ordered[cut] + ordered[cut + 1]) / 2
+    medians = [np.median(distances[group]) for group in (low, ~low)]
+    p_value = mannwhitneyu(distances[low], distances[~low]).pvalue
+    if p_value > 1e-3 or min(medians) > CLEARLY_BETTER * max(medians):
+        return none
+    return low if medians[0] > medians[1] else ~low
 
 
 def unambiguous_centre(
@@ -299,31 +384,6 @@ def bent_start(
     heights = np.concatenate([[below], heights, [above]])
     chosen = _knots(places, heights, SEGMENTS + 1)
     return Start(shift, 1.0, (places[chosen], heights[chosen]))
-
-
-def _class_starts(
-    graphs: SceneGraphBatch,
-    identified: np.ndarray,
-    generator: TransportGenerator,
-    shared: dict[tuple[int, int], Start],
-) -> dict[tuple[int, int], tuple[float, float]]:
-    """Return (shift, scale) beyond the shared start by (class, feature)."""
-    starts = {}
-    for (node, feature), start in shared.items():
-        classes = np.unique(graphs.classes[:, node])
-        if len(classes) < 2:
-            continue
-        for index in classes:
-            member = (graphs.classes[:, node] == index) & identified[:, node, feature]
-            if member.sum() < FEWEST_OF_A_CLASS:
-                continue
-            turn = float(generator.turn[node, feature])
-            values = _unwrapped(graphs.features[member, node, feature], turn)
-            own = straight_start(values, generator, (node, feature))
-            shift = own.shift - start.shift
-            shift = (shift + turn / 2) % turn - turn / 2 if turn else shift
-            starts[int(index), feature] = (shift, own.scale / start.scale)
-    return starts
 
 
 def _knots(places: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
