@@ -157,7 +157,9 @@ class Training(Section):
     scenes_per_epoch: PositiveInt = Field(100, description="Scenes generated an epoch.")
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(50, description="Scenes a step.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(
-        0.05, description="Of Adam at the start; it falls along a half cosine to a tenth."
+        0.1,
+        description="Of Adam at the start, in spreads of the prior; it falls along a half cosine "
+        "to a tenth.",
     )
     network_learning_rate: Annotated[float, Field(gt=0)] = Field(
         0.002, description="Of the graph convolutions."
@@ -166,7 +168,7 @@ class Training(Section):
         0.35, description="Share of the training after which the weights are averaged."
     )
     scan_after: Share = Field(
-        0.2,
+        0.4,
         description="Share of the training after which each attribute is tried at other places "
         "of its range once more.",
     )

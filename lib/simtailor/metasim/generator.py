@@ -144,8 +144,10 @@ class TransportGenerator(Generator):
     def __init__(self, layout: SceneGraphLayout, prior: SceneGraphBatch, width: int = 16) -> None:
         super().__init__(layout, prior)
         shape = layout.mutable.shape
-        # One unit of shift is a quarter turn, or a tenth of the attribute's range.
-        unit = torch.where(self.turn > 0, self.turn / 4, torch.full_like(self.turn, 0.1))
+        # Adam's steps are as long for an entry whose gradient is all noise as for any other, so
+        # a unit of shift is the prior's spread: noise moves nothing far.
+        range_ = torch.where(self.turn > 0, self.turn, torch.ones_like(self.turn))
+        unit = torch.where(self.spread > 1e-7, self.spread, 0.03 * range_)
         self.register_buffer("unit", unit, persistent=False)
         self.shift = nn.Parameter(torch.zeros(shape))
         self.log_scale = nn.Parameter(torch.zeros(shape))

@@ -317,6 +317,8 @@ class Trainer:
             promising = places[np.argsort(losses, kind="stable")[:SCAN_CHECKED]]
             checked = {float(value): loss_at(value, many) for value in (place, *promising)}
             best = min(checked, key=checked.__getitem__)
+            if checked[best] > checked[place] - notes["tolerance"]:
+                best = place
             at.fill_(best)
             renders += len(places) * len(few) + len(checked) * len(many)
             if best != place:
