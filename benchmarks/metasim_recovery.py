@@ -46,7 +46,8 @@ def main() -> None:
     command = [sys.executable, "-m", "snakemake", "--cores", "all", "--keep-going"]
     if arguments.configfile:
         command += ["--configfile", arguments.configfile]
-    subprocess.run([*command, "--", *sum(targets.values(), [])], check=True)
+    folders = [folder for some in targets.values() for folder in some]
+    subprocess.run([*command, "--", *folders], check=True)
     overview, sections = [], []
     for name, folders in targets.items():
         summaries = [json.loads((Path(f) / "summary.json").read_text()) for f in folders]

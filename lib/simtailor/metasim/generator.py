@@ -114,7 +114,7 @@ class Generator(nn.Module):
         return []
 
     def curve_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the curves along which attributes move."""
+        """Return the parameters of width and shape, logarithms that take smaller steps."""
         return []
 
     def forward(
@@ -229,10 +229,10 @@ class TransportGenerator(Generator):
             self.class_log_scale.zero_()
 
     def direct_parameters(self) -> list[nn.Parameter]:
-        return [self.shift, self.log_scale, self.class_shift, self.class_log_scale]
+        return [self.shift, self.class_shift]
 
     def curve_parameters(self) -> list[nn.Parameter]:
-        return [self.width, self.height]
+        return [self.log_scale, self.class_log_scale, self.width, self.height]
 
 
 class GraphConvolutionalGenerator(Generator):

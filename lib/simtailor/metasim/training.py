@@ -56,7 +56,7 @@ SCAN_PLACES = 24  # places of an attribute's range that are tried
 SCAN_SCENES, SCAN_CHECK_SCENES = 48, 300
 SCAN_CHECKED = 2  # places that are compared with the present one on more scenes
 TOLERANCE_DRAWS = 30
-CURVE_RATE = 0.2  # of the curve's knots, as a share of the rate of shift and scale
+CURVE_RATE = 0.2  # of widths and shapes, as a share of the rate of shifts
 
 
 class Trainer:
