@@ -119,6 +119,10 @@ class Trainer:
             run = _Run(Progress())
             self._start(run.progress, report)
             run.progress.notes["tolerance"] = self._tolerance()
+            optimiser = self._optimiser(
+                self.generator.start_training(), self.settings.learning_rate
+            )
+            self._write_checkpoint(checkpoint, run, optimiser)  # the search took a while
         self._train_on_discrepancy(run, checkpoint, report)
         if self._task is not None:
             self._train_on_task(run, checkpoint, report)
@@ -180,9 +184,9 @@ class Trainer:
         begin, clock = progress.notes["task_begins"], _Clock(progress.seconds)
         if fresh:
             reward = self._reward()
-            accuracy, count = reward, len(self._task_validation.labels)
+            count = len(self._task_validation.labels)
             progress.notes["reward_before_task"] = reward
-            progress.notes["reward_tolerance"] = (accuracy * (1 - accuracy) / count) ** 0.5
+            progress.notes["reward_tolerance"] = (reward * (1 - reward) / count) ** 0.5
             report(f"accuracy of the task network before the epochs of the task: {reward:.1%}")
         while progress.epoch < begin + settings.epochs:
             epoch = progress.epoch + 1

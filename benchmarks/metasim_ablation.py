@@ -1,0 +1,81 @@
+"""What each part of the Meta-Sim stage buys: one part changed at a time, on one experiment.
+
+Runs the workflow for every variant and writes benchmarks/metasim_ablation.md.
+
+    ./run python benchmarks/metasim_ablation.py --experiment tyol_3attr
+"""
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from machine import describe_machine
+from metasim_recovery import left_of
+
+WITHOUT_SEARCH = {"training": {"search": {"rounds": 0}}}
+VARIANTS = {
+    "default": {},
+    "search alone, no gradient": {"training": {"epochs": 1, "learning_rate": 1e-9}},
+    "gradient alone, no search": WITHOUT_SEARCH,
+    "generator gcn (published design)": {"generator": "gcn"},
+    "gcn, biased MMD": {"generator": "gcn", "discrepancy": {"unbiased": False}},
+    "biased MMD": {"discrepancy": {"unbiased": False}},
+    "MMD with one bandwidth": {"discrepancy": {"bandwidth_factors": [1.0]}},
+    "sliced Wasserstein": {"discrepancy": {"kind": "sliced_wasserstein"}},
+    "energy distance": {"discrepancy": {"kind": "energy"}},
+    "one coarse level (4 px)": {"features": {"pyramid": [4]}},
+    "one fine level (32 px)": {"features": {"pyramid": [32]}},
+    "steps a tenth as wide": {"training": {"angle_step": 0.2, "range_step": 0.001}},
+    "steps five times as wide": {"training": {"angle_step": 10.0, "range_step": 0.05}},
+}
+
+
+def main() -> None:
+    """Run all variants and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--experiment", default="tyol_3attr")
+    name = parser.parse_args().experiment
+    own = yaml.safe_load(Path(f"config/experiments/{name}.yaml").read_text())
+    experiments = {f"ablation_{i}": own | change for i, change in enumerate(VARIANTS.values())}
+    with tempfile.TemporaryDirectory() as folder:
+        configfile = Path(folder) / "ablation.yaml"
+        configfile.write_text(yaml.safe_dump({"metasim": {"experiments": experiments}}))
+        targets = [f"results/metasim/{experiment}" for experiment in experiments]
+        command = [sys.executable, "-m", "snakemake", "--cores", "all", "--keep-going"]
+        command += ["--configfile", str(configfile), "--", *targets]
+        subprocess.run(command, check=True)
+    rows = []
+    for variant, target in zip(VARIANTS, targets, strict=True):
+        summary = json.loads((Path(target) / "summary.json").read_text())
+        row = {"variant": variant}
+        for attribute, entry in summary["attributes"].items():
+            got = entry["generated"]
+            row[attribute] = f"{got['mean']:.1f} ± {got['std']:.1f} ({left_of(entry):.1%} left)"
+        row |= {
+            "renders": f"{summary['renders']:,}",
+            "training s": round(summary["seconds"]),
+            "converged": summary["converged"],
+        }
+        rows.append(row)
+    target = {
+        attribute: f"{entry['target']['mean']:.1f} ± {entry['target']['std']:.1f}"
+        for attribute, entry in summary["attributes"].items()
+    }
+    table = pd.DataFrame([{"variant": "target", **target}, *rows]).fillna("")
+    page = Path(__file__).with_suffix(".md")
+    today = datetime.date.today().isoformat()
+    page.write_text(
+        f"# What each part buys: {name}\n\n{today}, {describe_machine()}. One seed.\n\n"
+        f"{table.to_markdown(index=False)}\n"
+    )
+    print(table.to_markdown(index=False))
+
+
+if __name__ == "__main__":
+    main()
