@@ -18,6 +18,7 @@ from simtailor.config import Discrepancy as DiscrepancySettings
 from simtailor.seeds import generator
 
 Levels = Sequence[torch.Tensor]
+SMALLEST_EXPONENT = -80.0
 COINCIDE_BELOW = 1e-3  # of the typical distance: what float32 tells apart through a Gram matrix
 
 
@@ -63,37 +64,75 @@ class MaximumMeanDiscrepancy:
             scale = medians.clamp_min(1e-8).unique()
             # The factors go with both medians, so that near and far are covered.
             self.bandwidths.append((scale[:, None] * scale.new_tensor(factors)).flatten())
-            self._target_term.append(_mean_within(self._kernel(within, i), unbiased))
+            kernel, _ = _gaussians(within, self.bandwidths[i])
+            self._target_term.append(_mean_within(kernel, unbiased))
 
     def __call__(self, generated: Levels) -> torch.Tensor:
         """Return the squared MMD (a scalar) of generated features, one [B, D_l] a level."""
         total = generated[0].new_zeros(())
-        for i, (features, target) in enumerate(zip(generated, self.target, strict=True)):
-            level = _Points(features)
-            within = _mean_within(self._kernel(level.squared_distances(), i), self.unbiased)
-            across = self._kernel(level.squared_distances(target), i).mean()
-            total = total + within + self._target_term[i] - 2 * across
+        for features, target, bandwidths, within_target in zip(
+            generated, self.target, self.bandwidths, self._target_term, strict=True
+        ):
+            within, across = _KernelMeans.apply(features, target, bandwidths, self.unbiased)
+            total = total + within + within_target - 2 * across
         return total
 
     def kernel(self, features: Levels) -> torch.Tensor:
         """Return the kernel matrix [n, n] of a sample, summed over the levels."""
+        pairs = zip(features, self.bandwidths, strict=True)
         return torch.stack(
-            [self._kernel(_Points(x).squared_distances(), i) for i, x in enumerate(features)]
+            [_gaussians(_Points(x).squared_distances(), b)[0] for x, b in pairs]
         ).sum(0)
 
     def cross_kernel(self, features: Levels) -> torch.Tensor:
         """Return the kernel matrix [n, M] between a sample and the target, over the levels."""
-        pairs = zip(features, self.target, strict=True)
+        levels = zip(features, self.target, self.bandwidths, strict=True)
         return torch.stack(
-            [self._kernel(_Points(x).squared_distances(t), i) for i, (x, t) in enumerate(pairs)]
+            [_gaussians(_Points(x).squared_distances(t), b)[0] for x, t, b in levels]
         ).sum(0)
 
-    def _kernel(self, squared: torch.Tensor, level: int) -> torch.Tensor:
-        bandwidths = self.bandwidths[level]
-        kernel = torch.zeros_like(squared)
-        for bandwidth in bandwidths:
-            kernel = kernel + torch.exp(-squared / bandwidth)
-        return kernel / len(bandwidths)
+
+class _KernelMeans(torch.autograd.Function):
+    """Means of the kernel within a sample, and from it to the target, with their gradient.
+
+    The derivative for a point x of exp(-|x - y|^2 / b) is 2 (x - y) times the kernel's slope,
+    so the gradient is two matrix products. Differentiating each step would keep and walk
+    some fifty matrices a level.
+    """
+
+    @staticmethod
+    def forward(context, features, target, bandwidths, unbiased):
+        points = _Points(features)
+        within, within_slope = _gaussians(points.squared_distances(), bandwidths)
+        across, across_slope = _gaussians(points.squared_distances(target), bandwidths)
+        context.save_for_backward(features, target.points, within_slope, across_slope)
+        context.unbiased = unbiased
+        return _mean_within(within, unbiased), across.mean()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context, within_gradient, across_gradient):
+        features, target, within, across = context.saved_tensors
+        count = len(features)
+        # Each pair within the sample counts twice, once from either side.
+        pairs = count * (count - 1 if context.unbiased else count)
+        within = within * (4 * within_gradient / pairs)
+        across = across * (2 * across_gradient / across.numel())
+        weights = (within.sum(1) + across.sum(1))[:, None]
+        return weights * features - within @ features - across @ target, None, None, None
+
+
+def _gaussians(
+    squared: torch.Tensor, bandwidths: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean of Gaussians at squared distances [n, m], and its slope there."""
+    kernel, slope = torch.zeros_like(squared), torch.zeros_like(squared)
+    for rate in (-1 / bandwidths).tolist():
+        # Beyond the limit float32 has no normal numbers left, and others are very slow.
+        gaussian = (squared * rate).clamp_min_(SMALLEST_EXPONENT).exp_()
+        kernel += gaussian
+        slope.add_(gaussian, alpha=rate)
+    return kernel / len(bandwidths), slope / len(bandwidths)
 
 
 class SlicedWassersteinDistance:
