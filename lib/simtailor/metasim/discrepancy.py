@@ -56,83 +56,79 @@ class MaximumMeanDiscrepancy:
     ) -> None:
         self.target = [_Points(level) for level in target]
         self.unbiased = unbiased
-        self.bandwidths = []
-        self._target_term = []
-        for i, level in enumerate(self.target):
-            within = level.squared_distances()
-            medians = _median_squared_distances(level, within, reference[i : i + 1])
-            scale = medians.clamp_min(1e-8).unique()
-            # The factors go with both medians, so that near and far are covered.
-            self.bandwidths.append((scale[:, None] * scale.new_tensor(factors)).flatten())
-            kernel, _ = _gaussians(within, self.bandwidths[i])
-            self._target_term.append(_mean_within(kernel, unbiased))
+        within = torch.stack([level.squared_distances() for level in self.target])
+        medians = [
+            _median_squared_distances(level, within[i], reference[i : i + 1])
+            for i, level in enumerate(self.target)
+        ]
+        scale = torch.stack(medians).clamp_min(1e-8)
+        # The factors go with both medians, so that near and far are covered.
+        self.bandwidths = (scale[..., None] * scale.new_tensor(factors)).flatten(1)
+        self._target_term = _mean_within(self._gaussians(within)[0], unbiased).sum()
 
     def __call__(self, generated: Levels) -> torch.Tensor:
         """Return the squared MMD (a scalar) of generated features, one [B, D_l] a level."""
-        total = generated[0].new_zeros(())
-        for features, target, bandwidths, within_target in zip(
-            generated, self.target, self.bandwidths, self._target_term, strict=True
-        ):
-            within, across = _KernelMeans.apply(features, target, bandwidths, self.unbiased)
-            total = total + within + within_target - 2 * across
-        return total
+        return self._target_term + _VaryingTerms.apply(self, *generated)
 
     def kernel(self, features: Levels) -> torch.Tensor:
         """Return the kernel matrix [n, n] of a sample, summed over the levels."""
-        pairs = zip(features, self.bandwidths, strict=True)
-        return torch.stack(
-            [_gaussians(_Points(x).squared_distances(), b)[0] for x, b in pairs]
-        ).sum(0)
+        squared = torch.stack([_Points(level).squared_distances() for level in features])
+        return self._gaussians(squared)[0].sum(0)
 
     def cross_kernel(self, features: Levels) -> torch.Tensor:
         """Return the kernel matrix [n, M] between a sample and the target, over the levels."""
-        levels = zip(features, self.target, self.bandwidths, strict=True)
-        return torch.stack(
-            [_gaussians(_Points(x).squared_distances(t), b)[0] for x, t, b in levels]
-        ).sum(0)
+        pairs = zip(features, self.target, strict=True)
+        squared = torch.stack([_Points(x).squared_distances(t) for x, t in pairs])
+        return self._gaussians(squared)[0].sum(0)
+
+    def _gaussians(self, squared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the kernel at squared distances [L, n, m] and its slope there, by level."""
+        kernel, slope = torch.zeros_like(squared), torch.zeros_like(squared)
+        rates = -1 / self.bandwidths.T[..., None, None]
+        for rate in rates:
+            # Smaller exponentials are no normal numbers of float32, which makes them slow.
+            gaussian = (squared * rate).clamp_min_(SMALLEST_EXPONENT).exp_()
+            kernel += gaussian
+            slope.addcmul_(gaussian, rate)
+        return kernel.div_(len(rates)), slope.div_(len(rates))
 
 
-class _KernelMeans(torch.autograd.Function):
-    """Means of the kernel within a sample, and from it to the target, with their gradient.
+class _VaryingTerms(torch.autograd.Function):
+    """The terms of the squared MMD that depend on the generated features, over all levels.
 
-    The derivative for a point x of exp(-|x - y|^2 / b) is 2 (x - y) times the kernel's slope,
-    so the gradient is two matrix products. Differentiating each step would keep and walk
-    some fifty matrices a level.
+    At x, exp(-|x - y|^2 / b) has the derivative 2 (x - y) times the kernel's slope, so the
+    gradient takes two matrix products a level. Differentiating step by step would keep and
+    walk some fifty matrices a level.
     """
 
     @staticmethod
-    def forward(context, features, target, bandwidths, unbiased):
-        points = _Points(features)
-        within, within_slope = _gaussians(points.squared_distances(), bandwidths)
-        across, across_slope = _gaussians(points.squared_distances(target), bandwidths)
-        context.save_for_backward(features, target.points, within_slope, across_slope)
-        context.unbiased = unbiased
-        return _mean_within(within, unbiased), across.mean()
+    def forward(context, mmd, *generated):
+        pairs = list(zip(map(_Points, generated), mmd.target, strict=True))
+        within, slope_within = mmd._gaussians(
+            torch.stack([x.squared_distances() for x, _ in pairs])
+        )
+        across, slope_across = mmd._gaussians(
+            torch.stack([x.squared_distances(target) for x, target in pairs])
+        )
+        context.save_for_backward(slope_within, slope_across, *generated)
+        context.mmd = mmd
+        return _mean_within(within, mmd.unbiased).sum() - 2 * across.mean((1, 2)).sum()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context, within_gradient, across_gradient):
-        features, target, within, across = context.saved_tensors
-        count = len(features)
-        # Each pair within the sample counts twice, once from either side.
-        pairs = count * (count - 1 if context.unbiased else count)
-        within = within * (4 * within_gradient / pairs)
-        across = across * (2 * across_gradient / across.numel())
-        weights = (within.sum(1) + across.sum(1))[:, None]
-        return weights * features - within @ features - across @ target, None, None, None
-
-
-def _gaussians(
-    squared: torch.Tensor, bandwidths: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the mean of Gaussians at squared distances [n, m], and its slope there."""
-    kernel, slope = torch.zeros_like(squared), torch.zeros_like(squared)
-    for rate in (-1 / bandwidths).tolist():
-        # Beyond the limit float32 has no normal numbers left, and others are very slow.
-        gaussian = (squared * rate).clamp_min_(SMALLEST_EXPONENT).exp_()
-        kernel += gaussian
-        slope.add_(gaussian, alpha=rate)
-    return kernel / len(bandwidths), slope / len(bandwidths)
+    def backward(context, gradient):
+        within, across, *generated = context.saved_tensors
+        count = within.shape[1]
+        pairs = count * (count - 1 if context.mmd.unbiased else count)
+        # A pair within the sample counts twice, once from either side.
+        within = within * (4 * gradient / pairs)
+        across = across * (-4 * gradient / across[0].numel())
+        own = torch.diag_embed(within.sum(2) + across.sum(2)) - within
+        gradients = [
+            torch.addmm(own[i] @ level, across[i], context.mmd.target[i].points, alpha=-1)
+            for i, level in enumerate(generated)
+        ]
+        return None, *gradients
 
 
 class SlicedWassersteinDistance:
@@ -259,7 +255,7 @@ class _Points:
         """Return squared Euclidean distances [n, m] through a Gram matrix, never [n, m, D]."""
         other = other or self
         norms = self.squared_norms[:, None] + other.squared_norms[None]
-        return (norms - 2 * self.points @ other.points.T).clamp_min(0)
+        return torch.addmm(norms, self.points, other.points.T, alpha=-2).clamp_min(0)
 
 
 def _median_squared_distances(
@@ -286,12 +282,13 @@ def _distances(squared: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
     return torch.where(apart, torch.where(apart, relative, 1).sqrt(), 0)
 
 
-def _mean_within(matrix: torch.Tensor, unbiased: bool) -> torch.Tensor:
-    """Return the mean over pairs of one sample, without the diagonal if ``unbiased``."""
-    count = len(matrix)
+def _mean_within(matrices: torch.Tensor, unbiased: bool) -> torch.Tensor:
+    """Return means over pairs of one sample [..., n, n], without the diagonal if ``unbiased``."""
+    count = matrices.shape[-1]
     if not unbiased:
-        return matrix.mean()
-    return (matrix.sum() - matrix.diagonal().sum()) / (count * (count - 1))
+        return matrices.mean((-2, -1))
+    diagonal = matrices.diagonal(dim1=-2, dim2=-1).sum(-1)
+    return (matrices.sum((-2, -1)) - diagonal) / (count * (count - 1))
 
 
 def _quantile_means(ordered: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
