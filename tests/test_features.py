@@ -57,6 +57,14 @@ def test_pyramid_averages_and_weighs_levels_alike():
     assert distances == pytest.approx([0.5, 0.5])
 
 
+def test_one_channel_of_grey_images_gives_the_same_distances():
+    grey = pictures(6)[:, :1].expand(-1, 3, -1, -1)
+    pyramids = (ImagePyramid([32, 4], grey=only)(grey) for only in (True, False))
+    for one, three in zip(*pyramids, strict=True):
+        assert one.shape[1] * 3 == three.shape[1]
+        torch.testing.assert_close(torch.pdist(one), torch.pdist(three))
+
+
 def test_stored_images_in_chunks_have_the_features_of_the_whole():
     stored = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 3), dtype=np.uint8)
     extractor = make_features(Features(pyramid=[8, 4]))

@@ -18,6 +18,7 @@ from simtailor.config import Discrepancy as DiscrepancySettings
 from simtailor.seeds import generator
 
 Levels = Sequence[torch.Tensor]
+SMALLEST_EXPONENT = -80.0
 COINCIDE_BELOW = 1e-3  # of the typical distance: what float32 tells apart through a Gram matrix
 
 
@@ -55,45 +56,79 @@ class MaximumMeanDiscrepancy:
     ) -> None:
         self.target = [_Points(level) for level in target]
         self.unbiased = unbiased
-        self.bandwidths = []
-        self._target_term = []
-        for i, level in enumerate(self.target):
-            within = level.squared_distances()
-            medians = _median_squared_distances(level, within, reference[i : i + 1])
-            scale = medians.clamp_min(1e-8).unique()
-            # The factors go with both medians, so that near and far are covered.
-            self.bandwidths.append((scale[:, None] * scale.new_tensor(factors)).flatten())
-            self._target_term.append(_mean_within(self._kernel(within, i), unbiased))
+        within = torch.stack([level.squared_distances() for level in self.target])
+        medians = [
+            _median_squared_distances(level, within[i], reference[i : i + 1])
+            for i, level in enumerate(self.target)
+        ]
+        scale = torch.stack(medians).clamp_min(1e-8)
+        # The factors go with both medians, so that near and far are covered.
+        self.bandwidths = (scale[..., None] * scale.new_tensor(factors)).flatten(1)
+        self._target_term = _mean_within(self._gaussians(within)[0], unbiased).sum()
 
     def __call__(self, generated: Levels) -> torch.Tensor:
         """Return the squared MMD (a scalar) of generated features, one [B, D_l] a level."""
-        total = generated[0].new_zeros(())
-        for i, (features, target) in enumerate(zip(generated, self.target, strict=True)):
-            level = _Points(features)
-            within = _mean_within(self._kernel(level.squared_distances(), i), self.unbiased)
-            across = self._kernel(level.squared_distances(target), i).mean()
-            total = total + within + self._target_term[i] - 2 * across
-        return total
+        return self._target_term + _VaryingTerms.apply(self, *generated)
 
     def kernel(self, features: Levels) -> torch.Tensor:
         """Return the kernel matrix [n, n] of a sample, summed over the levels."""
-        return torch.stack(
-            [self._kernel(_Points(x).squared_distances(), i) for i, x in enumerate(features)]
-        ).sum(0)
+        squared = torch.stack([_Points(level).squared_distances() for level in features])
+        return self._gaussians(squared)[0].sum(0)
 
     def cross_kernel(self, features: Levels) -> torch.Tensor:
         """Return the kernel matrix [n, M] between a sample and the target, over the levels."""
         pairs = zip(features, self.target, strict=True)
-        return torch.stack(
-            [self._kernel(_Points(x).squared_distances(t), i) for i, (x, t) in enumerate(pairs)]
-        ).sum(0)
+        squared = torch.stack([_Points(x).squared_distances(t) for x, t in pairs])
+        return self._gaussians(squared)[0].sum(0)
 
-    def _kernel(self, squared: torch.Tensor, level: int) -> torch.Tensor:
-        bandwidths = self.bandwidths[level]
-        kernel = torch.zeros_like(squared)
-        for bandwidth in bandwidths:
-            kernel = kernel + torch.exp(-squared / bandwidth)
-        return kernel / len(bandwidths)
+    def _gaussians(self, squared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the kernel at squared distances [L, n, m] and its slope there, by level."""
+        kernel, slope = torch.zeros_like(squared), torch.zeros_like(squared)
+        rates = -1 / self.bandwidths.T[..., None, None]
+        for rate in rates:
+            # Smaller exponentials are no normal numbers of float32, which makes them slow.
+            gaussian = (squared * rate).clamp_min_(SMALLEST_EXPONENT).exp_()
+            kernel += gaussian
+            slope.addcmul_(gaussian, rate)
+        return kernel.div_(len(rates)), slope.div_(len(rates))
+
+
+class _VaryingTerms(torch.autograd.Function):
+    """The terms of the squared MMD that depend on the generated features, over all levels.
+
+    At x, exp(-|x - y|^2 / b) has the derivative 2 (x - y) times the kernel's slope, so the
+    gradient takes two matrix products a level. Differentiating step by step would keep and
+    walk some fifty matrices a level.
+    """
+
+    @staticmethod
+    def forward(context, mmd, *generated):
+        pairs = list(zip(map(_Points, generated), mmd.target, strict=True))
+        within, slope_within = mmd._gaussians(
+            torch.stack([x.squared_distances() for x, _ in pairs])
+        )
+        across, slope_across = mmd._gaussians(
+            torch.stack([x.squared_distances(target) for x, target in pairs])
+        )
+        context.save_for_backward(slope_within, slope_across, *generated)
+        context.mmd = mmd
+        return _mean_within(within, mmd.unbiased).sum() - 2 * across.mean((1, 2)).sum()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context, gradient):
+        within, across, *generated = context.saved_tensors
+        count = within.shape[1]
+        pairs = count * (count - 1 if context.mmd.unbiased else count)
+        # A pair within the sample counts twice, once from either side.
+        within = within * (4 * gradient / pairs)
+        across = across * (-4 * gradient / across[0].numel())
+        own = torch.diag_embed(within.sum(2) + across.sum(2)) - within
+        gradients = [
+            torch.addmm(own[i] @ level, across[i], context.mmd.target[i].points, alpha=-1)
+            for i, level in enumerate(generated)
+        ]
+        return None, *gradients
 
 
 class SlicedWassersteinDistance:
@@ -220,7 +255,7 @@ class _Points:
         """Return squared Euclidean distances [n, m] through a Gram matrix, never [n, m, D]."""
         other = other or self
         norms = self.squared_norms[:, None] + other.squared_norms[None]
-        return (norms - 2 * self.points @ other.points.T).clamp_min(0)
+        return torch.addmm(norms, self.points, other.points.T, alpha=-2).clamp_min(0)
 
 
 def _median_squared_distances(
@@ -247,12 +282,13 @@ def _distances(squared: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
     return torch.where(apart, torch.where(apart, relative, 1).sqrt(), 0)
 
 
-def _mean_within(matrix: torch.Tensor, unbiased: bool) -> torch.Tensor:
-    """Return the mean over pairs of one sample, without the diagonal if ``unbiased``."""
-    count = len(matrix)
+def _mean_within(matrices: torch.Tensor, unbiased: bool) -> torch.Tensor:
+    """Return means over pairs of one sample [..., n, n], without the diagonal if ``unbiased``."""
+    count = matrices.shape[-1]
     if not unbiased:
-        return matrix.mean()
-    return (matrix.sum() - matrix.diagonal().sum()) / (count * (count - 1))
+        return matrices.mean((-2, -1))
+    diagonal = matrices.diagonal(dim1=-2, dim2=-1).sum(-1)
+    return (matrices.sum((-2, -1)) - diagonal) / (count * (count - 1))
 
 
 def _quantile_means(ordered: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:

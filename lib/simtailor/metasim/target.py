@@ -46,6 +46,11 @@ class TargetImages:
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
 
+    @property
+    def grey(self) -> bool:
+        """Whether the three channels of every image are the same."""
+        return bool((self.images == self.images[..., :1]).all())
+
     def write(self, path: str | Path) -> None:
         """Write to one .npz file; nothing in it is pickled."""
         arrays = {"images": self.images, "notes": np.array(self.notes, dtype=str)}

@@ -87,7 +87,8 @@ class Trainer:
         self.layout = self.generator.layout
         self.steps = self._difference_steps()
         self.fingerprint = _fingerprint(experiment, grammar, target, device, cache)
-        self._features = make_features(experiment.features, self.device, cache)
+        grey = getattr(renderer, "grey", False) and target.grey
+        self._features = make_features(experiment.features, self.device, cache, grey)
         parts = split_target(len(target.images), experiment.evaluation, self.seed)
         self._target = target.images[parts.training]
         self._validation = target.images[parts.validation]

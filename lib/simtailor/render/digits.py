@@ -37,6 +37,8 @@ class DigitsRenderer:
         cache: folder with ``packages/mnist``, which holds MNIST's four files in IDX format.
     """
 
+    grey = True
+
     def __init__(
         self, *, image_size: int = 32, device: str = "cpu", cache: str | Path = "resources", **_
     ) -> None:

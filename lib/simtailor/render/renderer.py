@@ -12,6 +12,7 @@ keys of the experiment's ``stage`` (``image_size``, ``samples``, ``frame_width``
 Optional: ``render_differentiable(graphs, features)`` returns the images as a float32 tensor
 [B, 3, H, W] in [0, 1], the same as ``render``'s to 1/255, with exact gradients to ``features``
 [B, N, F], which stand in for those of ``graphs``. It then replaces central differences.
+``grey = True`` says that all images are grey, which makes the training faster.
 """
 
 from __future__ import annotations

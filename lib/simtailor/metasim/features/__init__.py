@@ -33,30 +33,30 @@ class FeatureExtractor(Protocol):
         ...
 
 
-def _pyramid(settings: Features, device: torch.device, cache: Path) -> FeatureExtractor:
-    return ImagePyramid(settings.pyramid)
-
-
-_FACTORIES: dict[str, Callable[[Features, torch.device, Path], FeatureExtractor]] = {
-    "pyramid": _pyramid,
-    "inception": make_inception,
-    "timm": make_timm,
+_FACTORIES: dict[str, Callable[[Features, torch.device, Path, bool], FeatureExtractor]] = {
+    "pyramid": lambda settings, device, cache, grey: ImagePyramid(settings.pyramid, grey),
+    "inception": lambda settings, device, cache, grey: make_inception(settings, device, cache),
+    "timm": lambda settings, device, cache, grey: make_timm(settings, device, cache),
 }
 
 
 def make_features(
-    settings: Features, device: torch.device | str = "cpu", cache: str | Path = "resources"
+    settings: Features,
+    device: torch.device | str = "cpu",
+    cache: str | Path = "resources",
+    grey: bool = False,
 ) -> FeatureExtractor:
     """Return the feature extractor that the settings name, on ``device``.
 
     Args:
         settings: the experiment's section ``features``.
         cache: folder of fetched packages.
+        grey: all images will be grey, which some features can be computed faster for.
 
     Raises:
         UserError: there is no such model, or its weights cannot be had or do not fit.
     """
-    return _FACTORIES[settings.kind](settings, torch.device(device), Path(cache))
+    return _FACTORIES[settings.kind](settings, torch.device(device), Path(cache), grey)
 
 
 def features_of(

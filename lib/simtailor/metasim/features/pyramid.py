@@ -15,17 +15,19 @@ class ImagePyramid:
 
     Args:
         sizes: edge lengths, largest first.
+        grey: all images are grey, so one of their three equal channels says everything.
     """
 
-    def __init__(self, sizes: Sequence[int]) -> None:
-        self.sizes = tuple(sizes)
+    def __init__(self, sizes: Sequence[int], grey: bool = False) -> None:
+        self.sizes, self._channels = tuple(sizes), 1 if grey else 3
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return one [B, 3 size size] a level, divided by the root of its length.
+        """Return one [B, C size size] a level, divided by the root of its length.
 
-        So distances are root mean squares of pixels, which compare between levels.
+        So distances are root mean squares of pixels, which compare between levels, and are
+        the same for C = 1 and C = 3 channels of a grey image.
         """
-        levels = []
+        levels, images = [], images[:, : self._channels]
         for size in self.sizes:
             if images.shape[-1] != size:
                 images = functional.adaptive_avg_pool2d(images, size)
