@@ -31,14 +31,33 @@ def test_schema_accepts_shipped_files_and_rejects_a_misspelt_key():
         jsonschema.validate({**values, "gramar": "x"}, schema)
 
 
-def test_workflow_page_shows_the_rules_of_today():
+def rule_edges(target):
+    """Return the edges of the rule graph of a target."""
     finished = subprocess.run(
         [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--forceall",
-         "--cores", "1", "--nolock", "all"],
+         "--cores", "1", "--nolock", target],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     names = dict(re.findall(r"(id\d+)\[(\w+)\]", finished.stdout))
-    edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", finished.stdout)}
+    return {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", finished.stdout)}
+
+
+def test_workflow_page_shows_the_rules_of_today():
+    edges, with_package = rule_edges("all"), rule_edges("results/metasim/mnist_rot")
     page = (ROOT / "docs/workflow.md").read_text()
-    shown = set(re.findall(r"^ +(\w+) --> (\w+)$", page, re.M))
-    assert shown == edges
+    assert set(re.findall(r"^ +(\w+) --> (\w+)$", page, re.M)) == edges
+    assert set(re.findall(r"^ +(\w+) -\.-> (\w+)$", page, re.M)) == with_package - edges
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])
+def test_links_of_a_page_lead_somewhere(page):
+    text = (ROOT / page).read_text()
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_front_page_lists_the_experiments_of_today():
+    page = (ROOT / "README.md").read_text()
+    table = page.split("| experiment |")[1].split("\n\n")[0]
+    listed = re.findall(r"^\| `(\w+)`", table, re.M)
+    assert sorted(listed) == sorted(p.stem for p in ROOT.glob("config/experiments/*.yaml"))
