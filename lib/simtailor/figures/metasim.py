@@ -94,14 +94,12 @@ def attribute_figure(
             generated, unrolled[1:], samples[1:], row, strict=False
         ):
             if target is not None:
-                axes.hist(
-                    unrolled[-1], bins, density=True, color=TARGET, alpha=0.45, label="target"
-                )
-            axes.hist(unrolled[0], bins, density=True, histtype="step", color=PRIOR, label="prior")
-            axes.hist(
-                values, bins, density=True, histtype="step", color=GENERATED, linewidth=1.4,
-                label="generated",
-            )  # fmt: skip
+                drawn = np.histogram(unrolled[-1], bins, density=True)[0]
+                axes.stairs(drawn, bins, fill=True, color=TARGET, alpha=0.45, label="target")
+            drawn = np.histogram(unrolled[0], bins, density=True)[0]
+            axes.stairs(drawn, bins, color=PRIOR, label="prior")
+            drawn = np.histogram(values, bins, density=True)[0]
+            axes.stairs(drawn, bins, color=GENERATED, linewidth=1.4, label="generated")
             mean, spread = mean_and_spread(raw, known.period)
             caption = f"{label}\n{mean:.4g} ± {spread:.3g}"
             if target is not None:

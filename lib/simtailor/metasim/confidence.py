@@ -1,16 +1,15 @@
 """How sure are the recovered means and spreads? A bootstrap over the target's images.
 
-Training anew for every resample of the target would take hours. Instead a pool of scenes is
-rendered once, from the generator's distribution made somewhat wider, and is weighted
-(importance sampling) as if it came from a distribution with other means and spreads. The
-discrepancy of the weighted pool to a resampled target is a smooth function of them that
-needs no renderer, so its minimum is found for all resamples at once (Efron and Tibshirani,
-"An Introduction to the Bootstrap", 1993, chapter 6).
+Training anew for every resample of the target would take hours. Near the optimum the
+discrepancy is a quadratic function of shifts and spreads, so a resample moves its minimum by
+one Newton step (the infinitesimal jackknife; Efron and Tibshirani, "An Introduction to the
+Bootstrap", 1993, chapters 6 and 21). Slope and curvature come from one sample of generated
+scenes: what a shift or a stretch does to the distribution is a change of the scenes' weights,
+which is the score of a Gaussian. No scene is rendered anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +19,9 @@ from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
 from simtailor.scene.attributes import mean_and_spread, wrapped
 from simtailor.scene.graph import SceneGraphBatch
 
-POOL = 1000
-WIDER = 1.25  # factor on the deviations in the pool
-RESAMPLES = 100
-STEPS, RATE = 120, 0.05
+RESAMPLES = 400
 LEVEL = (0.025, 0.975)
-MOST_SHIFT = 1.0  # spreads that a mean may move; further the pool knows nothing
+WIDEST = 1.5  # logarithm of the factor on a spread that an interval reaches at most
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Interval:
 
 def bootstrap_intervals(
     graphs: SceneGraphBatch,
-    features_of_graphs: Callable[[SceneGraphBatch], list[torch.Tensor]],
+    features: list[torch.Tensor],
     target: list[torch.Tensor],
     factors: list[float],
     random: np.random.Generator,
@@ -46,73 +42,41 @@ def bootstrap_intervals(
     """Return the intervals of all mutable entries.
 
     Args:
-        graphs: at least ``POOL`` generated scenes.
-        features_of_graphs: renders graphs and returns their features.
+        graphs: generated scenes, about a thousand.
+        features: of their images.
         target: features of the target's images.
         factors: of the kernel's bandwidths.
     """
-    layout, pool = graphs.layout, graphs[:POOL]
-    entries = layout.entries()
-    values, centres, spreads = pool.values().copy(), [], []
-    scores = np.zeros((len(pool), len(entries)))
-    for e, (node, feature) in enumerate(entries):
+    layout, entries = graphs.layout, graphs.layout.entries()
+    values = graphs.values().astype(np.float64)
+    statistics, scores = [], []
+    for node, feature in entries:
         period = float(layout.period[feature])
         mean, spread = mean_and_spread(values[:, node, feature], period)
-        spread = max(spread, 1e-6 * float(layout.maximum[node, feature]))
-        deviation = wrapped(values[:, node, feature] - mean, period)
-        values[:, node, feature] = mean + deviation * WIDER
-        scores[:, e] = deviation * WIDER / spread
-        centres.append(mean)
-        spreads.append(spread)
-    maximum = np.where(layout.maximum > 0, layout.maximum, 1)
-    changed = np.where(layout.period > 0, values % maximum, values.clip(0, maximum)) / maximum
-    mutable = np.where(layout.mutable, changed, pool.features)
-    drawn = features_of_graphs(pool.with_features(mutable))
-    discrepancy = MaximumMeanDiscrepancy(target, drawn, factors=factors, unbiased=True)
-    within, across = discrepancy.kernel(drawn), discrepancy.cross_kernel(drawn)
+        spread = max(spread, 1e-9 * float(layout.maximum[node, feature]))
+        standard = wrapped(values[:, node, feature] - mean, period) / spread
+        statistics.append((mean, spread))
+        scores += [standard, standard**2 - 1]
+    score = torch.from_numpy(np.stack(scores, 1)).to(features[0].device)
+    score = (score - score.mean(0)) / len(graphs)  # the weights still sum up to 1
 
-    counts = random.multinomial(len(target[0]), np.full(len(target[0]), 1 / len(target[0])),
-                                size=RESAMPLES)  # fmt: skip
-    resampled = torch.from_numpy(counts / len(target[0])).to(across) @ across.T
-    everything = across.mean(1, keepdim=True).T
-    shifts, logs = _fit(
-        torch.from_numpy(scores).to(within), within, torch.cat([everything, resampled])
-    )
-    # What the resamples do about the fit to the target itself is the uncertainty.
-    shifts, logs = shifts[1:] - shifts[:1], logs[1:] - logs[:1]
-    intervals = {}
-    for e, entry in enumerate(entries):
-        mean = centres[e] + spreads[e] * np.quantile(shifts[:, e], LEVEL)
-        spread = spreads[e] * np.exp(np.quantile(logs[:, e], LEVEL))
-        intervals[entry] = Interval(tuple(map(float, mean)), tuple(map(float, spread)))
-    return intervals
-
-
-def _fit(
-    scores: torch.Tensor, within: torch.Tensor, across: torch.Tensor
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shifts (in spreads) and log-spreads [R, E] with the lowest discrepancies.
-
-    Args:
-        scores: [n, E] of the pool, in spreads from the mean.
-        within: kernel [n, n] of the pool; across: mean kernel to each target, [R, n].
-    """
-    resamples, entries = len(across), scores.shape[1]
-    shift = torch.zeros(resamples, entries, requires_grad=True)
-    log_spread = torch.zeros(resamples, entries, requires_grad=True)
+    discrepancy = MaximumMeanDiscrepancy(target, features, factors=factors, unbiased=True)
+    within, across = discrepancy.kernel(features).double(), discrepancy.cross_kernel(features)
     within = within - torch.diag(within.diagonal())
-    optimiser = torch.optim.Adam([shift, log_spread], lr=RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-    drawn_from = -((scores / WIDER) ** 2).sum(1) / 2
-    for _ in range(STEPS):
-        moved = shift.tanh() * MOST_SHIFT
-        standard = (scores[None] - moved[:, None]) / log_spread.exp()[:, None]
-        density = -(standard.square() / 2).sum(2) - log_spread.sum(1, keepdim=True)
-        weights = torch.softmax(density - drawn_from, 1)
-        inner = (weights @ within * weights).sum(1) / (1 - weights.square().sum(1))
-        loss = inner - 2 * (weights * across).sum(1)
-        optimiser.zero_grad()
-        loss.sum().backward()
-        optimiser.step()
-        schedule.step()
-    return (shift.tanh() * MOST_SHIFT).detach().numpy(), log_spread.detach().numpy()
+    curvature = score.T @ within @ score
+    # Directions that the images do not tell apart: far, but not infinitely far.
+    floor = 1e-4 * curvature.diagonal().max()
+    curvature = curvature + floor * torch.eye(len(curvature), dtype=curvature.dtype)
+
+    count = len(target[0])
+    drawn = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
+    changes = torch.from_numpy(drawn - 1 / count).to(across.device) @ across.double().T
+    steps = torch.linalg.solve(curvature, score.T @ changes.T).T.cpu().numpy()
+    intervals = {}
+    for e, (entry, (mean, spread)) in enumerate(zip(entries, statistics, strict=True)):
+        shift = np.quantile(steps[:, 2 * e], LEVEL)
+        stretch = np.quantile(steps[:, 2 * e + 1], LEVEL).clip(-WIDEST, WIDEST)
+        low, high = mean + spread * shift
+        narrow, wide = spread * np.exp(stretch)
+        intervals[entry] = Interval((float(low), float(high)), (float(narrow), float(wide)))
+    return intervals

@@ -40,7 +40,8 @@ from simtailor.seeds import generator as random_generator
 
 FRAMES_SCENES = 6
 MOST_HELD_OUT = 300
-MOST_BOOTSTRAPPED = 1600
+BOOTSTRAP_SCENES, MOST_BOOTSTRAPPED = 1000, 1600
+HISTOGRAM_COLUMNS = 4  # key epochs in the figure of many attributes
 TASK_IMAGES = 1000
 
 
@@ -203,10 +204,14 @@ def _write_attributes(
             return None
         return np.where(source.identified, source.graphs.values(), np.nan)
 
+    epochs = trained.key_epochs
+    if len(trained.layout.entries()) > HISTOGRAM_COLUMNS - 1:
+        chosen = np.linspace(0, len(epochs) - 1, HISTOGRAM_COLUMNS).round().astype(int)
+        epochs = [epochs[i] for i in sorted(set(chosen.tolist()))]
     attribute_figure(
         trained.layout,
         values(same["prior"]),
-        {f"epoch {epoch}": values(same[f"epoch {epoch}"]) for epoch in trained.key_epochs},
+        {f"epoch {epoch}": values(same[f"epoch {epoch}"]) for epoch in epochs},
         values(same["target"]),
         folder / "attributes.png",
         title=_title(trained),
@@ -227,9 +232,10 @@ def _write_summary(
         features_of(trained.features, images[held_out], trained.device),
     )
     fitted = np.concatenate([parts.training, parts.validation])[:MOST_BOOTSTRAPPED]
+    pool = trained.graphs(best, BOOTSTRAP_SCENES)
     intervals = bootstrap_intervals(
-        trained.graphs(best),
-        trained.features_of,
+        pool,
+        trained.features_of(pool),
         features_of(trained.features, images[fitted], trained.device),
         experiment.discrepancy.bandwidth_factors,
         random_generator(trained.seed, "bootstrap"),
