@@ -66,6 +66,7 @@ def draw_pictures(folder: Path, count: int, size: int) -> None:
 @pytest.fixture
 def paper(monkeypatch):
     """The page's renderer, registered for one test."""
+    registry._import_built_in()  # else these would be forgotten with the page's
     monkeypatch.setattr(registry, "_FACTORIES", dict(registry._FACTORIES))
     exec(compile(block("class PaperRenderer"), "paper.py", "exec"), {})
 
