@@ -117,9 +117,9 @@ class PopulationSearch:
             prior: a sample of the grammar with at least ``scenes_a_round`` graphs.
             target: features of the m images to match.
         """
-        rounds, renders = self.settings.rounds, 0
+        rounds = self.settings.rounds
         candidates = self._first(prior)
-        measure = self._measure(candidates, target)
+        measure, renders = self._measure(candidates, target), len(candidates)
         goal = torch.cat([level * m for level, m in zip(target, measure, strict=True)], 1)
 
         def features(images: np.ndarray) -> torch.Tensor:
