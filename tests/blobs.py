@@ -118,8 +118,7 @@ def target_graphs(count: int = 60, source: Grammar = TARGET, **values: np.ndarra
     graphs = source.sample(count, random_generator(0, "target"))
     for name, value in values.items():
         feature = graphs.layout.features.index(name)
-        value = np.asarray(value) / graphs.layout.maximum[THING, feature]
-        graphs.features[:, THING, feature] = value % 1 if name == "yaw" else value
+        graphs.features[:, THING, feature] = value / graphs.layout.maximum[THING, feature]
     return graphs
 
 
