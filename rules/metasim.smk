@@ -37,6 +37,7 @@ rule metasim_train:
     output:
         progress=f"{WORK}/metasim/{{experiment}}/training/progress.csv",
         history=f"{WORK}/metasim/{{experiment}}/training/history.safetensors",
+        notes=f"{WORK}/metasim/{{experiment}}/training/notes.json",
     log:
         "logs/metasim/{experiment}/train.log",
     benchmark:
@@ -69,6 +70,7 @@ rule metasim_results:
         images=rules.metasim_target.output,
         progress=rules.metasim_train.output.progress,
         history=rules.metasim_train.output.history,
+        notes=rules.metasim_train.output.notes,
     output:
         report(
             directory(f"{RESULTS}/metasim/{{experiment}}"),

@@ -19,10 +19,12 @@ SMALL = {
     "target": {"images": 60},
     "stage": {"image_size": 32},
     "training": {
+        "image_size": 32,
         "epochs": 6,
         "scenes_per_epoch": 20,
         "batch_size": 20,
-        "search": {"candidates": 6, "scenes": 8},
+        "validation_scenes": 10,
+        "search": {"rounds": 2, "candidates": 8, "images": 10},
     },
     "evaluation": {"scenes": 200, "key_epochs": 3, "saved_images": 4},
 }

@@ -104,7 +104,7 @@ MISTAKES = {
     "deep unknown key": (
         "training:\n  search:\n    # Comment\n    candidats: 3",
         "training.search.candidats",
-        ["Did you mean 'candidates'?", "Known: candidates, scenes"],
+        ["Did you mean 'candidates'?", "Known: rounds, candidates, images"],
     ),
     "wrong type": ("training:\n  epochs: many", "training.epochs", ["integer", "'many'"]),
     "fraction": ("stage:\n  image_size: 64.5", "stage.image_size", ["integer", "64.5"]),

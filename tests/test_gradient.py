@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from simtailor.render.gradient import images_as_tensor, perturb, render_with_gradient
+from simtailor.render.gradient import (
+    images_as_tensor,
+    perturb,
+    render_with_gradient,
+    responsive_steps,
+)
 from simtailor.render.rendering import Rendering
 from simtailor.render.tabletop import TabletopRenderer
 from simtailor.scene.grammar import Grammar
@@ -284,3 +289,81 @@ def test_tabletop_gradient_agrees_with_the_exact_derivative(node_name, name, ste
     assert gradient[node, feature] == pytest.approx(exact, rel=0.05)
     gradient[node, feature] = 0
     assert not gradient.any()
+
+
+class UnequalResponses(FormulaRenderer):
+    """Entry (0, 0) changes the bytes much, (0, 1) hardly, (1, 0) only by a wide step."""
+
+    def formula(self, features: np.ndarray) -> np.ndarray:
+        much, hardly, wide = (
+            features[:, n, f, None, None, None] for n, f in ((0, 0), (0, 1), (1, 0))
+        )
+        value = 100 + 1000 * (much - 0.5) + 40 * (hardly - 0.5) + 100 * (wide > 0.55)
+        return np.broadcast_to(value, (len(features), HEIGHT, WIDTH, 3))
+
+
+def test_steps_are_doubled_until_the_image_responds():
+    renderer, graphs = UnequalResponses(), graphs_at(np.full((3, 2, 2), 0.5))
+    steps = np.array([[0.01, 0.01], [0.01, 0]], np.float32)
+    chosen, responses, renders = responsive_steps(renderer, graphs, steps)
+    assert chosen[0, 0] == steps[0, 0]
+    assert responses[0, 0] == pytest.approx(20, abs=1)
+    # Up to eightfold, though even that does not give a good response.
+    assert chosen[0, 1] == pytest.approx(0.08)
+    assert responses[0, 1] == pytest.approx(6.4, abs=1)
+    # The last doubling is the first that changes anything.
+    assert chosen[1, 0] == pytest.approx(0.08)
+    assert responses[1, 0] == pytest.approx(100, abs=1)
+    assert chosen[1, 1] == responses[1, 1] == 0
+    assert renders == sum(len(call) for call in renderer.calls)
+
+
+def test_blind_entry_has_no_response():
+    graphs = graphs_at(np.full((3, 2, 2), 0.5))
+    chosen, responses, _ = responsive_steps(LinearRamp(), graphs, np.full((2, 2), 0.1, np.float32))
+    assert responses[0, 1] == responses[1, 0] == 0
+    assert chosen[0, 1] == pytest.approx(0.8)
+    assert responses[0, 0] > 0
+
+
+def test_pixels_that_respond_are_few_but_not_one_in_a_picture():
+    class Corner(FormulaRenderer):
+        def formula(self, features: np.ndarray) -> np.ndarray:
+            values = np.full((len(features), 40, 40, 3), 100.0)
+            side = 2 if features[0, 0, 1] > 0.5 else 1
+            values[:, :side, :side] += 100 * features[:, 0, 0, None, None, None]
+            return values
+
+    for side, response in ((0.0, 0), (1.0, 20)):
+        graphs = graphs_at(np.stack([np.array([[0.5, side], [0, 0]])] * 2))
+        steps = np.array([[0.1, 0], [0, 0]], np.float32)
+        _, responses, _ = responsive_steps(Corner(), graphs, steps)
+        assert responses[0, 0] == pytest.approx(response, abs=1)
+
+
+@pytest.mark.parametrize("entries_a_call", [0.5, 1, 2, 3])
+def test_gradient_in_parts_is_that_at_once(monkeypatch, entries_a_call):
+    features = np.random.default_rng(1).uniform(0.3, 0.7, (3, 2, 2)).astype(np.float32)
+    steps, weights = np.array([[0.1, 0.1], [0.05, 0.2]], np.float32), weights_for(3)
+    whole, renderer = gradient_of(LinearRamp(), features, steps, weights), LinearRamp()
+    bytes_an_entry = 2 * weights.size
+    monkeypatch.setattr(
+        "simtailor.render.gradient.MOST_BYTES", int(entries_a_call * bytes_an_entry)
+    )
+    parts = gradient_of(renderer, features, steps, weights)
+    torch.testing.assert_close(parts, whole, rtol=0, atol=0)
+    most = max(1, int(entries_a_call))
+    assert len(renderer.calls) == 1 + -(-4 // most)
+    assert max(len(call) for call in renderer.calls[1:]) == 2 * 3 * most
+
+
+@pytest.mark.parametrize("most_bytes", [1, 2**28])
+def test_steps_that_change_no_pixel_are_told(monkeypatch, most_bytes):
+    monkeypatch.setattr("simtailor.render.gradient.MOST_BYTES", most_bytes)
+    features = torch.full((3, 2, 2), 0.5, requires_grad=True)
+    graphs, changed = graphs_at(np.zeros((3, 2, 2))), []
+    images = render_with_gradient(LinearRamp(), graphs, features, np.full((2, 2), 0.1), changed)
+    assert changed == []
+    images.sum().backward()
+    expected = np.repeat([[True], [False], [False], [True]], 3, axis=1)
+    np.testing.assert_array_equal(np.concatenate(changed), expected)

@@ -306,3 +306,112 @@ def test_five_objects_look_as_before():
     difference = np.abs(sheet - expected)
     assert difference.mean() < 0.5
     assert (difference.max(-1) > 16).mean() < 0.005
+
+
+def tilted(name: str, count: int = 6, tilt: float = 25, **values) -> SceneGraphBatch:
+    """Return graphs of one object, turned anyhow and tilted a little."""
+    random = np.random.default_rng(3)
+    angles = {
+        "yaw": random.uniform(0, 360, count),
+        "pitch": random.uniform(-tilt, tilt, count) % 360,
+        "roll": random.uniform(-tilt, tilt, count) % 360,
+    }
+    return graphs_of(name, **angles | values)
+
+
+def reference_at(**values: float) -> np.ndarray:
+    return graphs_of("box", **values).features[0]
+
+
+def angles_of(graphs: SceneGraphBatch) -> dict[str, np.ndarray]:
+    return {name: graphs.find("object", name) for name in ("yaw", "pitch", "roll")}
+
+
+def off(first: np.ndarray, second: np.ndarray | float) -> np.ndarray:
+    return np.abs((first - second + 180) % 360 - 180)
+
+
+def picture_difference(renderer, first: SceneGraphBatch, second: SceneGraphBatch) -> float:
+    """Return the largest mean difference of two scenes' pictures, in grey levels."""
+    images = [renderer.render(graphs).images.astype(float) for graphs in (first, second)]
+    return float(np.abs(images[0] - images[1]).mean((1, 2, 3)).max())
+
+
+def test_box_looks_the_same_after_half_a_turn(renderer):
+    graphs = tilted("box")
+    near, far = (renderer.nearest_equivalent(graphs, reference_at(yaw=yaw)) for yaw in (60, 240))
+    for same, yaw in ((near, 60), (far, 240)):
+        assert off(same.graphs.find("object", "yaw"), yaw).max() <= 90
+        assert picture_difference(renderer, graphs, same.graphs) < 0.3
+        assert same.identified.all()
+        assert not same.unique.any()
+    turned = angles_of(near.graphs), angles_of(far.graphs)
+    assert off(turned[0]["yaw"], turned[1]["yaw"]) == pytest.approx(180, abs=0.1)
+    assert off(turned[0]["pitch"], -turned[1]["pitch"]).max() < 0.1
+    assert off(turned[0]["roll"], -turned[1]["roll"]).max() < 0.1
+
+
+def test_slipper_after_half_a_turn_is_another_picture(renderer):
+    graphs = graphs_of("slipper", yaw=[10, 100])
+    same = renderer.nearest_equivalent(graphs, reference_at(yaw=190))
+    np.testing.assert_array_equal(same.graphs.features, graphs.features)
+    assert same.identified.all()
+    assert same.unique.all()
+    turned = graphs_of("slipper", yaw=[190, 280])
+    assert picture_difference(renderer, graphs, turned) > 2
+
+
+def test_yaw_of_a_bowl_cannot_be_told(renderer):
+    graphs = tilted("bowl")
+    same = renderer.nearest_equivalent(graphs, reference_at(yaw=77))
+    assert off(same.graphs.find("object", "yaw"), 77).max() < 0.01
+    assert picture_difference(renderer, graphs, same.graphs) < 0.3
+    layout = graphs.layout
+    yaw = (layout.node_names.index("object"), layout.features.index("yaw"))
+    assert not same.identified[:, *yaw].any()
+    assert same.identified.sum() == same.identified.size - len(graphs)
+    assert not same.unique.any()
+
+
+@pytest.mark.parametrize("name", ["slipper", "mug"])
+def test_every_pose_has_two_triples_of_angles(renderer, name):
+    first = tilted(name)
+    angles = angles_of(first)
+    second = graphs_of(
+        name,
+        yaw=(angles["yaw"] + 180) % 360,
+        pitch=(180 - angles["pitch"]) % 360,
+        roll=(angles["roll"] + 180) % 360,
+    )
+    assert picture_difference(renderer, first, second) < 0.1
+    same = renderer.nearest_equivalent(second, reference_at(yaw=0, pitch=0, roll=0))
+    for angle, values in angles_of(same.graphs).items():
+        assert off(values, angles[angle]).max() < 0.1, angle
+    other = renderer.nearest_equivalent(first, reference_at(yaw=0, pitch=180, roll=180))
+    assert off(angles_of(other.graphs)["pitch"], 180).max() < 30
+
+
+def test_equivalents_of_a_stage_without_tilt(renderer):
+    grammar = {
+        "class": ["Random", ["box", "bowl", "slipper"]],
+        "attributes": {"immutable": False, "yaw": ["Uniform", 0, 360, 360]},
+        "num_child": ["Deterministic", 0],
+        "child": [],
+    }
+    root = {"features": ["class", "yaw"], "mutable": ["yaw"], "immutable": True}
+    graphs = Grammar(
+        {
+            "class": ["Deterministic", "Image"],
+            "attributes": root,
+            "num_child": ["Deterministic", 1],
+            "child": [grammar],
+        }
+    ).sample(30, np.random.default_rng(0))
+    same = renderer.nearest_equivalent(graphs, np.full((2, 1), 0.5))
+    names = np.array([graphs.layout.class_names[c] for c in graphs.classes[:, 1]])
+    yaw = same.graphs.features[:, 1, 0] * 360
+    assert off(yaw[names == "box"], 180).max() <= 90
+    np.testing.assert_allclose(yaw[names == "bowl"], 180, atol=0.1)
+    np.testing.assert_array_equal(yaw[names == "slipper"],
+                                  graphs.features[names == "slipper", 1, 0] * 360)  # fmt: skip
+    assert picture_difference(renderer, graphs, same.graphs) < 0.3

@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from shapes import BarRenderer, bar_grammar
 
+from simtailor.config import Evaluation
 from simtailor.errors import UserError
-from simtailor.metasim.target import FEWEST_IMAGES, TargetImages, read_target, render_target
+from simtailor.metasim.target import (
+    FEWEST_IMAGES,
+    TargetImages,
+    read_target,
+    render_target,
+    split_target,
+)
 
 SIZE = 16
 
@@ -290,3 +297,35 @@ def test_target_comes_back_from_its_file(tmp_path, with_features):
     else:
         assert read.features is None
         assert read.labels is None
+
+
+@pytest.mark.parametrize("count", [20, 21, 500])
+def test_target_is_split_without_overlap(count):
+    evaluation = Evaluation(held_out=0.2, validation=0.1)
+    parts = split_target(count, evaluation, 0)
+    everything = [*parts.training, *parts.validation, *parts.held_out]
+    assert sorted(everything) == list(range(count))
+    assert len(parts.held_out) == round(0.2 * count)
+    assert len(parts.validation) == round(0.1 * count)
+    again, other = (split_target(count, evaluation, seed).held_out for seed in (0, 1))
+    np.testing.assert_array_equal(again, parts.held_out)
+    assert not np.array_equal(other, parts.held_out)
+
+
+def test_smallest_parts_can_be_compared():
+    parts = split_target(20, Evaluation(held_out=0.01, validation=0.01), 0)
+    assert len(parts.validation) == len(parts.held_out) == 2
+
+
+def test_smaller_images_are_averages_and_the_rest_is_kept():
+    images = np.zeros((3, 4, 4, 3), np.uint8)
+    images[1, :2, :2, 0] = [[10, 20], [30, 41]]
+    target = TargetImages(images, None, ["a note"], np.array([0, 1, 0]), ("bowl", "mug"))
+    small = target.resized(2)
+    assert small.images.shape == (3, 2, 2, 3)
+    assert small.images.dtype == np.uint8
+    assert small.images[1, :, :, 0].tolist() == [[25, 0], [0, 0]]
+    assert (small.notes, small.label_names) == (target.notes, target.label_names)
+    np.testing.assert_array_equal(small.labels, target.labels)
+    for size in (4, 8):  # never enlarged
+        np.testing.assert_array_equal(target.resized(size).images, images)

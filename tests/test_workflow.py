@@ -1,5 +1,6 @@
 """The workflow from end to end, on a small configuration, in a copy of the project."""
 
+import csv
 import json
 import os
 import random
@@ -13,6 +14,8 @@ import pytest
 import yaml
 from conftest import SMALL
 from PIL import Image
+
+from simtailor.metasim.progress import COLUMNS
 
 RESULT = "results/metasim/tyol_1attr"
 pytestmark = pytest.mark.slow
@@ -29,8 +32,9 @@ def stable_bytes(folder):
         if name == "summary.json":
             data = re.sub(rb'"seconds": [0-9.]+', b"", data)
         if name.endswith("mmd.csv"):
-            data = b"\n".join(b",".join(row.split(b",")[i] for i in (0, 1, 3))
-                              for row in data.split())  # fmt: skip
+            seconds = COLUMNS.index("seconds")
+            rows = [row.split(b",") for row in data.split()]
+            data = b"\n".join(b",".join(row[:seconds] + row[seconds + 1 :]) for row in rows)
         contents[name] = data
     return contents
 
@@ -41,17 +45,22 @@ def test_results_directory_holds_all_that_is_promised(finished):
     assert summary["experiment"] == "tyol_1attr"
     assert isinstance(summary["converged"], bool)
     assert summary["verdict"].startswith(("Converged", "Not converged"))
-    # 100 for the bandwidths, 40 at the start, 6 candidates x 8 scenes, 6 epochs x 20 scenes
-    # x 3 renders.
-    assert summary["renders"] == 100 + 40 + 6 * 8 + 6 * 20 * 3
+    assert 1 <= summary["best_epoch"] <= summary["epochs"] == 6
+    assert summary["stopped"] == "after the last epoch"
+    assert "task" not in summary
+    assert summary["training"]["start"]["chosen"] in summary["training"]["start"]["discrepancies"]
     yaw = summary["attributes"]["yaw"]
     assert yaw["unit"] == "degrees"
     assert abs(yaw["prior"]["mean"] - 180) < 3
     assert abs(yaw["target"]["mean"] - 90) < 5
     assert yaw["wasserstein"] < yaw["wasserstein_prior"] / 4
-    header, *rows = (folder / "progress/mmd.csv").read_text().split()
-    assert header == "epoch,mmd,seconds,renders"
-    assert [row.split(",")[0] for row in rows] == [str(e) for e in range(7)]
+    low, high = yaw["generated"]["mean_95"]
+    assert low < high
+    with open(folder / "progress/mmd.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["epoch"] for row in rows] == [str(e) for e in range(7)]
+    assert int(rows[-1]["renders"]) == summary["renders"]
     for epoch in (0, 6):
         assert len(list((folder / f"images/epoch_{epoch:04d}").glob("*.png"))) == 4
         graphs = json.loads((folder / f"graphs/epoch_{epoch:04d}.json").read_text())
@@ -99,6 +108,7 @@ def test_a_change_runs_again_what_depends_on_it_and_no_more(finished):
     assert planned() == set()
     assert planned(evaluation={**SMALL["evaluation"], "scenes": 300}) == {"results"}
     assert planned(training={**SMALL["training"], "epochs": 7}) == {"train", "results"}
+    assert planned(evaluation={**SMALL["evaluation"], "held_out": 0.3}) == {"train", "results"}
     assert planned(stage={"image_size": 40}) == {"target", "train", "results"}
 
 

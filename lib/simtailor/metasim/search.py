@@ -117,9 +117,9 @@ class PopulationSearch:
             prior: a sample of the grammar with at least ``scenes_a_round`` graphs.
             target: features of the m images to match.
         """
-        rounds, renders = self.settings.rounds, 0
+        rounds = self.settings.rounds
         candidates = self._first(prior)
-        measure = self._measure(candidates, target)
+        measure, renders = self._measure(candidates, target), len(candidates)
         goal = torch.cat([level * m for level, m in zip(target, measure, strict=True)], 1)
 
         def features(images: np.ndarray) -> torch.Tensor:
@@ -370,7 +370,6 @@ def bent_start(
         standardised: [n] of the prior's sample, in spreads from its mean.
     """
     _, scale, _ = straight_start(values, generator, entry)
-    shift = _short_way(float(np.median(values)), generator, entry)
     spread = max(float(generator.spread[entry]), 1e-9)
     shares = (np.arange(len(values)) + 0.5) / len(values)
     places = np.quantile(standardised, shares)
@@ -383,7 +382,10 @@ def bent_start(
     below, above = first - scale * (places[1] + CURVE_END), last + scale * (CURVE_END - places[-2])
     heights = np.concatenate([[below], heights, [above]])
     chosen = _knots(places, heights, SEGMENTS + 1)
-    return Start(shift, 1.0, (places[chosen], heights[chosen]))
+    places, heights = places[chosen], heights[chosen]
+    # The generator's curve passes through 0, wherever this one does.
+    centre = np.median(values) + spread * np.interp(0.0, places, heights)
+    return Start(_short_way(float(centre), generator, entry), 1.0, (places, heights))
 
 
 def _knots(places: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:

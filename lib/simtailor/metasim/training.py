@@ -193,7 +193,8 @@ class Trainer:
             epoch = progress.epoch + 1
             loss, blind, drawn = self._epoch(epoch, optimiser, self._task)
             weights = run.averaged(self.generator, epoch - begin > settings.epochs / 2)
-            renders = drawn + self.settings.validation_scenes + settings.scenes
+            rewards = 2 if epoch == begin + 1 else 1  # that before the task counts here
+            renders = drawn + self.settings.validation_scenes + rewards * settings.scenes
             progress.add(
                 weights,
                 epoch=epoch,
@@ -256,7 +257,9 @@ class Trainer:
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
-            report(f"pre-training epoch {epoch + 1}: reconstruction error {float(loss):.2e}")
+            report(
+                f"pre-training epoch {epoch + 1}: reconstruction error {float(loss.detach()):.2e}"
+            )
 
     def _search(self, notes: dict[str, Any], report: Callable[[str], None]) -> int:
         """Search where the target lies, and start there.
@@ -353,7 +356,7 @@ class Trainer:
 
     def _is_stale(self, progress: Progress) -> bool:
         """Return whether the validation has not become better for as long as patience lasts."""
-        begin = round(self.settings.average_from * self.settings.epochs)
+        begin = max(1, round(self.settings.average_from * self.settings.epochs))
         validation = progress.column("validation")
         patience = self.settings.patience
         if progress.epoch < begin + patience:
@@ -616,6 +619,7 @@ def _fingerprint(
     """Return a digest of all that the result depends on."""
     # Another number of images shown or another description continues the same training.
     settings = experiment.model_dump(mode="json", exclude={"evaluation", "description"})
+    settings["parts"] = [experiment.evaluation.held_out, experiment.evaluation.validation]
     versions = [importlib.metadata.version(name) for name in ("simtailor", "torch", "warp-lang")]
     digest = hashlib.sha256(json.dumps([settings, versions, device]).encode())
     weights = weights_file(experiment.features, cache)

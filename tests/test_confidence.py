@@ -1,0 +1,71 @@
+"""Bootstrap intervals of recovered means and spreads, with an analytic renderer."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from blobs import LOC_X, THING, YAW, BlobRenderer, grammar
+
+from simtailor.config import Discrepancy
+from simtailor.metasim.confidence import Interval, bootstrap_intervals
+from simtailor.metasim.training import effective_layout
+from simtailor.scene import SceneGraphBatch
+
+TRUTH = {YAW: (0.0, 12.0), LOC_X: (50.0, 6.0)}  # the angle lies on the seam
+SOURCE = grammar(TRUTH[YAW], TRUTH[LOC_X])
+
+
+def features(graphs: SceneGraphBatch) -> list[torch.Tensor]:
+    pixels = torch.from_numpy(BlobRenderer().render(graphs).images[..., :2]).float() / 255
+    return [pixels.flatten(1)]
+
+
+def scenes(count: int, seed: int) -> SceneGraphBatch:
+    graphs = SOURCE.sample(count, np.random.default_rng(seed))
+    layout = effective_layout(SOURCE, BlobRenderer())
+    return SceneGraphBatch(layout, graphs.classes, graphs.features, graphs.seeds)
+
+
+@functools.cache
+def intervals(images: int) -> dict[tuple[int, int], Interval]:
+    return bootstrap_intervals(
+        scenes(500, 0),
+        features,
+        features(scenes(images, 1)),
+        Discrepancy().bandwidth_factors,
+        np.random.default_rng(2),
+    )
+
+
+def bounds(interval: tuple[float, float], around: float, period: float) -> np.ndarray:
+    off = np.array(interval) - around
+    return (off + period / 2) % period - period / 2 if period else off
+
+
+@pytest.mark.parametrize(("feature", "period"), [(YAW, 360), (LOC_X, 0)])
+def test_intervals_hold_the_truth_and_are_as_wide_as_the_standard_error(feature, period):
+    count = 200
+    interval = intervals(count)[THING, feature]
+    mean, spread = TRUTH[feature]
+    low, high = bounds(interval.mean, mean, period)
+    assert low < 0 < high
+    expected = 2 * 1.96 * spread / count**0.5
+    assert expected / 3 < high - low < 3 * expected
+    low, high = interval.spread
+    assert low < spread < high
+    expected = 2 * 1.96 * spread / (2 * count) ** 0.5
+    assert expected / 3 < high - low < 3 * expected
+
+
+def test_more_images_give_narrower_intervals():
+    for feature, period in ((YAW, 360), (LOC_X, 0)):
+        few, many = (
+            np.ptp(bounds(intervals(n)[THING, feature].mean, TRUTH[feature][0], period))
+            for n in (40, 200)
+        )
+        assert many < 0.75 * few
+
+
+def test_entries_that_may_not_change_have_no_interval():
+    assert set(intervals(40)) == {(THING, YAW), (THING, LOC_X)}

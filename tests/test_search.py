@@ -1,0 +1,212 @@
+"""Population search and the starts that come from it, with an analytic renderer."""
+
+import numpy as np
+import pytest
+import torch
+from blobs import (
+    LOC_X,
+    PRIOR,
+    THING,
+    YAW,
+    BlobRenderer,
+    experiment,
+    generated,
+    grammar,
+    silent,
+    target_graphs,
+    target_images,
+    thorough,
+    trainer,
+)
+
+from simtailor.config import Features, Search
+from simtailor.metasim.features import features_of, make_features
+from simtailor.metasim.generator import CURVE_END, SEGMENTS, TransportGenerator
+from simtailor.metasim.search import (
+    Matches,
+    PopulationSearch,
+    bent_start,
+    straight_start,
+    worse_group,
+)
+from simtailor.metasim.training import make_generator
+from simtailor.scene import Grammar
+from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
+
+YAW_OF_THING = (THING, YAW)
+
+
+def transport(prior: Grammar) -> TransportGenerator:
+    generator = make_generator(experiment(), prior, BlobRenderer())
+    assert isinstance(generator, TransportGenerator)
+    return generator
+
+
+def standardised(generator: TransportGenerator, prior: Grammar, entry=YAW_OF_THING) -> np.ndarray:
+    features, _ = generator.encode(prior.sample(4000, np.random.default_rng(3)))
+    return generator.standardise(features)[:, *entry].numpy()
+
+
+def found(prior: Grammar, images: np.ndarray, **settings) -> tuple[Matches, int]:
+    """Return the matches of a search, and the number of renders that were made."""
+    pyramid = make_features(Features(pyramid=[16, 8, 4]), torch.device("cpu"))
+    generator, renderer = transport(prior), BlobRenderer()
+
+    def features(pictures: np.ndarray) -> list[torch.Tensor]:
+        return features_of(pyramid, pictures, torch.device("cpu"))
+
+    search = PopulationSearch(
+        generator,
+        renderer,
+        features,
+        Search(**{"rounds": 10, "candidates": 40, "images": 60, **settings}),
+        np.where(generator.layout.mutable, 0.01, 0).astype(np.float32),
+        np.random.default_rng(0),
+    )
+    graphs = prior.sample(500, np.random.default_rng(1))
+    graphs = type(graphs)(generator.layout, graphs.classes, graphs.features, graphs.seeds)
+    return search.run(graphs, features(images), silent), renderer.rendered
+
+
+def values_of(matches: Matches) -> tuple[np.ndarray, np.ndarray]:
+    values = matches.graphs.values()[:, THING]
+    return values[:, YAW], values[:, LOC_X]
+
+
+def test_search_finds_an_angle_far_away_and_an_object_outside_of_the_frame():
+    prior = grammar((0, 10), (160, 5), maximum=200)
+    wanted = target_graphs(60, grammar((270, 10), (40, 5)))
+    assert (
+        not BlobRenderer().render(prior.sample(50, np.random.default_rng(0))).images[..., 1].any()
+    )
+    matches, renders = found(prior, BlobRenderer().render(wanted).images)
+    yaw, loc_x = values_of(matches)
+    off = (yaw - wanted.values()[:, THING, YAW] + 180) % 360 - 180
+    assert np.median(np.abs(off)) < 5
+    assert np.median(np.abs(loc_x - wanted.values()[:, THING, LOC_X])) < 2
+    assert matches.renders == renders
+    # What the renderer does not look at is left as it was drawn.
+    assert (np.abs(matches.graphs.values()[:, THING, 2] - 50) < 30).all()
+
+
+def test_search_finds_the_way_for_the_training():
+    prior = grammar((0, 10), (160, 5), maximum=200)
+    training = trainer(thorough(epochs=10), target_images(200, grammar((270, 10), (40, 5))), prior)
+    lines: list[str] = []
+    progress = training.train(report=lines.append)
+    made = generated(training)
+    assert abs((mean_and_spread(made[:, YAW], 360)[0] - 270 + 180) % 360 - 180) < 5
+    assert made[:, LOC_X].mean() == pytest.approx(40, abs=2)
+    start = progress.notes["start"]
+    assert start["discrepancies"][start["chosen"]] < 0.1 * start["discrepancies"]["prior"]
+    assert any(line.startswith("search round") for line in lines)
+
+
+RANDOM = np.random.default_rng(7)
+SHAPES = {
+    "two modes": np.where(RANDOM.random(400) < 0.5, 45, 135) + RANDOM.normal(0, 6, 400),
+    "uniform": RANDOM.uniform(20, 160, 400),
+}
+
+
+@pytest.mark.parametrize(("shape", "share"), [("two modes", 0.1), ("uniform", 0.3)])
+def test_distribution_that_is_not_gaussian_is_recovered(shape, share):
+    prior, yaw = grammar((90, 10), (50, 4)), SHAPES[shape]
+    target = target_images(400, grammar((0, 0), (50, 4)), yaw=yaw)
+    large = {"epochs": 20, "scenes_per_epoch": 200, "batch_size": 100}
+    training = trainer(thorough(**large), target, prior)
+    before = generated(training)[:, YAW]
+    training.train(report=silent)
+    after = generated(training)[:, YAW]
+    left = wasserstein_distance(after, yaw, 360) / wasserstein_distance(before, yaw, 360)
+    assert left < share
+    if shape == "two modes":  # nearly nothing lies between them
+        assert (np.abs(after - 90) < 20).mean() < 0.15
+
+
+def test_gaussian_target_keeps_a_straight_curve():
+    training = trainer(thorough(epochs=1), target_images(200))
+    progress = training.train(report=silent)
+    assert progress.notes["start"]["chosen"] == "fitted"
+    places, heights = (k[THING, YAW].detach().numpy() for k in training.generator.knots())
+    np.testing.assert_allclose(np.diff(heights), np.diff(places), rtol=0.1)
+
+
+def test_clearly_worse_of_two_groups_is_found():
+    random = np.random.default_rng(0)
+    values = np.concatenate([random.normal(0.2, 0.02, 60), random.normal(0.7, 0.02, 30)])
+    distances = np.abs(random.normal(0.1, 0.02, 90))
+    distances[60:] *= 3
+    order = random.permutation(90)
+    worse = worse_group(values[order], distances[order])
+    np.testing.assert_array_equal(worse, order >= 60)
+
+
+@pytest.mark.parametrize("case", ["equal", "a little worse", "one group", "few", "all the same"])
+def test_modes_of_the_target_and_single_groups_are_kept(case):
+    random = np.random.default_rng(0)
+    count = 6 if case == "few" else 60
+    values = np.concatenate([random.normal(0.2, 0.02, count), random.normal(0.7, 0.02, count)])
+    distances = np.abs(random.normal(0.1, 0.02, 2 * count))
+    if case == "a little worse":
+        distances[count:] *= 1.1
+    elif case == "one group":
+        values = random.normal(0.5, 0.1, 2 * count)
+        distances = 0.1 + np.abs(values - 0.5)
+    elif case == "few":
+        distances[count:] *= 3
+    elif case == "all the same":
+        values[:] = 0.5
+    assert not worse_group(values, distances).any()
+
+
+SAMPLES = {
+    "two modes": np.where(np.arange(200) % 2, 0.1, 0.4) + RANDOM.normal(0, 0.01, 200),
+    "uniform": np.linspace(0.05, 0.55, 200),
+    "skewed": 0.1 + RANDOM.exponential(0.05, 200),
+    "across the seam": np.where(np.arange(200) % 2, -0.1, 0.1) + RANDOM.normal(0, 0.01, 200),
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_bent_start_maps_the_priors_quantiles_to_those_of_a_sample(sample):
+    prior, values = grammar((300, 15), (50, 4)), SAMPLES[sample]
+    generator = transport(prior)
+    start = bent_start(values, standardised(generator, prior), generator, YAW_OF_THING)
+    assert start.bend is not None
+    places, heights = start.bend
+    assert len(places) == len(heights) == SEGMENTS + 1
+    assert (np.diff(places) > 0).all()
+    assert (np.diff(heights) >= 0).all()
+    assert (places[0], places[-1]) == (-CURVE_END, CURVE_END)
+    generator.place(*YAW_OF_THING, start)
+    graphs = prior.sample(2000, np.random.default_rng(4))
+    with torch.no_grad():
+        made = generator(graphs)[:, *YAW_OF_THING].numpy() * 360
+    before = wasserstein_distance(graphs.values()[:, *YAW_OF_THING], values * 360, 360)
+    assert wasserstein_distance(made, values * 360, 360) < min(5, before / 10)
+    centred = (made - values.mean() * 360 + 180) % 360 - 180
+    for share in (0.1, 0.25, 0.75, 0.9):
+        wanted = np.quantile(values - values.mean(), share) * 360
+        assert np.quantile(centred, share) == pytest.approx(wanted, abs=8), share
+
+
+def test_straight_start_lies_at_the_densest_half():
+    prior = grammar((90, 10), (50, 4))
+    generator = transport(prior)
+    random = np.random.default_rng(0)
+    stray = random.uniform(0, 1, 30)  # in another pose that looks nearly the same
+    values = np.concatenate([random.normal(0.6, 0.05, 170), stray])
+    start = straight_start(values, generator, YAW_OF_THING)
+    assert start.shift * 360 == pytest.approx(126, abs=8)
+    assert start.scale == pytest.approx(1.8, rel=0.4)
+    assert start.bend is None
+
+
+def test_good_matches_are_chosen_within_a_class():
+    graphs = PRIOR.sample(20, np.random.default_rng(0))
+    graphs.classes[:, THING] = np.arange(20) % 2
+    distances = np.where(np.arange(20) % 2, 0.01, 1.0) * np.linspace(1, 1.5, 20)
+    distances[:2] = [50, np.inf]
+    good = Matches(graphs, distances, 0).good(THING)
+    np.testing.assert_array_equal(good, np.arange(20) >= 2)
