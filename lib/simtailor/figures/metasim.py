@@ -87,6 +87,11 @@ def attribute_figure(
         if target is not None:
             samples.append(target[:, node, feature])
         samples = [s[np.isfinite(s)] for s in samples]
+        if not all(len(s) for s in samples):
+            for axes in row:
+                axes.set_axis_off()
+            row[0].set_title(f"{layout.entry_name(node, feature)}: no picture can tell", fontsize=8)
+            continue
         unrolled = _unroll(samples, known.period)
         low, high = (f([f(s) for s in unrolled]) for f in (np.min, np.max))
         bins = np.linspace(low, high + 1e-6, HISTOGRAM_BINS)
@@ -110,7 +115,8 @@ def attribute_figure(
             clean_axes(axes)
         unit = f" ({known.unit})" if known.unit else ""
         row[0].set_ylabel(f"{layout.entry_name(node, feature)}{unit}", fontsize=8)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
+    legends = [axes.get_legend_handles_labels() for axes in grid[:, 0]]
+    handles, labels = max(legends, key=lambda legend: len(legend[0]))
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.suptitle(f"{title}: attributes (mean ± spread, W: Wasserstein distance)", fontsize=9)
     save_figure(figure, path)

@@ -11,11 +11,19 @@ from simtailor.figures.style import GENERATED, PRIOR, TARGET, clean_axes, save_f
 from simtailor.metasim.task_table import TaskRow
 
 
-def task_figure(rows: Sequence[TaskRow], class_count: int, path: str | Path, *, title: str) -> None:
-    """Plot accuracies as bars with every seed as a dot; first row the prior, last the target."""
+def task_figure(
+    rows: Sequence[TaskRow], class_count: int, path: str | Path, *, title: str, bounded: bool = True
+) -> None:
+    """Plot accuracies as bars with every seed as a dot; first row the prior.
+
+    Args:
+        bounded: whether the last row is the target's own grammar, the upper bound.
+    """
     figure = Figure(figsize=(6.4, 0.5 * len(rows) + 1.5), layout="constrained")
     axes = figure.subplots()
-    colours = [PRIOR, *[GENERATED] * (len(rows) - 2), TARGET]
+    colours = [PRIOR, *[GENERATED] * (len(rows) - 1)]
+    if bounded:
+        colours[-1] = TARGET
     for place, (row, colour) in enumerate(zip(rows, colours, strict=True)):
         axes.barh(place, 100 * row.mean, height=0.62, color=colour, alpha=0.75)
         axes.plot(

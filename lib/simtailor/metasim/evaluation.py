@@ -20,6 +20,7 @@ from simtailor.seeds import generator
 PERMUTATIONS = 500
 TOLD_APART_BELOW = 0.01
 FEW_IMAGES = 50
+MOST_LEFT = 0.2
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def attribute_table(
     for entry in layout.entries():
         node = entry[0]
         row = _statistics(sources, entry, None)
-        if intervals:
+        if intervals and row["generated"] is not None:
             row["generated"]["mean_95"] = [round(v, 6) for v in intervals[entry].mean]
             row["generated"]["std_95"] = [round(v, 6) for v in intervals[entry].spread]
         classes = np.unique(prior.graphs.classes[:, node])
@@ -173,6 +174,8 @@ def verdict(
     )
     if comparison.share_left < converged_below:
         return True, f"Converged: {fell}, and {test}."
+    if not apart and comparison.share_left < MOST_LEFT:  # of few images the rest may be noise
+        return True, f"Converged as far as {comparison.images} images can tell: {fell}, and {test}."
     return False, f"Not converged: {fell}; {test}. {_advice(progress)}"
 
 
@@ -185,10 +188,11 @@ def _advice(progress: Progress) -> str:
             f"No picture changes when {', '.join(blind)} moves a step: the object may be outside "
             "the frame, or the renderer may not draw this attribute."
         )
-    if "stopped" not in progress.notes:
+    if "stopped" not in progress.notes and progress.best == progress.epoch:
         return "It was still falling at the last epoch: raise training.epochs."
     return (
-        "It had stopped falling: the renderer cannot reach this target with the attributes that "
-        "may change. Compare the last two rows of images.png: what differs (object, background, "
+        "It had stopped falling: if more training.search.rounds or scenes_per_epoch do not help, "
+        "the renderer cannot reach this target with the attributes that may change. Compare the "
+        "last two rows of images.png: what differs (object, background, "
         "light, frame) has to become an attribute, or be cut from the photographs."
     )

@@ -106,7 +106,11 @@ class TrainedExperiment:
             if len(chosen) >= count:
                 break
             chosen.add(epoch)
-        return sorted(chosen)
+        # The epoch that is taken is shown, if need be instead of its nearest neighbour.
+        between = chosen - {0, last, self.best}
+        if self.best not in chosen and between:
+            chosen.remove(min(between, key=lambda epoch: abs(epoch - self.best)))
+        return sorted(chosen | {self.best})
 
 
 def assemble(trained: TrainedExperiment, output: str | Path) -> None:
@@ -224,7 +228,7 @@ def _write_summary(
     experiment, progress, best = trained.experiment, trained.progress, trained.best
     images, parts = trained.target.images, trained.parts
     held_out = parts.held_out[:MOST_HELD_OUT]
-    count = min(len(held_out), len(trained.prior))
+    count = min(MOST_HELD_OUT, len(trained.prior))
     comparison = compare_with_held_out(
         experiment,
         trained.features_of(trained.prior[:count]),
@@ -301,7 +305,13 @@ def _write_task(trained: TrainedExperiment, folder: Path) -> dict[str, Any]:
     test = trained.target.labelled(trained.parts.held_out, names)
     seed = int(random_generator(trained.seed, "task table").integers(2**31))
     rows = task_table(data, test, names, settings, seed, trained.device)
-    task_figure(rows, len(names), folder / "task.png", title=_title(trained))
+    task_figure(
+        rows,
+        len(names),
+        folder / "task.png",
+        title=_title(trained),
+        bounded=trained.experiment.target.grammar is not None,
+    )
     return task_summary(rows, names, len(test.images))
 
 

@@ -130,7 +130,7 @@ def image_files(folder: str | Path) -> list[Path]:
     if len(files) < FEWEST_IMAGES:
         raise UserError(
             f"{folder}: target.folder: found {len(files)} images ({', '.join(IMAGE_SUFFIXES)}), "
-            f"at least {FEWEST_IMAGES} are needed"
+            f"at least {FEWEST_IMAGES} are needed; convert images of other formats"
         )
     return files
 

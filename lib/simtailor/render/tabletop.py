@@ -88,6 +88,7 @@ class TabletopRenderer:
 
     def effective(self, layout: SceneGraphLayout) -> np.ndarray:
         """Return the entries that the stage looks at: bool [N, F]."""
+        _check_object(layout)
         mask = np.zeros(layout.mutable.shape, dtype=bool)
         for n, node in enumerate(layout.node_names):
             for f, feature in enumerate(layout.features):
@@ -207,11 +208,7 @@ class TabletopRenderer:
         Classes are either these names or, as in the published grammars, their numbers.
         """
         layout = graphs.layout
-        if "object" not in layout.node_names:
-            raise UserError(
-                "the tabletop stage needs a node whose class is random or a number: "
-                '["Random", ["slipper", ...]] or ["Deterministic", 0]'
-            )
+        _check_object(layout)
         node = layout.node_names.index("object")
         kinds = np.full(len(layout.class_names), -1)
         for i, name in enumerate(layout.class_names):
@@ -228,6 +225,15 @@ class TabletopRenderer:
                 + nearest_name(str(unknown), OBJECT_NAMES)
             )
         return shown
+
+
+def _check_object(layout: SceneGraphLayout) -> None:
+    if "object" not in layout.node_names:
+        numbers = ", ".join(f"{i} {name}" for i, name in enumerate(OBJECT_NAMES))
+        raise UserError(
+            "the tabletop stage needs a node whose class is a number or random: "
+            f'["Deterministic", 0] or ["Random", ["slipper", "mug"]]; the numbers are {numbers}'
+        )
 
 
 def support_points(mesh: Mesh, directions: int = 1000) -> np.ndarray:
