@@ -29,9 +29,10 @@ def scenes(count: int, seed: int) -> SceneGraphBatch:
 
 @functools.cache
 def intervals(images: int) -> dict[tuple[int, int], Interval]:
+    generated = scenes(500, 0)
     return bootstrap_intervals(
-        scenes(500, 0),
-        features,
+        generated,
+        features(generated),
         features(scenes(images, 1)),
         Discrepancy().bandwidth_factors,
         np.random.default_rng(2),

@@ -107,7 +107,7 @@ def test_changed_entries_are_valid_features(kind):
 def test_transport_moves_and_stretches_about_the_mean():
     generator, batch = make("transport"), graphs(4000, 2)
     with torch.no_grad():
-        generator.shift[YAW] = 1  # a quarter turn
+        generator.shift[YAW] = generator.turn[YAW] / 4 / generator.unit[YAW]
         generator.log_scale[YAW] = np.log(0.5)
         values = batch.with_features(generator(batch).numpy()).values()[:, *YAW]
     assert values.mean() == pytest.approx(90, abs=1)

@@ -274,7 +274,7 @@ def test_unknown_object_is_a_user_error_with_a_suggestion(renderer):
     renderer.render(graphs_of(["slipper"], grammar))  # not drawn, no error
     with pytest.raises(UserError, match=r"no object 7; .*numbers 0 to 4"):
         renderer.render(graphs_of([7], stage_grammar([7])))
-    with pytest.raises(UserError, match="needs a node whose class is a number or random.*0 slipper"):
+    with pytest.raises(UserError, match=r"a number or random.*0 slipper"):
         grammar = stage_grammar(["slipper"])  # a node named slipper, not object
         renderer.render(grammar.sample(1, np.random.default_rng(0)))
 

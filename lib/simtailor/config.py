@@ -157,7 +157,7 @@ class Training(Section):
     scenes_per_epoch: PositiveInt = Field(100, description="Scenes generated an epoch.")
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(50, description="Scenes a step.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(
-        0.1,
+        0.05,
         description="Of Adam at the start, in spreads of the prior; it falls along a half cosine "
         "to a tenth.",
     )
