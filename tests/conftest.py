@@ -6,10 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-import yaml
-from PIL import Image, ImageDraw, ImageFont
+# Test processes run side by side: more threads in each would wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+import yaml  # noqa: E402
+from PIL import Image, ImageDraw, ImageFont  # noqa: E402
+
+torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs", "run",
