@@ -9,11 +9,11 @@ from pathlib import Path
 # Test processes run side by side: more threads in each would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import torch  # noqa: E402
-import yaml  # noqa: E402
-from PIL import Image, ImageDraw, ImageFont  # noqa: E402
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image, ImageDraw, ImageFont
 
 torch.set_num_threads(1)
 
