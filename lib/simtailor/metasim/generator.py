@@ -95,7 +95,10 @@ class Generator(nn.Module):
 
     def deviation(self, features: torch.Tensor) -> torch.Tensor:
         """Return the distance to the prior's mean, the short way round for angles."""
-        difference = features - self.mean
+        return self.short_way(features - self.mean)
+
+    def short_way(self, difference: torch.Tensor) -> torch.Tensor:
+        """Return differences of features [B, N, F], of angles those the short way round."""
         turn = self.turn.clamp_min(1e-9)
         around = torch.remainder(difference + turn / 2, turn) - turn / 2
         return torch.where(self.turn > 0, around, difference)
@@ -265,10 +268,7 @@ class GraphConvolutionalGenerator(Generator):
     def reconstruction_loss(self, graphs: SceneGraphBatch) -> torch.Tensor:
         """Return the mean squared error of the mutable features, the short way round."""
         features, _ = self.encode(graphs)
-        difference = self._decode(graphs) - features
-        turn = self.turn.clamp_min(1e-9)
-        around = torch.remainder(difference + turn / 2, turn) - turn / 2
-        difference = torch.where(self.turn > 0, around, difference)
+        difference = self.short_way(self._decode(graphs) - features)
         return difference[:, self.mutable].square().mean()
 
     def forward(

@@ -9,7 +9,7 @@ moves, by mixing two of them, and by drawing one attribute anew from its whole r
 evolution strategies (Rechenberg 1973; Hansen, "The CMA evolution strategy", 2016).
 
 The nearest scenes are a rough sample of the target's attributes, with all its modes. From
-it come the starts of the generator, of which the discrepancy chooses.
+it come the starts of the generator.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from simtailor.metasim.discrepancy import squared_distances
 from simtailor.metasim.generator import CURVE_END, SEGMENTS, Start, TransportGenerator
 from simtailor.metasim.refinement import Refinement
 from simtailor.render.renderer import Renderer, nearest_equivalent
+from simtailor.scene.attributes import wrapped
 from simtailor.scene.graph import SceneGraphBatch
 
 FIRST_STEP, LAST_STEP = 0.1, 0.01  # of a full turn or of the attribute's range
@@ -257,20 +258,21 @@ def starts_from(
             continue
         turn = float(generator.turn[entry])
         values = same.graphs.features[:, node, feature]
-        middle = straight_start(_unwrapped(values[good], turn), generator, entry)
-        width = straight_start(_unwrapped(values[known], turn), generator, entry)
-        starts[entry] = Start(middle.shift, width.scale)
-        if not _like_gaussian(_unwrapped(values[good], turn)):
-            sample = _unwrapped(values[good], turn)
+        sample = _unwrapped(values[good], turn)
+        if _like_gaussian(sample):
+            width = straight_start(_unwrapped(values[known], turn), generator, entry)
+            middle = straight_start(sample, generator, entry)
+            starts[entry] = Start(middle.shift, width.scale)
+        else:
             starts[entry] = bent_start(sample, standardised[:, *entry], generator, entry)
         classes = same.graphs.classes[:, node]
         for index in np.unique(classes) if len(np.unique(classes)) > 1 else ():
             member = good & (classes == index)
             if member.sum() >= FEWEST_OF_A_CLASS:
                 own = straight_start(_unwrapped(values[member], turn), generator, entry)
-                shift = own.shift - starts[entry].shift
-                shift = (shift + turn / 2) % turn - turn / 2 if turn else shift
-                by_class[int(index), feature] = shift
+                by_class[int(index), feature] = float(
+                    wrapped(own.shift - starts[entry].shift, turn)
+                )
 
     def fitted() -> None:
         generator.forget_classes()

@@ -184,7 +184,7 @@ def group_samples(
     """
     mutable, shape = generator.mutable, generator.mutable.shape
     centre = _centre(generator, mean.detach())
-    deviation = _deviation(generator, mean, centre)  # angles have no seam here
+    deviation = generator.short_way(mean - centre)  # angles have no seam here
     location = deviation.mean(0)
     deviation = deviation - location
     log_spread = deviation.square().mean(0).clamp_min(LEAST_SPREAD**2).log() / 2
@@ -235,11 +235,3 @@ def _centre(generator: Generator, features: torch.Tensor) -> torch.Tensor:
     phase = features * (2 * torch.pi / turn)
     around = torch.atan2(phase.sin().mean(0), phase.cos().mean(0)) * turn / (2 * torch.pi)
     return torch.where(generator.turn > 0, around, features.mean(0))
-
-
-def _deviation(generator: Generator, features: torch.Tensor, centre: torch.Tensor) -> torch.Tensor:
-    """Return the distance to the centre, the short way round for angles: [B, N, F]."""
-    difference = features - centre
-    turn = torch.where(generator.turn > 0, generator.turn, torch.ones_like(generator.turn))
-    around = torch.remainder(difference + turn / 2, turn) - turn / 2
-    return torch.where(generator.turn > 0, around, difference)
