@@ -25,6 +25,11 @@ include: "rules/common.smk"
 include: "rules/renderer.smk"
 include: "rules/packages.smk"
 include: "rules/metasim.smk"
+include: "rules/simulation.smk"
+include: "rules/tasks.smk"
+include: "rules/pretrain.smk"
+include: "rules/evaluation.smk"
+include: "rules/controller.smk"
 include: "rules/dag.smk"
 
 

@@ -14,24 +14,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from simtailor.controller.settings import Controller
 from simtailor.errors import UserError, nearest_name
+from simtailor.evaluate.settings import Evaluate
+from simtailor.pretrain.settings import Pretrain
+from simtailor.section import PositiveInt, Section, Share
+from simtailor.simulation.settings import Simulation
+from simtailor.task2vec.settings import Task2Vec
+from simtailor.tasks.settings import Tasks
 
 SEED_SUFFIX = re.compile(r"\.seed(\d+)$")
 COMMAND_LINE = "command line (--config)"
 ABSENT = object()
 PACKAGED_MODEL = "tf_efficientnet_lite0"
-PositiveInt = Annotated[int, Field(gt=0, strict=True)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Section(BaseModel):
-    """A part of the configuration; unknown keys are errors."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
-    )
 
 
 class Stage(Section):
@@ -298,6 +295,17 @@ class MetaSim(Section):
     )
 
 
+class Task2Sim(Section):
+    """The Task2Sim stages."""
+
+    simulation: Simulation = Simulation()
+    pretrain: Pretrain = Pretrain()
+    tasks: Tasks = Tasks()
+    task2vec: Task2Vec = Task2Vec()
+    evaluate: Evaluate = Evaluate()
+    controller: Controller = Controller()
+
+
 class Configuration(Section):
     """The whole configuration."""
 
@@ -310,6 +318,7 @@ class Configuration(Section):
     resources: str = Field("resources", description="Folder of caches and fetched packages.")
     dag_targets: list[str] = Field(["all"], description="What the target 'dag' draws.")
     metasim: MetaSim = MetaSim()
+    task2sim: Task2Sim = Task2Sim()
 
 
 def load_configuration(values: Mapping[str, Any], files: Iterable[str | Path]) -> Configuration:

@@ -1,0 +1,1 @@
+"""The controller: from a task vector to simulation parameters."""

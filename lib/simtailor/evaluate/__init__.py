@@ -1,0 +1,1 @@
+"""Evaluation of backbones on real tasks, and the reward database."""

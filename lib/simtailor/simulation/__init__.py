@@ -1,0 +1,1 @@
+"""Simulated image sets: the nine parameters, scenes drawn from them, shards."""

@@ -1,0 +1,1 @@
+"""Task vectors: the diagonal Fisher information of a probe network."""

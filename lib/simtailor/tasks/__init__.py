@@ -1,0 +1,1 @@
+"""Real downstream tasks: where they come from, and how they are prepared."""

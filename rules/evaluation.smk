@@ -1,0 +1,1 @@
+# Accuracy of every backbone on every task, and the reward database.

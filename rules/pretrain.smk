@@ -1,0 +1,1 @@
+# Backbones pre-trained on simulated sets.

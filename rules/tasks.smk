@@ -1,0 +1,1 @@
+# Real tasks and their vectors.
