@@ -59,6 +59,18 @@ def sky(
     return (above * share + below * (1 - share)).astype(np.float32)
 
 
+def _layer(view: np.ndarray, seed: int) -> np.ndarray:
+    """Return fractal noise over the point where a view meets a level layer: [height, width]."""
+    place = view[..., [0, 2]] / (np.abs(view[..., 1]) + 0.12)[..., None]
+    random = np.random.default_rng(seed)
+    noise = np.zeros(view.shape[:2])
+    for octave in range(5):
+        waves = random.normal(0, 1.3 * 1.9**octave, (24, 2))
+        phases = random.uniform(0, 2 * np.pi, 24)
+        noise += 0.62**octave * np.sqrt(2 / 24) * np.cos(place @ waves.T + phases).sum(-1)
+    return noise
+
+
 def clouds(height: int, *, cover: float, seed: int) -> np.ndarray:
     """Return how much of a cloud each direction sees: [height, 2 height, 1] in [0, 1].
 
@@ -67,16 +79,9 @@ def clouds(height: int, *, cover: float, seed: int) -> np.ndarray:
     """
     view = directions(height)
     up = view[..., 1]
-    # A layer of clouds at one height: noise over the point where the view meets it.
-    place = view[..., [0, 2]] / (np.clip(up, 0, 1) + 0.12)[..., None]
-    random = np.random.default_rng(seed)
-    noise = np.zeros_like(up)
-    for octave in range(5):
-        waves = random.normal(0, 1.3 * 1.9**octave, (24, 2))
-        phases = random.uniform(0, 2 * np.pi, 24)
-        noise += 0.62**octave * np.sqrt(2 / 24) * np.cos(place @ waves.T + phases).sum(-1)
+    noise = _layer(view, seed)
     threshold = np.quantile(noise[up > 0.05], 1 - cover)
-    density = np.clip((noise - threshold) / 0.7, 0, 1) * np.clip(up / 0.06, 0, 1)
+    density = np.clip((noise - threshold) / 1.6, 0, 1) ** 0.8 * np.clip(up / 0.06, 0, 1)
     return density[..., None]
 
 
@@ -85,8 +90,8 @@ def cloudy_sky(height: int, *, cover: float, seed: int, **of_sky: object) -> np.
     clear = sky(height, **of_sky)
     density = clouds(height, cover=cover, seed=seed)
     horizon = clear[int(0.46 * height)].mean(0)
-    white = 0.75 * horizon + 0.25 * horizon.mean()
-    shade = white * (1.15 - 0.45 * density)
+    white = 0.35 * horizon + 0.65 * horizon.mean()
+    shade = white * (1.9 - 0.9 * density)
     return (clear * (1 - density) + shade * density).astype(np.float32)
 
 
@@ -125,7 +130,7 @@ def studio(
     view = directions(height)
     elevation = np.degrees(np.arcsin(np.clip(view[..., 1], -1, 1)))
     azimuth = np.degrees(np.arctan2(view[..., 2], view[..., 0]))
-    room = np.array(backdrop) * (0.75 + 0.25 * view[..., 1:2])
+    room = np.array(backdrop) * (0.65 + 0.35 * view[..., 1:2])
     for index, (centre, above, width, radiance) in enumerate(lamps):
         off = np.abs((azimuth - centre + 180) % 360 - 180) * np.cos(np.radians(elevation))
         distance = np.maximum(off, np.abs(elevation - above)) - width
@@ -141,6 +146,8 @@ SEA, CONCRETE, EARTH = (0.05, 0.13, 0.20), (0.38, 0.37, 0.36), (0.24, 0.17, 0.11
 @lru_cache(maxsize=1)
 def built_in_skies(height: int = SKY_HEIGHT) -> tuple[Sky, ...]:
     """Return daylight, dusk, overcast and studio environments, told apart at a glance."""
+    view = directions(height)
+    patches = 1 + np.where(view[..., 1] < 0, 0.16 * _layer(view, 7).clip(-3, 3), 0)
     made = {
         "clear_noon": sky(height, sun_elevation=62, haze=0.15, ground=GRASS),
         "morning": sky(height, sun_elevation=22, sun_azimuth=150, haze=0.35, ground=CONCRETE),
@@ -180,4 +187,7 @@ def built_in_skies(height: int = SKY_HEIGHT) -> tuple[Sky, ...]:
             tints=((0.95, 1.0, 1.08),),
         ),
     }
-    return tuple(Sky(name, radiance.astype(np.float32)) for name, radiance in made.items())
+    return tuple(
+        Sky(name, (radiance * patches[..., None]).astype(np.float32))
+        for name, radiance in made.items()
+    )

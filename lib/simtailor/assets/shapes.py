@@ -3,7 +3,7 @@
 Lengths in metres, y points up. Every solid is closed, with flat faces where it is flat and
 smooth ones where it is smooth: an edge is sharp if its faces meet at more than ``crease``
 degrees. Texture coordinates are projected along the axis that a face looks at, one repeat a
-metre until ``Model`` s are finished (``unit_coordinates``).
+metre.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse
 import trimesh
 
 from simtailor.assets.mesh import Material, Mesh
@@ -44,7 +43,7 @@ def shaded(
     area = np.linalg.norm(of_face, axis=1)
     keep = area > 1e-14
     faces, of_face, unit = faces[keep], of_face[keep], of_face[keep] / area[keep, None]
-    normals = _corner_normals(faces, of_face, unit, len(vertices), crease).reshape(-1, 3)
+    normals = _corner_normals(faces, of_face, unit, crease)
     axis = np.repeat(np.abs(unit).argmax(1), 3)
     corners = faces.reshape(-1)
     # Corners that share place, normal and projection become one vertex.
@@ -66,26 +65,24 @@ def shaded(
 
 
 def _corner_normals(
-    faces: np.ndarray, of_face: np.ndarray, unit: np.ndarray, places: int, crease: float
+    faces: np.ndarray, of_face: np.ndarray, unit: np.ndarray, crease: float
 ) -> np.ndarray:
-    """Return the unit normal of every face's corner: [F, 3, 3]."""
-    count = len(faces)
-    ones = np.ones(3 * count, np.int8)
-    corner_at = scipy.sparse.csr_matrix(
-        (ones, (np.arange(3 * count), faces.reshape(-1))), shape=(3 * count, places)
+    """Return the unit normal of every face's corner: [3 F, 3]."""
+    places = faces.reshape(-1)
+    order = np.argsort(places, kind="stable")
+    sizes = np.bincount(places)
+    starts = np.cumsum(sizes) - sizes
+    # Every pair of a corner and a face that meets it at its place.
+    size = sizes[places]
+    corner = np.repeat(np.arange(len(places)), size)
+    within = np.arange(len(corner)) - np.repeat(np.cumsum(size) - size, size)
+    face = order[np.repeat(starts[places], size) + within] // 3
+    alike = (unit[corner // 3] * unit[face]).sum(1) > np.cos(np.radians(crease))
+    corner, face = corner[alike], face[alike]
+    normals = np.stack(
+        [np.bincount(corner, of_face[face, i], minlength=len(places)) for i in range(3)], -1
     )
-    at_face = scipy.sparse.csr_matrix(
-        (ones, (faces.reshape(-1), np.repeat(np.arange(count), 3))), shape=(places, count)
-    )
-    pairs = (corner_at @ at_face).tocoo()
-    own = pairs.row // 3
-    alike = np.einsum("pi,pi->p", unit[own], unit[pairs.col]) > np.cos(np.radians(crease))
-    sums = scipy.sparse.csr_matrix(
-        (np.ones(alike.sum()), (pairs.row[alike], pairs.col[alike])), shape=(3 * count, count)
-    )
-    normals = sums @ of_face
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-    return normals.reshape(count, 3, 3)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
 
 
 def from_trimesh(shape: trimesh.Trimesh, material: Material, *, crease: float = CREASE) -> Mesh:
@@ -102,8 +99,9 @@ def block(
     if bevel <= 0:
         shape = trimesh.creation.box(extents=2 * half)
         return shaded(shape.vertices + centre, shape.faces, material)
-    ball = trimesh.creation.icosphere(subdivisions=2).vertices * min(bevel, half.min() * 0.999)
-    corners = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T * (half - bevel).clip(0)
+    bevel = min(bevel, half.min() * 0.999)
+    ball = trimesh.creation.icosphere(subdivisions=1).vertices * bevel
+    corners = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T * (half - bevel)
     return hull((corners[:, None] + ball).reshape(-1, 3) + centre, material)
 
 
@@ -113,9 +111,11 @@ def hull(points: np.ndarray, material: Material, *, crease: float = CREASE) -> M
     return shaded(shape.vertices, shape.faces, material, crease=crease)
 
 
-def ellipsoid(radii: Point, material: Material, *, centre: Point = (0, 0, 0)) -> Mesh:
-    """Return an ellipsoid with half axes ``radii``."""
-    ball = trimesh.creation.icosphere(subdivisions=3)
+def ellipsoid(
+    radii: Point, material: Material, *, centre: Point = (0, 0, 0), fine: bool = False
+) -> Mesh:
+    """Return an ellipsoid with half axes ``radii``, of 320 triangles, or 1280 if ``fine``."""
+    ball = trimesh.creation.icosphere(subdivisions=3 if fine else 2)
     return shaded(ball.vertices * radii + centre, ball.faces, material, crease=180)
 
 
@@ -175,23 +175,21 @@ def rod(
     return lofted(path[:, None] + ring, material, crease=crease)
 
 
-def lofted(rings: np.ndarray, material: Material, *, crease: float = CREASE) -> Mesh:
-    """Return the solid through rings of points [n, m, 3], closed by fans at both ends."""
+def lofted(
+    rings: np.ndarray, material: Material, *, crease: float = CREASE, ends: bool = True
+) -> Mesh:
+    """Return the surface through rings of points [n, m, 3], closed by fans at both ends."""
     n, m = rings.shape[:2]
     index = np.arange(n * m).reshape(n, m)
     a, c = index[:-1], index[1:]
     b, d = np.roll(a, -1, axis=1), np.roll(c, -1, axis=1)
-    ends = [
-        np.stack([np.full(m, n * m + e), *order], -1)
-        for e, order in enumerate(
-            [(np.roll(index[0], -1), index[0]), (index[-1], np.roll(index[-1], -1))]
-        )
-    ]
-    faces = np.concatenate(
-        [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3), *ends]
-    )
+    faces = [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)]
+    if ends:
+        first, last = np.full(m, n * m), np.full(m, n * m + 1)
+        faces.append(np.stack([first, np.roll(index[0], -1), index[0]], -1))
+        faces.append(np.stack([last, index[-1], np.roll(index[-1], -1)], -1))
     vertices = np.concatenate([rings.reshape(-1, 3), rings[[0, -1]].mean(1)])
-    return shaded(vertices, faces, material, crease=crease)
+    return shaded(vertices, np.concatenate(faces), material, crease=crease)
 
 
 def extruded(
@@ -204,16 +202,6 @@ def extruded(
     outline = np.asarray(outline, dtype=np.float64)
     rings = [np.column_stack([outline, np.full(len(outline), z)]) for z in (-depth / 2, depth / 2)]
     return lofted(np.array(rings), material, crease=crease)
-
-
-def ring(
-    radius: float, thickness: float, material: Material, *, sections: int = 48, sides: int = 12
-) -> Mesh:
-    """Return a torus around the y axis."""
-    shape = trimesh.creation.torus(
-        radius, thickness, major_sections=sections, minor_sections=sides
-    )
-    return from_trimesh(shape, material)
 
 
 def turned(mesh: Mesh, axis: str, degrees: float) -> Mesh:

@@ -40,7 +40,9 @@ def category_sheet(
     draw, font = ImageDraw.Draw(sheet), label_font(15)
     for index, (category, pictures) in enumerate(zip(categories, tiles, strict=True)):
         left, top = index // rows * width, index % rows * tile
-        draw.text((left + 8, top + tile // 2), category.name.replace("_", " "), "#222222", font, "lm")
+        draw.text(
+            (left + 8, top + tile // 2), category.name.replace("_", " "), "#222222", font, "lm"
+        )
         for i, picture in enumerate(pictures):
             sheet.paste(Image.fromarray(picture), (left + LABEL_WIDTH + i * tile, top))
     with staged(path) as staging:
@@ -51,9 +53,7 @@ def render_models(
     groups: Sequence[Sequence], tile: int, cache: str | Path | None, device: str
 ) -> list[np.ndarray]:
     """Return pictures of groups of models, each filling its frame: uint8 [n, tile, tile, 3]."""
-    light = studio(
-        128, lamps=[(70, 50, 25, 3.0), (-60, 25, 20, 1.2)], backdrop=(0.62, 0.63, 0.65)
-    )
+    light = studio(128, lamps=[(70, 50, 25, 3.0), (-60, 25, 20, 1.2)], backdrop=(0.62, 0.63, 0.65))
     environment = prefilter(light, cache)
     pictures = []
     for models in groups:
@@ -84,6 +84,13 @@ def environment_sheet(environments: Sequence[Sky], path: str | Path, *, height: 
         shown = (255 * (exposed / (1 + exposed / 4)).clip(0, 1) ** (1 / 2.2)).astype(np.uint8)
         place = (index % columns * 2 * height, index // columns * height)
         sheet.paste(Image.fromarray(shown).resize((2 * height, height)), place)
-        draw.text((place[0] + 6, place[1] + 6), sky.name, "white", font, stroke_width=2, stroke_fill="black")
+        draw.text(
+            (place[0] + 6, place[1] + 6),
+            sky.name,
+            "white",
+            font,
+            stroke_width=2,
+            stroke_fill="black",
+        )
     with staged(path) as staging:
         sheet.save(staging)

@@ -21,8 +21,8 @@ def linear(colour: tuple[float, float, float]) -> tuple[float, float, float]:
 def hued(
     random: np.random.Generator,
     hue: tuple[float, float] = (0.0, 1.0),
-    saturation: tuple[float, float] = (0.55, 0.9),
-    value: tuple[float, float] = (0.45, 0.95),
+    saturation: tuple[float, float] = (0.35, 0.82),
+    value: tuple[float, float] = (0.3, 0.85),
 ) -> tuple[float, float, float]:
     """Return a random colour, linear RGB; hue, saturation and value as ranges in [0, 1]."""
     h, s, v = (random.uniform(*limits) for limits in (hue, saturation, value))
@@ -76,8 +76,13 @@ def ceramic(random: np.random.Generator) -> Material:
 
 
 def mottled(colour: tuple[float, float, float], roughness: float = 0.8) -> Material:
-    """Return a rough, irregular surface such as leaves, earth or plaster."""
+    """Return an irregular surface such as leaves or bark."""
     return Material(colour, roughness=roughness, texture=blotches())
+
+
+def grainy(colour: tuple[float, float, float], roughness: float = 0.9) -> Material:
+    """Return a rough surface such as plaster, clay or snow."""
+    return Material(colour, roughness=roughness, texture=specks())
 
 
 def _noise(seed: int, width_x: float, width_y: float) -> np.ndarray:
@@ -111,6 +116,12 @@ def weave() -> np.ndarray:
 def blotches() -> np.ndarray:
     """Return irregular blotches: float32 [SIZE, SIZE, 3]."""
     return _grey(1 + 0.22 * _noise(6, 9, 9) + 0.10 * _noise(7, 2.5, 2.5))
+
+
+@lru_cache(maxsize=1)
+def specks() -> np.ndarray:
+    """Return fine specks: float32 [SIZE, SIZE, 3]."""
+    return _grey(1 + 0.05 * _noise(9, 4, 4) + 0.03 * _noise(10, 20, 20))
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ import numpy as np
 from simtailor.assets.mesh import Material, Mesh
 from simtailor.assets.procedural.catalogue import category
 from simtailor.assets.procedural.finishes import BLACK, WHITE, cloth, hued, metal, paint, wood
-from simtailor.assets.shapes import block, curve, revolved, ring, rod
+from simtailor.assets.shapes import block, curve, revolved, rod
 
 
 def _finish(random: np.random.Generator) -> Material:
@@ -140,7 +140,9 @@ def bench(random: np.random.Generator) -> list[Mesh]:
         centre = (0, seat + share * back, -0.21 - lean * share)
         parts.append(block((length, 0.1, 0.03), boards, centre=centre, bevel=0.006))
     for x in (-0.42 * length, 0.42 * length):
-        parts.append(rod([(x, 0, -0.24), (x, seat, -0.2), (x, seat + back, -0.235 - lean)], 0.024, iron))
+        parts.append(
+            rod([(x, 0, -0.24), (x, seat, -0.2), (x, seat + back, -0.235 - lean)], 0.024, iron)
+        )
         parts.append(rod([(x, 0, 0.22), (x, seat - 0.03, 0.2)], 0.024, iron))
         parts.append(rod([(x, seat - 0.03, -0.2), (x, seat - 0.03, 0.22)], 0.022, iron))
         arm = curve([(x, seat, 0.21), (x, seat + 0.2, 0.2), (x, seat + 0.22, -0.2)], 12)
@@ -178,7 +180,8 @@ def bookcase(random: np.random.Generator) -> list[Mesh]:
     width, high, depth = random.uniform(0.6, 1.1), random.uniform(1.1, 2.0), 0.28
     shelves = random.integers(3, 6)
     parts = [
-        block((0.025, high, depth), finish, centre=(x, high / 2, 0)) for x in (-width / 2, width / 2)
+        block((0.025, high, depth), finish, centre=(x, high / 2, 0))
+        for x in (-width / 2, width / 2)
     ]
     parts.append(block((width, high, 0.01), finish, centre=(0, high / 2, -depth / 2)))
     levels = np.linspace(0.06, high - 0.015, shelves + 1)

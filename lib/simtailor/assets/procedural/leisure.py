@@ -8,25 +8,22 @@ from simtailor.assets.mesh import Material, Mesh, moved
 from simtailor.assets.procedural.catalogue import category
 from simtailor.assets.procedural.finishes import (
     BLACK,
-    BRASS,
     STEEL,
     WHITE,
     cloth,
     hued,
     metal,
-    mottled,
     paint,
     wood,
 )
 from simtailor.assets.shapes import (
     block,
     curve,
-    ellipsoid,
     extruded,
     lofted,
     revolved,
-    ring,
     rod,
+    stretched,
     turned,
 )
 
@@ -50,21 +47,35 @@ def book(random: np.random.Generator) -> list[Mesh]:
             parts.append(lofted(rings, paper))
             parts.append(block((wide, 0.003, high), cover, centre=(side * wide / 2, 0.0015, 0)))
             for line in np.linspace(-0.35, 0.35, 14) * high:
-                text = np.stack([side * np.linspace(0.2, 0.85, 8) * wide, np.zeros(8), np.full(8, line)], -1)
+                text = np.stack(
+                    [side * np.linspace(0.2, 0.85, 8) * wide, np.zeros(8), np.full(8, line)], -1
+                )
                 text[:, 1] = 0.0045 + np.interp(np.abs(text[:, 0]), x, rise)
                 parts.append(rod(text, 0.0014, BLACK, sides=4, flatten=0.3))
         return parts
     board = 0.003
     parts = [block((wide - 0.006, thick - 2 * board, high - 0.010), paper, centre=(0.001, 0, 0))]
     for y in (-1, 1):
-        parts.append(block((wide, board, high), cover, centre=(0, y * (thick - board) / 2, 0), bevel=0.001))
+        parts.append(
+            block((wide, board, high), cover, centre=(0, y * (thick - board) / 2, 0), bevel=0.001)
+        )
     parts.append(block((board, thick, high), cover, centre=(-wide / 2, 0, 0), bevel=0.001))
     top = thick / 2 + 0.0003
-    parts.append(block((wide * 0.62, 0.0006, high * random.uniform(0.1, 0.3)), trim, centre=(0.004, top, -high * 0.22)))
+    parts.append(
+        block(
+            (wide * 0.62, 0.0006, high * random.uniform(0.1, 0.3)),
+            trim,
+            centre=(0.004, top, -high * 0.22),
+        )
+    )
     if random.random() < 0.6:
-        parts.append(block((wide * 0.4, 0.0006, high * 0.05), trim, centre=(0.004, top, high * 0.3)))
+        parts.append(
+            block((wide * 0.4, 0.0006, high * 0.05), trim, centre=(0.004, top, high * 0.3))
+        )
     for z in (-0.36, 0.36):
-        parts.append(block((0.001, thick, high * 0.03), trim, centre=(-wide / 2 - 0.0015, 0, z * high)))
+        parts.append(
+            block((0.001, thick, high * 0.03), trim, centre=(-wide / 2 - 0.0015, 0, z * high))
+        )
     return parts
 
 
@@ -73,8 +84,8 @@ def die(random: np.random.Generator) -> list[Mesh]:
     """A die with one to six dots on its faces."""
     size = random.uniform(0.014, 0.022)
     light = random.random() < 0.5
-    body = Material((0.82, 0.8, 0.74) if light else hued(random, value=(0.35, 0.8)), roughness=0.25)
-    dots = Material(hued(random, value=(0.0, 0.3)) if light else (0.85, 0.85, 0.82), roughness=0.5)
+    body = Material((0.82, 0.8, 0.74) if light else hued(random, value=(0.25, 0.6)), roughness=0.25)
+    dots = Material((0.02, 0.02, 0.02) if light else (0.85, 0.85, 0.82), roughness=0.5)
     parts = [block((size,) * 3, body, bevel=size * random.uniform(0.08, 0.2))]
     spots = {
         1: [(0, 0)], 2: [(-1, -1), (1, 1)], 3: [(-1, -1), (0, 0), (1, 1)],
@@ -86,7 +97,11 @@ def die(random: np.random.Generator) -> list[Mesh]:
     radius, apart = size * random.uniform(0.085, 0.105), size * 0.25
     for value, places in spots.items():
         for x, z in places:
-            dot = revolved([(0, size / 2 + 2e-4), (radius, size / 2 + 1e-4), (radius, 0.4 * size)], dots, sections=20)
+            dot = revolved(
+                [(0, size / 2 + 2e-4), (radius, size / 2 + 1e-4), (radius, 0.4 * size)],
+                dots,
+                sections=20,
+            )
             parts.append(turned(moved(dot, (x * apart, 0, z * apart)), *turns[value]))
     return parts
 
@@ -94,15 +109,29 @@ def die(random: np.random.Generator) -> list[Mesh]:
 @category("pawn", "n03901750")
 def pawn(random: np.random.Generator) -> list[Mesh]:
     """A pawn of chess: turned foot, collar and a ball for a head."""
-    finish = wood(random) if random.random() < 0.6 else Material(
-        (0.75, 0.7, 0.6) if random.random() < 0.5 else (0.03, 0.028, 0.03), roughness=0.25
+    finish = (
+        wood(random)
+        if random.random() < 0.6
+        else Material(
+            (0.75, 0.7, 0.6) if random.random() < 0.5 else (0.03, 0.028, 0.03), roughness=0.25
+        )
     )
     high, foot = random.uniform(0.045, 0.06), random.uniform(0.014, 0.018)
     head = foot * random.uniform(0.55, 0.68)
     neck = high - 1.75 * head
     body = curve([(foot * 0.8, high * 0.17), (foot * 0.45, high * 0.38), (foot * 0.33, neck)], 16)
-    base = [(0, 0), (foot, 0), (foot, 0.10 * high), (foot * 0.85, 0.12 * high), (foot * 0.9, 0.15 * high)]
-    collar = [(foot * 0.68, neck), (foot * 0.72, neck + 0.02 * high), (foot * 0.35, neck + 0.05 * high)]
+    base = [
+        (0, 0),
+        (foot, 0),
+        (foot, 0.10 * high),
+        (foot * 0.85, 0.12 * high),
+        (foot * 0.9, 0.15 * high),
+    ]
+    collar = [
+        (foot * 0.68, neck),
+        (foot * 0.72, neck + 0.02 * high),
+        (foot * 0.35, neck + 0.05 * high),
+    ]
     turn = np.linspace(0.42, np.pi, 20)
     ball = [(head * np.sin(t), high - head - head * np.cos(t)) for t in turn]
     return [revolved([*base, *map(tuple, body), *collar, *ball], finish, sections=48)]
@@ -127,25 +156,41 @@ def guitar(random: np.random.Generator) -> list[Mesh]:
         moved(extruded(outline * 0.985, 0.003, face), (0, 0, depth / 2)),
     ]
     front, hole = depth / 2 + 0.002, long * 0.13
-    for radius, material, z in ((0.058, dark, 0.0004), (0.050, face, 0.0008), (0.046, BLACK, 0.0012)):
+    for radius, material, z in (
+        (0.058, dark, 0.0004),
+        (0.050, face, 0.0008),
+        (0.046, BLACK, 0.0012),
+    ):
         disc = turned(revolved([(0, 0), (radius, 0)], material), "x", 90)
         parts.append(moved(disc, (0, hole, front + z)))
-    parts.append(block((0.16, 0.026, 0.010), dark, centre=(0, -long * 0.25, front + 0.004), bevel=0.003))
+    parts.append(
+        block((0.16, 0.026, 0.010), dark, centre=(0, -long * 0.25, front + 0.004), bevel=0.003)
+    )
     neck = random.uniform(0.36, 0.42)
     low, top = long * 0.24, long * 0.5 + neck
     parts.append(block((0.048, top - low, 0.012), dark, centre=(0, (low + top) / 2, front + 0.006)))
-    parts.append(rod([(0, long * 0.49, front - 0.012), (0, top, front - 0.006)], 0.02, rib, flatten=1.1))
+    parts.append(
+        rod([(0, long * 0.49, front - 0.012), (0, top, front - 0.006)], 0.02, rib, flatten=1.1)
+    )
     for share in 1 - 2 ** (-np.arange(1, 16) / 12):
         y = top - share * (top + long * 0.25)
         parts.append(block((0.048, 0.0022, 0.001), STEEL, centre=(0, y, front + 0.0125)))
-    shape = np.array([(-0.024, 0), (0.024, 0), (0.036, 0.05), (0.033, 0.16), (-0.033, 0.16), (-0.036, 0.05)])
+    shape = np.array(
+        [(-0.024, 0), (0.024, 0), (0.036, 0.05), (0.033, 0.16), (-0.033, 0.16), (-0.036, 0.05)]
+    )
     parts.append(moved(turned(extruded(shape, 0.016, rib), "x", -12), (0, top, front)))
     for x in np.linspace(-0.018, 0.018, 6):
         string = [(x * 1.2, -long * 0.25, front + 0.013), (x, top, front + 0.0145)]
         parts.append(rod(string, 0.0007, STEEL, sides=5))
     for y in (0.035, 0.08, 0.125):
         for x in (-1, 1):
-            parts.append(rod([(x * 0.03, top + y, front - y * 0.2), (x * 0.052, top + y, front - y * 0.2)], 0.007, WHITE))
+            parts.append(
+                rod(
+                    [(x * 0.03, top + y, front - y * 0.2), (x * 0.052, top + y, front - y * 0.2)],
+                    0.007,
+                    WHITE,
+                )
+            )
     return parts
 
 
@@ -161,7 +206,12 @@ def drum(random: np.random.Generator) -> list[Mesh]:
         revolved([(0, high), (radius + 0.004, high)], skin, sections=56),
     ]
     for y in (0.008, high - 0.008):
-        edge = [(radius, y - 0.014), (radius + 0.012, y - 0.014), (radius + 0.012, y + 0.014), (radius, y + 0.014)]
+        edge = [
+            (radius, y - 0.014),
+            (radius + 0.012, y - 0.014),
+            (radius + 0.012, y + 0.014),
+            (radius, y + 0.014),
+        ]
         parts.append(revolved([*edge, edge[0]], hoop, sections=56))
     count = int(random.integers(6, 11))
     for angle in 2 * np.pi * np.arange(count) / count:
@@ -204,28 +254,19 @@ def hat(random: np.random.Generator) -> list[Mesh]:
         y = np.broadcast_to(rise + lift, (12, 72))
         return np.stack([out * np.cos(turn), y, out * np.sin(turn)], -1)
 
-    brim_mesh = lofted(np.concatenate([sheet(0.0025), sheet(-0.0015)[::-1]])[:-1], felt)
-    band = [(radius * 1.012, 0.003), (radius * np.interp(0.2, *_crown_side(crown)) + 0.0015, high * 0.24)]
-    oval = (1.0, 1.0, 1.15)
-    from simtailor.assets.shapes import stretched
-
-    parts = [revolved(list(map(tuple, shape)), felt, sections=56), revolved(band, ribbon, sections=56)]
-    return [stretched(part, oval) for part in (*parts, _open_brim(sheet, felt))]
+    rings = np.concatenate([sheet(0.0025), sheet(-0.0015)[::-1]])
+    band = [
+        (radius * 1.012, 0.003),
+        (radius * np.interp(0.2, *_crown_side(crown)) + 0.0015, high * 0.24),
+    ]
+    parts = [
+        revolved(list(map(tuple, shape)), felt, sections=56),
+        revolved(band, ribbon, sections=56),
+        lofted(rings, felt, crease=60, ends=False),
+    ]
+    return [stretched(part, (1.0, 1.0, 1.15)) for part in parts]  # a head is oval
 
 
 def _crown_side(crown: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
     heights = [y for _, y in crown if y < 0.95]
     return heights, [r for r, y in crown if y < 0.95]
-
-
-def _open_brim(sheet, felt: Material) -> Mesh:
-    """Return the brim: two sheets closed at the outer edge, open at the head."""
-    from simtailor.assets.shapes import shaded
-
-    grid = np.concatenate([sheet(0.0025), sheet(-0.0015)[::-1]])
-    rows, columns = grid.shape[:2]
-    index = np.arange(rows * columns).reshape(rows, columns)
-    a, c = index[:-1], index[1:]
-    b, d = np.roll(a, -1, axis=1), np.roll(c, -1, axis=1)
-    faces = np.concatenate([np.stack(f, -1).reshape(-1, 3) for f in ((a, b, c), (b, d, c))])
-    return shaded(grid.reshape(-1, 3), faces, felt, crease=60)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from simtailor.assets.mesh import Material, Mesh, moved
+from simtailor.assets.mesh import Material, Mesh
 from simtailor.assets.procedural.catalogue import category
 from simtailor.assets.procedural.finishes import (
     BLACK,
@@ -18,7 +18,7 @@ from simtailor.assets.procedural.finishes import (
     paint,
     wood,
 )
-from simtailor.assets.shapes import curve, ellipsoid, lofted, revolved, rod, turned
+from simtailor.assets.shapes import curve, ellipsoid, lofted, revolved, rod
 
 Profile = list[tuple[float, float]]
 
@@ -73,7 +73,10 @@ def bottle(random: np.random.Generator) -> list[Mesh]:
     low, top = 0.18 * high, shoulder - random.uniform(0.02, 0.05)
     label = Material(hued(random, saturation=(0.1, 0.7), value=(0.7, 0.95)), roughness=0.7)
     band = [(radius + 0.0006, low), (radius + 0.0006, top)]
-    stripe = [(radius + 0.0009, low + 0.3 * (top - low)), (radius + 0.0009, low + 0.55 * (top - low))]
+    stripe = [
+        (radius + 0.0009, low + 0.3 * (top - low)),
+        (radius + 0.0009, low + 0.55 * (top - low)),
+    ]
     cap = [(neck + 0.003, high - 0.022), (neck + 0.003, high), (0, high)]
     return [
         revolved([*body, *lip], glass),
@@ -91,7 +94,15 @@ def bowl(random: np.random.Generator) -> list[Mesh]:
     high = radius * deep
     foot = radius * random.uniform(0.35, 0.5)
     flare = random.uniform(0.0, 0.12) * radius
-    side = curve([(foot, 0.006), (radius * 0.82, high * 0.42), (radius, high), (radius + flare, high + 0.004)], 26)
+    side = curve(
+        [
+            (foot, 0.006),
+            (radius * 0.82, high * 0.42),
+            (radius, high),
+            (radius + flare, high + 0.004),
+        ],
+        26,
+    )
     outside = np.array([(foot * 0.95, 0), *side])
     parts = [revolved(vessel(outside, 0.005), glaze, sections=56, crease=50)]
     if random.random() < 0.5:
@@ -125,13 +136,24 @@ def teapot(random: np.random.Generator) -> list[Mesh]:
     at = random.uniform(0.38, 0.5)
     side = curve([(radius * 0.6, 0), (radius, high * at), (radius * 0.5, high)], 26)
     lid = curve([(radius * 0.54, high), (radius * 0.35, high + 0.018), (0.008, high + 0.025)], 12)
-    knob = [(0, high + 0.02), (0.007, high + 0.02), (0.013, high + 0.035), (0.008, high + 0.046), (0, high + 0.047)]
+    knob = [
+        (0, high + 0.02),
+        (0.007, high + 0.02),
+        (0.013, high + 0.035),
+        (0.008, high + 0.046),
+        (0, high + 0.047),
+    ]
     spout = curve(
         [(radius * 0.8, high * 0.3, 0), (radius * 1.35, high * 0.45, 0),
          (radius * 1.55, high * 0.8, 0), (radius * 1.95, high * 1.02, 0)], 24,
     )  # fmt: skip
     out = -radius * random.uniform(1.55, 1.75)
-    loop = [(-radius * 0.7, high * 0.85), (out * 0.92, high * 0.95), (out, high * 0.5), (-radius * 0.93, high * 0.3)]
+    loop = [
+        (-radius * 0.7, high * 0.85),
+        (out * 0.92, high * 0.95),
+        (out, high * 0.5),
+        (-radius * 0.93, high * 0.3),
+    ]
     return [
         revolved([(0, 0), *map(tuple, side), (0, high)], glaze),
         revolved([*map(tuple, lid), (0, high + 0.026)], glaze),
@@ -146,10 +168,17 @@ def teacup(random: np.random.Generator) -> list[Mesh]:
     """A low, flared cup that stands on its saucer."""
     glaze, trim = ceramic(random), ceramic(random)
     radius, high = random.uniform(0.042, 0.052), random.uniform(0.045, 0.06)
-    side = curve([(radius * 0.45, 0.010), (radius * 0.85, 0.010 + high * 0.45), (radius, 0.010 + high)], 20)
+    side = curve(
+        [(radius * 0.45, 0.010), (radius * 0.85, 0.010 + high * 0.45), (radius, 0.010 + high)], 20
+    )
     saucer = [(radius * 0.5, 0), (radius * 1.1, 0.006), (radius * 1.65, 0.016)]
     out = radius + random.uniform(0.018, 0.026)
-    loop = [(radius * 0.94, high), (out, high * 0.95), (out - 0.004, high * 0.62), (radius * 0.8, high * 0.45)]
+    loop = [
+        (radius * 0.94, high),
+        (out, high * 0.95),
+        (out - 0.004, high * 0.62),
+        (radius * 0.8, high * 0.45),
+    ]
     rim = [(radius + 0.0006, high + 0.005), (radius + 0.0012, high + 0.0105)]
     edge = [(radius * 1.52, 0.0145), (radius * 1.65, 0.0172)]
     tea = Material((0.10, 0.035, 0.01), roughness=0.05)
@@ -173,8 +202,23 @@ def wineglass(random: np.random.Generator) -> list[Mesh]:
     radius, tall = random.uniform(0.034, 0.046), random.uniform(0.075, 0.11)
     stem = random.uniform(0.07, 0.10)
     foot = random.uniform(0.032, 0.04)
-    cup = curve([(0.004, stem), (radius * 0.9, stem + tall * 0.3), (radius, stem + tall * 0.55), (radius * 0.78, stem + tall)], 26)
-    base = [(0, 0), (foot, 0), (foot, 0.002), (0.008, 0.008), (0.0035, 0.02), (0.0035, stem - 0.004)]
+    cup = curve(
+        [
+            (0.004, stem),
+            (radius * 0.9, stem + tall * 0.3),
+            (radius, stem + tall * 0.55),
+            (radius * 0.78, stem + tall),
+        ],
+        26,
+    )
+    base = [
+        (0, 0),
+        (foot, 0),
+        (foot, 0.002),
+        (0.008, 0.008),
+        (0.0035, 0.02),
+        (0.0035, stem - 0.004),
+    ]
     filled = [(r + 0.0005, y) for r, y in cup if y < stem + 0.55 * tall]
     return [
         revolved([*base, *vessel(cup, 0.0015)[1:]], clear),
@@ -188,7 +232,7 @@ def _cutlery_handle(random: np.random.Generator, length: float) -> tuple[Mesh, M
     steel = finish if finish.metallic else STEEL
     x = np.linspace(0, -length, 24)
     bend = 0.010 * np.sin(np.pi * x / length) ** 2
-    width = np.interp(-x / length, [0, 0.25, 0.85, 0.97, 1], [0.0035, 0.004, 0.009, 0.007, 0.001])
+    width = np.interp(-x / length, [0, 0.25, 0.85, 0.97, 1], [0.0045, 0.005, 0.012, 0.010, 0.002])
     width = width * random.uniform(0.85, 1.25)
     path = np.stack([x, bend, 0 * x], -1)
     return _flat(path, width, 0.0017, finish), steel
@@ -208,7 +252,7 @@ def spoon(random: np.random.Generator) -> list[Mesh]:
     """A spoon with a hollow oval bowl."""
     length = random.uniform(0.10, 0.14)
     handle, steel = _cutlery_handle(random, length)
-    long, wide = random.uniform(0.048, 0.062), random.uniform(0.017, 0.023)
+    long, wide = random.uniform(0.052, 0.066), random.uniform(0.020, 0.026)
     x = 1 - np.cos(np.linspace(0, np.pi, 22))
     x = 0.5 * x * long
     half = wide * np.sqrt(np.clip(1 - (2 * x / long - 1) ** 2, 1e-4, 1)) ** 0.9
@@ -227,15 +271,17 @@ def fork(random: np.random.Generator) -> list[Mesh]:
     """A fork with three or four prongs."""
     length = random.uniform(0.10, 0.14)
     handle, steel = _cutlery_handle(random, length)
-    count, wide = random.integers(3, 5), random.uniform(0.010, 0.013)
+    count, wide = random.integers(3, 5), random.uniform(0.013, 0.016)
     x = np.linspace(0, 0.022, 10)
     half = np.interp(x, [0, 0.012, 0.022], [0.0035, wide, wide])
     neck = _flat(np.stack([x, -0.25 * x, 0 * x], -1), half, 0.0014, steel)
     long = random.uniform(0.04, 0.055)
     prongs = []
     for z in np.linspace(-1, 1, count) * (wide - 0.0016):
-        path = curve([(0.02, -0.005, z), (0.02 + long * 0.5, -0.009, z), (0.02 + long, -0.002, z)], 10)
-        prongs.append(rod(path, np.r_[np.full(8, 0.0018), 0.0014, 0.0005], steel, sides=8))
+        path = curve(
+            [(0.02, -0.005, z), (0.02 + long * 0.5, -0.009, z), (0.02 + long, -0.002, z)], 10
+        )
+        prongs.append(rod(path, np.r_[np.full(8, 0.0022), 0.0016, 0.0006], steel, sides=8))
     return [handle, neck, *prongs]
 
 
@@ -246,14 +292,27 @@ def frying_pan(random: np.random.Generator) -> list[Mesh]:
     radius, high = random.uniform(0.11, 0.15), random.uniform(0.035, 0.055)
     side = np.array([(radius * 0.82, 0), (radius * 0.86, 0.004), (radius, high)])
     coat = Material((0.03, 0.03, 0.033), roughness=0.35)
-    grip = paint(random) if random.random() < 0.4 else (wood(random) if random.random() < 0.5 else BLACK)
+    grip = (
+        paint(random)
+        if random.random() < 0.4
+        else (wood(random) if random.random() < 0.5 else BLACK)
+    )
     grip = replace(grip, roughness=0.45)
     long = random.uniform(0.16, 0.21)
-    path = curve([(radius * 0.94, high * 0.75, 0), (radius + 0.05, high + 0.01, 0), (radius + long, high + 0.03, 0)], 18)
+    path = curve(
+        [
+            (radius * 0.94, high * 0.75, 0),
+            (radius + 0.05, high + 0.01, 0),
+            (radius + long, high + 0.03, 0),
+        ],
+        18,
+    )
     neck = curve([(radius * 0.92, high * 0.7, 0), (radius + 0.05, high + 0.01, 0)], 8)
     return [
         revolved(vessel(side, 0.003), iron, sections=56),
-        revolved([(0, 0.0036), (radius * 0.83, 0.0036), (radius * 0.96, high * 0.93)], coat, sections=56),
+        revolved(
+            [(0, 0.0036), (radius * 0.83, 0.0036), (radius * 0.96, high * 0.93)], coat, sections=56
+        ),
         rod(path[5:], np.r_[np.linspace(0.010, 0.0135, 11), 0.010, 0.004], grip, flatten=1.5),
         rod(neck, 0.006, STEEL, flatten=1.6),
     ]
@@ -264,16 +323,30 @@ def saucepan(random: np.random.Generator) -> list[Mesh]:
     """A deep round pan with a lid and a handle."""
     steel = metal(random) if random.random() < 0.5 else paint(random, gloss=0.8)
     radius, high = random.uniform(0.08, 0.11), random.uniform(0.09, 0.14)
-    side = np.array([(radius - 0.006, 0), (radius, 0.006), (radius, high), (radius + 0.004, high + 0.003)])
-    dome = curve([(radius + 0.004, high + 0.004), (radius * 0.7, high + 0.018), (0.01, high + 0.026)], 14)
+    side = np.array(
+        [(radius - 0.006, 0), (radius, 0.006), (radius, high), (radius + 0.004, high + 0.003)]
+    )
+    dome = curve(
+        [(radius + 0.004, high + 0.004), (radius * 0.7, high + 0.018), (0.01, high + 0.026)], 14
+    )
     grip = BLACK if random.random() < 0.6 else wood(random)
-    knob = [(0, high + 0.02), (0.008, high + 0.024), (0.017, high + 0.043), (0.013, high + 0.05), (0, high + 0.052)]
+    knob = [
+        (0, high + 0.02),
+        (0.008, high + 0.024),
+        (0.017, high + 0.043),
+        (0.013, high + 0.05),
+        (0, high + 0.052),
+    ]
     long = random.uniform(0.15, 0.2)
-    path = [(radius - 0.002, high * 0.8, 0), (radius + 0.03, high * 0.84, 0), (radius + long, high * 0.95, 0)]
+    path = [
+        (radius - 0.002, high * 0.8, 0),
+        (radius + 0.03, high * 0.84, 0),
+        (radius + long, high * 0.95, 0),
+    ]
     return [
         revolved([(0, 0), *map(tuple, side), (0, high + 0.003)], steel, sections=56),
         revolved([*map(tuple, dome), (0, high + 0.0265)], steel, sections=56),
         revolved(knob, grip),
         rod(curve(path, 16), np.r_[np.full(4, 0.007), np.full(12, 0.011)], grip),
-        moved(turned(ellipsoid((0.012, 0.007, 0.02), grip), "y", 0), (-radius - 0.004, high * 0.8, 0)),
+        ellipsoid((0.012, 0.007, 0.02), grip, centre=(-radius - 0.004, high * 0.8, 0)),
     ]

@@ -15,7 +15,7 @@ from simtailor.assets.procedural.finishes import (
     paint,
     wood,
 )
-from simtailor.assets.shapes import block, curve, extruded, hull, revolved, ring, rod, turned
+from simtailor.assets.shapes import block, curve, hull, lofted, revolved, rod, shaded, turned
 
 
 @category("hammer", "n03481172")
@@ -38,7 +38,7 @@ def hammer(random: np.random.Generator) -> list[Mesh]:
                 [(-0.01, long - 0.012, z * 0.004), (-0.045, long - 0.012, z * 0.008),
                  (-0.085, long - 0.045, z * 0.013)], 14,
             )  # fmt: skip
-            parts.append(rod(claw, np.linspace(0.010, 0.003, 14), steel, flatten=0.5))
+            parts.append(rod(claw, np.linspace(0.013, 0.004, 14), steel, flatten=0.6))
     else:  # wedge
         x, y = -random.uniform(0.05, 0.07), long - 0.012
         wedge = [(-0.016, y + s * 0.011, t * 0.011) for s in (-1, 1) for t in (-1, 1)]
@@ -58,8 +58,6 @@ def screwdriver(random: np.random.Generator) -> list[Mesh]:
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     flutes = 1 - 0.13 * (np.cos(6 * angle) > 0.2) * ((y > 0.14 * long) & (y < 0.8 * long))[:, None]
     at = body[:, None] * flutes
-    from simtailor.assets.shapes import lofted
-
     rings = np.stack([at * np.cos(angle), np.repeat(y[:, None], 48, 1), at * np.sin(angle)], -1)
     collar = [(thick * 0.62, long * 0.93), (thick * 0.62, long), (0, long)]
     end = long + shaft
@@ -82,7 +80,7 @@ def ladder(random: np.random.Generator) -> list[Mesh]:
     high, width = random.uniform(1.6, 2.8), random.uniform(0.36, 0.46)
     taper = random.uniform(0.75, 1.0)
     count = int(high / random.uniform(0.24, 0.3))
-    apart = random.uniform(0.28, 0.42) if random.random() < 0.5 else 0.0  # of a stepladder's feet
+    apart = random.uniform(0.28, 0.42) if random.random() < 0.55 else 0.0  # of a stepladder's feet
     steps = apart > 0
 
     def at(side: float, share: float, back: float = 1.0) -> np.ndarray:
@@ -121,7 +119,13 @@ def barrel(random: np.random.Generator) -> list[Mesh]:
     for share in (0.04, 0.24, 0.76, 0.96)[: random.choice([3, 4]) + 1]:
         low, top = np.clip([share - 0.03, share + 0.03], 0.01, 0.99) * high
         hoop = [(np.interp(h, y, radius) + 0.008, h) for h in (low, top)]
-        parts.append(revolved([(r - 0.02, h) for r, h in hoop[:1]] + hoop + [(hoop[1][0] - 0.02, hoop[1][1])], iron, sections=48))
+        parts.append(
+            revolved(
+                [(r - 0.02, h) for r, h in hoop[:1]] + hoop + [(hoop[1][0] - 0.02, hoop[1][1])],
+                iron,
+                sections=48,
+            )
+        )
     return parts
 
 
@@ -131,7 +135,13 @@ def bucket(random: np.random.Generator) -> list[Mesh]:
     skin = paint(random, gloss=0.5) if random.random() < 0.6 else metal(random)
     top, high = random.uniform(0.13, 0.16), random.uniform(0.22, 0.32)
     foot = top * random.uniform(0.65, 0.85)
-    side = [(foot - 0.004, 0), (foot, 0.004), (top, high), (top + 0.006, high), (top + 0.006, high - 0.012)]
+    side = [
+        (foot - 0.004, 0),
+        (foot, 0.004),
+        (top, high),
+        (top + 0.006, high),
+        (top + 0.006, high - 0.012),
+    ]
     inside = [(top - 0.003, high), (foot - 0.003, 0.006), (0, 0.006)]
     up = random.uniform(15, 80)
     angle = np.linspace(0, np.pi, 40)
@@ -155,14 +165,23 @@ def key(random: np.random.Generator) -> list[Mesh]:
     if random.random() < 0.5:
         radius = random.uniform(0.010, 0.014)
         angle = np.linspace(0, 2 * np.pi, 41)
-        loop = np.stack([radius * np.cos(angle) - radius, radius * np.sin(angle) * random.uniform(0.9, 1.3), 0 * angle], -1)
+        loop = np.stack(
+            [
+                radius * np.cos(angle) - radius,
+                radius * np.sin(angle) * random.uniform(0.9, 1.3),
+                0 * angle,
+            ],
+            -1,
+        )
         parts = [rod(loop, 0.0028, steel), rod([(0, 0, 0), (long, 0, 0)], 0.0027, steel)]
         parts.append(rod([(0.004, 0, 0), (0.009, 0, 0)], 0.0045, steel))
         deep = random.uniform(0.010, 0.015)
         for x in long - np.array([0.003, 0.0085, 0.013])[: random.integers(2, 4)]:
             tall = deep * random.uniform(0.7, 1)
             parts.append(block((0.0042, tall, 0.0024), steel, centre=(x, -tall / 2, 0)))
-        parts.append(block((0.013, deep * 0.45, 0.0024), steel, centre=(long - 0.0075, -deep * 0.22, 0)))
+        parts.append(
+            block((0.013, deep * 0.45, 0.0024), steel, centre=(long - 0.0075, -deep * 0.22, 0))
+        )
         return parts
     sides = random.choice([6, 8, 40])
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False) + np.pi / sides
@@ -171,7 +190,18 @@ def key(random: np.random.Generator) -> list[Mesh]:
     hole = np.stack([np.cos(angle), np.sin(angle)], -1) * radius * 0.36 - [radius * 0.3, 0]
     head = _perforated(outer - [radius * 0.8, 0], hole - [radius * 0.8, 0], 0.0026, steel)
     parts = [head, block((long, 0.0034, 0.0022), steel, centre=(long / 2, 0.0018, 0))]
-    parts.append(hull(np.array([(long + dx, y, z) for dx, y in ((0, 0), (0, 0.0035), (0.004, 0.0017)) for z in (-0.001, 0.001)]), steel))
+    parts.append(
+        hull(
+            np.array(
+                [
+                    (long + dx, y, z)
+                    for dx, y in ((0, 0), (0, 0.0035), (0.004, 0.0017))
+                    for z in (-0.001, 0.001)
+                ]
+            ),
+            steel,
+        )
+    )
     for x in np.arange(0.007, long, 0.0042):
         tall = random.uniform(0.001, 0.0042)
         parts.append(block((0.0034, tall, 0.0018), steel, centre=(x, -tall / 2, 0)))
@@ -180,8 +210,6 @@ def key(random: np.random.Generator) -> list[Mesh]:
 
 def _perforated(outer: np.ndarray, hole: np.ndarray, depth: float, material: Material) -> Mesh:
     """Return a plate between two outlines of equally many points [n, 2]."""
-    from simtailor.assets.shapes import shaded
-
     n = len(outer)
     z = depth / 2
     rings = [(outer, -z), (outer, z), (hole, z), (hole, -z)]
@@ -198,8 +226,6 @@ def _perforated(outer: np.ndarray, hole: np.ndarray, depth: float, material: Mat
 @category("umbrella", "n04507155")
 def umbrella(random: np.random.Generator) -> list[Mesh]:
     """An open umbrella of ribs and two-coloured panels with a hooked handle."""
-    from simtailor.assets.shapes import shaded
-
     first = Material(hued(random), roughness=0.8)
     second = Material(hued(random), roughness=0.8) if random.random() < 0.6 else first
     count = int(random.choice([8, 10]))
@@ -227,7 +253,9 @@ def umbrella(random: np.random.Generator) -> list[Mesh]:
     parts.append(rod([(0, 0.05, 0), (0, high + 0.07, 0)], 0.0055, STEEL))
     turn = np.linspace(0, np.pi, 16)
     hook = np.stack([0.035 - 0.035 * np.cos(turn), -0.035 * np.sin(turn), 0 * turn], -1)
-    parts.append(rod(np.concatenate([[(0, 0.12, 0), (0, 0.05, 0)], hook, [(0.07, 0.02, 0)]]), 0.011, grip))
+    parts.append(
+        rod(np.concatenate([[(0, 0.12, 0), (0, 0.05, 0)], hook, [(0.07, 0.02, 0)]]), 0.011, grip)
+    )
     return parts
 
 
@@ -241,14 +269,39 @@ def candle(random: np.random.Generator) -> list[Mesh]:
     dish = radius * random.uniform(2.0, 2.8) + 0.015
     if radius < 0.018:  # candlestick
         stem = random.uniform(0.06, 0.16)
-        knob = curve([(dish * 0.9, 0), (0.012, 0.02), (0.02, stem * 0.55), (0.009, stem * 0.75), (radius + 0.006, stem)], 24)
+        knob = curve(
+            [
+                (dish * 0.9, 0),
+                (0.012, 0.02),
+                (0.02, stem * 0.55),
+                (0.009, stem * 0.75),
+                (radius + 0.006, stem),
+            ],
+            24,
+        )
         base = [(0, 0), *map(tuple, knob), (radius + 0.006, stem + 0.02), (0, stem + 0.02)]
     else:
         stem = 0.004
-        base = [(0, 0), (dish, 0), (dish + 0.008, 0.014), (dish + 0.004, 0.014), (dish - 0.003, 0.005), (0, 0.005)]
+        base = [
+            (0, 0),
+            (dish, 0),
+            (dish + 0.008, 0.014),
+            (dish + 0.004, 0.014),
+            (dish - 0.003, 0.005),
+            (0, 0.005),
+        ]
     top = stem + tall
-    body = [(radius, stem), (radius, top - 0.004), (radius * 0.8, top), (radius * 0.5, top - 0.004), (0, top - 0.005)]
-    fire = curve([(0.0005, top + 0.006), (0.0065, top + 0.016), (0.003, top + 0.03), (0.0003, top + 0.042)], 16)
+    body = [
+        (radius, stem),
+        (radius, top - 0.004),
+        (radius * 0.8, top),
+        (radius * 0.5, top - 0.004),
+        (0, top - 0.005),
+    ]
+    fire = curve(
+        [(0.0005, top + 0.006), (0.0065, top + 0.016), (0.003, top + 0.03), (0.0003, top + 0.042)],
+        16,
+    )
     return [
         revolved(base, stand),
         revolved(body, wax),
@@ -265,10 +318,23 @@ def dumbbell(random: np.random.Generator) -> list[Mesh]:
     half = random.uniform(0.06, 0.075)
     sections = int(random.choice([6, 40]))
     style = random.choice(3)
-    parts = [turned(revolved([(0, -half), (0.014, -half), (0.017, 0), (0.014, half), (0, half)], STEEL), "z", 90)]
+    parts = [
+        turned(
+            revolved([(0, -half), (0.014, -half), (0.017, 0), (0.014, half), (0, half)], STEEL),
+            "z",
+            90,
+        )
+    ]
     for side in (-1, 1):
         if style == 0:
-            profile = [(0, 0), (radius * 0.9, 0), (radius, 0.01), (radius, thick - 0.01), (radius * 0.9, thick), (0, thick)]
+            profile = [
+                (0, 0),
+                (radius * 0.9, 0),
+                (radius, 0.01),
+                (radius, thick - 0.01),
+                (radius * 0.9, thick),
+                (0, thick),
+            ]
             weight = revolved(profile, iron, sections=sections, crease=30)
         elif style == 1:
             turn = np.linspace(0, np.pi, 26)
@@ -277,8 +343,13 @@ def dumbbell(random: np.random.Generator) -> list[Mesh]:
         else:
             profile = [(0, 0)]
             for plate, share in enumerate((1.0, 0.8, 0.6)):
-                profile += [(radius * 1.2 * share, plate * 0.022), (radius * 1.2 * share, plate * 0.022 + 0.02)]
+                profile += [
+                    (radius * 1.2 * share, plate * 0.022),
+                    (radius * 1.2 * share, plate * 0.022 + 0.02),
+                ]
                 profile += [(0.02, plate * 0.022 + 0.02), (0.02, plate * 0.022 + 0.022)]
-            weight = revolved([*profile[:-2], (0.018, 0.066), (0.018, 0.085), (0, 0.085)], iron, sections=48)
+            weight = revolved(
+                [*profile[:-2], (0.018, 0.066), (0.018, 0.085), (0, 0.085)], iron, sections=48
+            )
         parts.append(turned(moved(weight, (0, half - 0.004, 0)), "z", 90 * side))
     return parts

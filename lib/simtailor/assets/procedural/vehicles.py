@@ -23,11 +23,20 @@ LAMP = Material((0.9, 0.86, 0.7), roughness=0.15)
 TAIL_LAMP = Material((0.5, 0.01, 0.01), roughness=0.2)
 
 
-def _wheel(radius: float, width: float, rim: Material, centre: tuple[float, float, float]) -> list[Mesh]:
+def _wheel(
+    radius: float, width: float, rim: Material, centre: tuple[float, float, float]
+) -> list[Mesh]:
     """Return a wheel whose axle points along z."""
     w, r = width / 2, radius
     tyre = [(r * 0.6, -w), (r * 0.93, -w), (r, -w * 0.6), (r, w * 0.6), (r * 0.93, w), (r * 0.6, w)]
-    hub = [(0, -w * 0.8), (r * 0.62, -w * 0.9), (r * 0.62, w * 0.9), (r * 0.5, w * 0.6), (0.12 * r, w * 0.85), (0, w * 0.85)]
+    hub = [
+        (0, -w * 0.8),
+        (r * 0.62, -w * 0.9),
+        (r * 0.62, w * 0.9),
+        (r * 0.5, w * 0.6),
+        (0.12 * r, w * 0.85),
+        (0, w * 0.85),
+    ]
     parts = [revolved([*tyre, tyre[0]], RUBBER, sections=32), revolved(hub, rim, sections=32)]
     side = 1 if centre[2] >= 0 else -1
     return [moved(turned(p, "x", 90 * side), centre) for p in parts]
@@ -78,10 +87,27 @@ def car(random: np.random.Generator) -> list[Mesh]:
     parts.append(_section(top, half * 0.785, skin))
     lean = 0.2 * (half * 0.94)
     for at in (boot + rear * 0.6, (boot + bonnet) / 2 - 0.05, bonnet - slope * 0.5):
-        centre_line = [(boot + rear, boot), ((boot + bonnet) / 2 - 0.05,) * 2, (bonnet - slope, bonnet + 0.05)]
-        upper, lower = centre_line[int(np.argmin([abs(at - (boot + rear * 0.6)), abs(at - ((boot + bonnet) / 2 - 0.05)), abs(at - (bonnet - slope * 0.5))]))]
+        centre_line = [
+            (boot + rear, boot),
+            ((boot + bonnet) / 2 - 0.05,) * 2,
+            (bonnet - slope, bonnet + 0.05),
+        ]
+        upper, lower = centre_line[
+            int(
+                np.argmin(
+                    [
+                        abs(at - (boot + rear * 0.6)),
+                        abs(at - ((boot + bonnet) / 2 - 0.05)),
+                        abs(at - (bonnet - slope * 0.5)),
+                    ]
+                )
+            )
+        ]
         for side in (-1, 1):
-            post = [(lower, belt, side * half * 0.935), (upper, high - 0.03, side * (half * 0.935 - lean))]
+            post = [
+                (lower, belt, side * half * 0.935),
+                (upper, high - 0.03, side * (half * 0.935 - lean)),
+            ]
             parts.append(rod(post, 0.04, skin, sides=8))
     rim, radius = metal(random), random.uniform(0.29, 0.33)
     for x in (back + 0.78, front - 0.82):
@@ -90,8 +116,17 @@ def car(random: np.random.Generator) -> list[Mesh]:
             parts.append(moved(arch, (x, radius, z * (half + 0.004))))
             parts += _wheel(radius, 0.2, rim, (x, radius, z * (half - 0.07)))
     for z in (-0.62, 0.62):
-        parts.append(ellipsoid((0.06, 0.08, 0.17), LAMP, centre=(front - 0.06, hood - 0.20, z * half / 0.85)))
-        parts.append(block((0.05, 0.13, 0.24), TAIL_LAMP, centre=(back + 0.02, belt - 0.16, z * half / 0.85), bevel=0.02))
+        parts.append(
+            ellipsoid((0.06, 0.08, 0.17), LAMP, centre=(front - 0.06, hood - 0.20, z * half / 0.85))
+        )
+        parts.append(
+            block(
+                (0.05, 0.13, 0.24),
+                TAIL_LAMP,
+                centre=(back + 0.02, belt - 0.16, z * half / 0.85),
+                bevel=0.02,
+            )
+        )
     parts.append(block((0.06, 0.1, half * 0.9), BLACK, centre=(front - 0.01, 0.42, 0), bevel=0.02))
     parts.append(block((0.02, 0.11, 0.5), WHITE, centre=(back - 0.005, 0.55, 0)))
     return parts
@@ -104,7 +139,9 @@ def bus(random: np.random.Generator) -> list[Mesh]:
     double = random.random() < 0.35
     long = random.uniform(8.5, 12) if not double else random.uniform(8.5, 10)
     high, half = (4.3 if double else random.uniform(2.9, 3.2)), 1.25
-    parts = [block((long, high - 0.35, 2 * half), skin, centre=(0, high / 2 + 0.175, 0), bevel=0.16)]
+    parts = [
+        block((long, high - 0.35, 2 * half), skin, centre=(0, high / 2 + 0.175, 0), bevel=0.16)
+    ]
     rows = [(1.35, 2.25), (2.85, 3.7)] if double else [(1.5, high - 0.5)]
     count = int(long / random.uniform(1.3, 1.7))
     width = (long - 0.8) / count
@@ -140,7 +177,9 @@ def truck(random: np.random.Generator) -> list[Mesh]:
     window = [(1.04, 2.36), (1.41, 1.64), (1.47, 1.64), (1.10, 2.36)]
     parts.append(_section(window, half * 0.86, GLASS))
     for z in (-1, 1):
-        parts.append(block((0.72, 0.6, 0.02), GLASS, centre=(0.68, 1.95, z * half * 0.985), bevel=0.009))
+        parts.append(
+            block((0.72, 0.6, 0.02), GLASS, centre=(0.68, 1.95, z * half * 0.985), bevel=0.009)
+        )
         parts.append(ellipsoid((0.06, 0.12, 0.16), LAMP, centre=(1.66, 0.9, z * 0.78)))
     parts.append(block((bed + 1.2, 0.16, 1.0), BLACK, centre=(-bed / 2 + 0.3, 0.68, 0)))
     parts.append(block((0.1, 0.28, 2.1), metal(random), centre=(1.68, 0.55, 0), bevel=0.04))
@@ -150,7 +189,13 @@ def truck(random: np.random.Generator) -> list[Mesh]:
         tall = random.uniform(1.9, 2.5)
         parts.append(block((bed, tall, 2.3), load, centre=(middle, 0.78 + tall / 2, 0), bevel=0.03))
         for z in (-1, 1):
-            parts.append(block((bed * 0.8, tall * 0.22, 0.02), paint(random), centre=(middle, 0.78 + tall * 0.55, z * 1.15)))
+            parts.append(
+                block(
+                    (bed * 0.8, tall * 0.22, 0.02),
+                    paint(random),
+                    centre=(middle, 0.78 + tall * 0.55, z * 1.15),
+                )
+            )
     elif style == 1:
         turn = np.linspace(0, np.pi, 24)
         tank = [(1.0 * np.sin(t) ** 0.35, -bed / 2 * np.cos(t)) for t in turn]
@@ -205,25 +250,58 @@ def bicycle(random: np.random.Generator) -> list[Mesh]:
         parts.append(rod([low_head + side, front + side], (0.015, 0.010), skin, sides=10))
     up = seat + [-0.025, random.uniform(0.1, 0.2), 0]
     parts.append(rod([seat, up], 0.012, STEEL))
-    saddle = hull(np.array([up + d for d in [(-0.13, 0.03, -0.075), (-0.13, 0.03, 0.075), (0.14, 0.02, 0.018), (0.14, 0.02, -0.018), (-0.11, -0.005, 0.05), (-0.11, -0.005, -0.05), (0.12, 0, 0), (-0.05, 0.035, 0.05), (-0.05, 0.035, -0.05)]]), BLACK)
+    saddle = hull(
+        np.array(
+            [
+                up + d
+                for d in [
+                    (-0.13, 0.03, -0.075),
+                    (-0.13, 0.03, 0.075),
+                    (0.14, 0.02, 0.018),
+                    (0.14, 0.02, -0.018),
+                    (-0.11, -0.005, 0.05),
+                    (-0.11, -0.005, -0.05),
+                    (0.12, 0, 0),
+                    (-0.05, 0.035, 0.05),
+                    (-0.05, 0.035, -0.05),
+                ]
+            ]
+        ),
+        BLACK,
+    )
     stem = head + [0.02, 0.11, 0]
     parts += [saddle, rod([head, stem], 0.013, STEEL)]
     half = random.uniform(0.21, 0.3)
     for z in (-1, 1):
         if half < 0.24:  # dropped bars
-            bar = [stem, stem + [0.03, 0, z * half], stem + [0.11, -0.03, z * half], stem + [0.08, -0.13, z * half], stem + [-0.01, -0.14, z * half]]
+            bar = [
+                stem,
+                stem + [0.03, 0, z * half],
+                stem + [0.11, -0.03, z * half],
+                stem + [0.08, -0.13, z * half],
+                stem + [-0.01, -0.14, z * half],
+            ]
         else:
-            bar = [stem, stem + [0.04, 0.03, z * half * 0.5], stem + [-0.02, 0.05, z * half], stem + [-0.08, 0.05, z * half * 1.08]]
+            bar = [
+                stem,
+                stem + [0.04, 0.03, z * half * 0.5],
+                stem + [-0.02, 0.05, z * half],
+                stem + [-0.08, 0.05, z * half * 1.08],
+            ]
         path = curve(bar, 24)
         parts.append(rod(path, 0.011, STEEL, sides=10))
         parts.append(rod(path[-7:], 0.015, BLACK, sides=10))
         arm = crank + np.array([0.09 * z, -0.14 * z, 0.05 * z])
         parts.append(rod([crank + [0, 0, 0.05 * z], arm], 0.009, STEEL, sides=8))
         parts.append(block((0.09, 0.022, 0.08), BLACK, centre=arm + [0, 0, 0.05 * z]))
-    disc = turned(revolved([(0, -0.002), (0.095, -0.002), (0.095, 0.002), (0, 0.002)], STEEL), "x", 90)
+    disc = turned(
+        revolved([(0, -0.002), (0.095, -0.002), (0.095, 0.002), (0, 0.002)], STEEL), "x", 90
+    )
     parts.append(moved(disc, tuple(crank + [0, 0, 0.035])))
     for y in (0.09, -0.09):
-        parts.append(rod([crank + [0, y, 0.036], rear + [0, y * 0.45, 0.036]], 0.005, BLACK, sides=6))
+        parts.append(
+            rod([crank + [0, y, 0.036], rear + [0, y * 0.45, 0.036]], 0.005, BLACK, sides=6)
+        )
     return parts
 
 
@@ -251,7 +329,9 @@ def airplane(random: np.random.Generator) -> list[Mesh]:
     long = random.uniform(28, 40) if jet else random.uniform(7, 9)
     r = long * (0.055 if jet else 0.075)
     t = np.linspace(0, 1, 40)
-    shape = np.interp(t, [0, 0.02, 0.06, 0.12, 0.2, 0.6, 0.85, 1], [0.02, 0.35, 0.68, 0.92, 1, 1, 0.5, 0.12])
+    shape = np.interp(
+        t, [0, 0.02, 0.06, 0.12, 0.2, 0.6, 0.85, 1], [0.02, 0.35, 0.68, 0.92, 1, 1, 0.5, 0.12]
+    )
     rise = r * np.interp(t, [0, 0.2, 0.6, 1], [-0.15, 0, 0, 0.55])
     angle = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     x = long * (0.5 - t)
@@ -279,24 +359,61 @@ def airplane(random: np.random.Generator) -> list[Mesh]:
             (back + 0.005 * long, 0.5 * r, side * span * 0.38), (back + 0.03 * long, 0.45 * r, 0),
         ], 0.012 * long, accent))  # fmt: skip
         if jet:
-            engine = turned(revolved([(0, -0.035 * long), (0.35 * r, -0.035 * long), (0.5 * r, 0.0), (0.52 * r, 0.045 * long), (0.42 * r, 0.045 * long), (0.4 * r, 0.03 * long), (0, 0.03 * long)], accent), "z", -90)
+            engine = turned(
+                revolved(
+                    [
+                        (0, -0.035 * long),
+                        (0.35 * r, -0.035 * long),
+                        (0.5 * r, 0.0),
+                        (0.52 * r, 0.045 * long),
+                        (0.42 * r, 0.045 * long),
+                        (0.4 * r, 0.03 * long),
+                        (0, 0.03 * long),
+                    ],
+                    accent,
+                ),
+                "z",
+                -90,
+            )
             for out in (0.36,) if long < 35 else (0.33, 0.62):
-                place = (start - sweep * out + 0.01 * long, high - 0.42 * r + 0.05 * span * out, side * span * out)
+                place = (
+                    start - sweep * out + 0.01 * long,
+                    high - 0.42 * r + 0.05 * span * out,
+                    side * span * out,
+                )
                 parts.append(moved(engine, place))
         row = np.linspace(0.30, -0.26, 26 if jet else 3) * long
         for window in row:
             size = (0.0075 * long, 0.26 * r, 0.05 * r) if jet else (0.07 * long, 0.4 * r, 0.05 * r)
             if jet or window > 0:
-                parts.append(block(size, GLASS, centre=(window, 0.25 * r if jet else 0.45 * r, side * r * (0.965 if jet else 0.89))))
+                parts.append(
+                    block(
+                        size,
+                        GLASS,
+                        centre=(
+                            window,
+                            0.25 * r if jet else 0.45 * r,
+                            side * r * (0.965 if jet else 0.89),
+                        ),
+                    )
+                )
     fin = 0.17 * long
     parts.append(_fin([
         (-0.33 * long, 0.9 * r, 0), (-0.45 * long, fin + 0.3 * r, 0),
         (-0.505 * long, fin + 0.3 * r, 0), (-0.48 * long, 0.6 * r, 0),
     ], 0.014 * long, accent))  # fmt: skip
-    parts.append(ellipsoid((0.035 * long, 0.38 * r, 0.62 * r), GLASS, centre=(0.42 * long if jet else 0.24 * long, 0.42 * r if jet else 0.85 * r, 0)))
+    parts.append(
+        ellipsoid(
+            (0.035 * long, 0.38 * r, 0.62 * r),
+            GLASS,
+            centre=(0.42 * long if jet else 0.24 * long, 0.42 * r if jet else 0.85 * r, 0),
+        )
+    )
     if not jet:
         nose = long / 2
-        parts.append(ellipsoid((0.03 * long, 0.2 * r, 0.2 * r), accent, centre=(nose, -0.15 * r, 0)))
+        parts.append(
+            ellipsoid((0.03 * long, 0.2 * r, 0.2 * r), accent, centre=(nose, -0.15 * r, 0))
+        )
         tilt = random.uniform(0, 180)
         blade = block((0.012 * long, 0.26 * long, 0.02 * long), BLACK, bevel=0.004 * long)
         parts.append(moved(turned(blade, "x", tilt), (nose + 0.01 * long, -0.15 * r, 0)))
@@ -312,15 +429,19 @@ def helicopter(random: np.random.Generator) -> list[Mesh]:
     skin, accent = paint(random, gloss=0.8), paint(random, gloss=0.8)
     r, boom = random.uniform(1.0, 1.2), random.uniform(5.2, 6.5)
     parts = [
-        ellipsoid((r * 1.9, r, r * 0.9), skin),
-        ellipsoid((r * 1.25, r * 0.83, r * 0.86), GLASS, centre=(r * 0.72, 0.10, 0)),
+        ellipsoid((r * 1.9, r, r * 0.9), skin, fine=True),
+        ellipsoid((r * 1.25, r * 0.83, r * 0.86), GLASS, centre=(r * 0.72, 0.10, 0), fine=True),
         rod([(-r * 1.1, 0.25 * r, 0), (-boom, 0.55 * r, 0)], (0.42 * r, 0.13), skin, sides=20),
         ellipsoid((r * 1.1, 0.35 * r, 0.5 * r), accent, centre=(-0.25, r * 0.95, 0)),
         rod([(0, r, 0), (0, r * 1.75, 0)], 0.11, STEEL),
         _fin([(-boom + 0.75, 0.5 * r, 0), (-boom - 0.2, 0.5 * r + 1.25, 0), (-boom - 0.6, 0.5 * r + 1.25, 0), (-boom - 0.05, 0.4 * r, 0)], 0.14, accent),
         block((0.5, 0.06, 2.0), accent, centre=(-boom + 0.9, 0.5 * r, 0)),
     ]  # fmt: skip
-    count, span, start = int(random.integers(2, 5)), random.uniform(4.6, 5.6), random.uniform(0, 360)
+    count, span, start = (
+        int(random.integers(2, 5)),
+        random.uniform(4.6, 5.6),
+        random.uniform(0, 360),
+    )
     for i in range(count):
         blade = block((span, 0.05, 0.34), BLACK, centre=(span / 2, r * 1.75, 0))
         parts.append(turned(blade, "y", start + 360 * i / count))
@@ -361,7 +482,9 @@ def sailboat(random: np.random.Generator) -> list[Mesh]:
     boom = (-0.42 * long, 0.16 * high * 0.6)
     parts.append(rod([(mast, boom[1], 0), (boom[0], boom[1], 0.2)], 0.035, deck))
 
-    def cloth_sail(corners: list[tuple[float, float, float]], belly: float, material: Material) -> Mesh:
+    def cloth_sail(
+        corners: list[tuple[float, float, float]], belly: float, material: Material
+    ) -> Mesh:
         a, b, c = np.array(corners)
         s, u = np.meshgrid(np.linspace(0, 1, 16), np.linspace(0, 1, 16), indexing="ij")
         flat = a + (b - a) * s[..., None] + (c - b) * (s * u)[..., None]
@@ -370,10 +493,37 @@ def sailboat(random: np.random.Generator) -> list[Mesh]:
         ring = np.concatenate([front, (front - [0, 0, 0.02])[:, ::-1]], axis=1)
         return lofted(ring[1:], material, crease=50)
 
-    parts.append(cloth_sail([(mast, high * 0.98, 0), (mast - 0.03, boom[1] + 0.05, 0), (boom[0], boom[1] + 0.05, 0.2)], 0.3, sail))
-    parts.append(cloth_sail([(mast + 0.05, high * 0.85, 0), (0.47 * long, 0.25, 0), (mast - 0.05 * long, 0.35, 0.35)], 0.3, second))
+    parts.append(
+        cloth_sail(
+            [
+                (mast, high * 0.98, 0),
+                (mast - 0.03, boom[1] + 0.05, 0),
+                (boom[0], boom[1] + 0.05, 0.2),
+            ],
+            0.3,
+            sail,
+        )
+    )
+    parts.append(
+        cloth_sail(
+            [
+                (mast + 0.05, high * 0.85, 0),
+                (0.47 * long, 0.25, 0),
+                (mast - 0.05 * long, 0.35, 0.35),
+            ],
+            0.3,
+            second,
+        )
+    )
     if random.random() < 0.6:
-        parts.append(block((0.22 * long, 0.3, half * 0.9), WHITE, centre=(0.05 * long + 0.3, 0.18, 0), bevel=0.1))
+        parts.append(
+            block(
+                (0.22 * long, 0.3, half * 0.9),
+                WHITE,
+                centre=(0.05 * long + 0.3, 0.18, 0),
+                bevel=0.1,
+            )
+        )
     return parts
 
 
@@ -398,7 +548,16 @@ def rocket(random: np.random.Generator) -> list[Mesh]:
     count = int(random.integers(3, 5))
     reach = r * random.uniform(1.9, 2.5)
     for i in range(count):
-        fin = _fin([(r * 0.6, high * 0.36, 0), (reach, high * 0.08, 0), (reach, 0, 0), (r * 0.6, 0.14 * high, 0)], 0.16, accent)
+        fin = _fin(
+            [
+                (r * 0.6, high * 0.36, 0),
+                (reach, high * 0.08, 0),
+                (reach, 0, 0),
+                (r * 0.6, 0.14 * high, 0),
+            ],
+            0.16,
+            accent,
+        )
         parts.append(turned(fin, "y", 360 * i / count + 30))
     at = 0.52 * high
     out = float(np.interp(at, body[:, 1], body[:, 0]))
