@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from simtailor.assets.content import Category, Sky
 from simtailor.assets.environments import studio
-from simtailor.assets.pack import Category, Sky
 from simtailor.figures.style import label_font
 from simtailor.files import staged
 from simtailor.render.raycast.caster import RayCaster
