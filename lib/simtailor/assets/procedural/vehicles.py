@@ -56,9 +56,10 @@ def _section(
     span = max(outline[:, 1].max() - shoulder, 1e-6)
     lean = 1 - tumble * np.clip((outline[:, 1] - shoulder) / span, 0, 1)
     middle = outline.mean(0)
+    edge, full = np.array([0.985, 0.93]), np.ones(2)  # the long edges are bevelled
     rings = []
-    for z, inset in ((-1, 0.93), (-0.93, 1.0), (0.93, 1.0), (1, 0.93)):
-        points = middle + (outline - middle) * [0.985 + 0.015 * (inset == 1), inset]
+    for z, size in ((-1, edge), (-0.93, full), (0.93, full), (1, edge)):
+        points = middle + (outline - middle) * size
         rings.append(np.column_stack([points, z * half_width * lean]))
     return lofted(np.array(rings), material, crease=28)
 
@@ -99,30 +100,11 @@ def car(random: np.random.Generator) -> list[Mesh]:
     roof = [(x, y + 0.012) for x, y in cabin[1:5]]
     top = [*roof, (roof[-1][0] - 0.02, high - 0.075), (roof[0][0] + 0.02, high - 0.075)]
     parts.append(_section(top, half * 0.785, skin))
-    lean = 0.2 * (half * 0.94)
-    for at in (boot + rear * 0.6, (boot + bonnet) / 2 - 0.05, bonnet - slope * 0.5):
-        centre_line = [
-            (boot + rear, boot),
-            ((boot + bonnet) / 2 - 0.05,) * 2,
-            (bonnet - slope, bonnet + 0.05),
-        ]
-        upper, lower = centre_line[
-            int(
-                np.argmin(
-                    [
-                        abs(at - (boot + rear * 0.6)),
-                        abs(at - ((boot + bonnet) / 2 - 0.05)),
-                        abs(at - (bonnet - slope * 0.5)),
-                    ]
-                )
-            )
-        ]
+    middle = (boot + bonnet) / 2 - 0.05
+    for upper, lower in ((boot + rear, boot), (middle, middle), (bonnet - slope, bonnet + 0.05)):
         for side in (-1, 1):
-            post = [
-                (lower, belt, side * half * 0.935),
-                (upper, high - 0.03, side * (half * 0.935 - lean)),
-            ]
-            parts.append(rod(post, 0.04, skin, sides=8))
+            foot = (lower, belt, side * half * 0.935)
+            parts.append(rod([foot, (upper, high - 0.03, side * half * 0.75)], 0.04, skin, sides=8))
     rim, radius = metal(random), random.uniform(0.29, 0.33)
     for x in (back + 0.78, front - 0.82):
         for z in (-1, 1):
