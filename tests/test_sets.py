@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from studio import small_catalogue
+from studio import small_catalogue, small_pack
 
+from simtailor.assets.arrays import write_pack
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
 from simtailor.files import read_json, write_json
-from simtailor.simulation.catalogue_file import write_catalogue
 from simtailor.simulation.coco import export_coco, run_lengths
 from simtailor.simulation.inputs import set_names, settings_of_a_set, study_settings
 from simtailor.simulation.machine import Machine
@@ -324,19 +324,19 @@ def test_parts_share_the_shards_of_a_set(made, machine, catalogue, tmp_path):
 
 KILLED = """
 import json, sys
-from simtailor.simulation.catalogue_file import read_catalogue
+from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set
 name, values, folder, cache = sys.argv[1:]
 plan = SetPlan.create(name, json.loads(values))
-catalogue = read_catalogue(f"{folder}/assets.safetensors")
+catalogue = read_catalogue(f"{folder}/assets.safetensors", cache=cache)
 make_set(plan, catalogue, Machine("cpu", 1, cache), f"{folder}/work", f"{folder}/set", print)
 """
 
 
 def test_killed_and_resumed_ends_with_the_same_bytes(machine, catalogue, tmp_path):
     values = {**VALUES, "images": 200, "image_size": 48, "samples": 2, "shard_size": 20}
-    write_catalogue(catalogue, tmp_path / "assets.safetensors")
+    write_pack(small_pack(), tmp_path / "assets.safetensors")
     work, kills = tmp_path / "work", 0
     for wanted in (2, 5):
         run = subprocess.Popen(
