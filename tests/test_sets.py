@@ -311,6 +311,18 @@ def test_other_settings_make_all_shards_again(machine, catalogue, tmp_path):
     assert other.load()[0].shape == (6, 40, 40, 3)
 
 
+def test_a_set_that_grows_or_shrinks_keeps_its_full_shards(machine, catalogue, tmp_path):
+    make(tmp_path, machine, catalogue, images=8, shard_size=3)
+    larger, lines = make(tmp_path, machine, catalogue, images=12, shard_size=3)
+    assert lines[0] == "2 of 4 shards are there and intact"
+    whole, _ = make(tmp_path / "whole", machine, catalogue, images=12, shard_size=3)
+    assert contents(larger.folder) == contents(whole.folder)
+    smaller, lines = make(tmp_path, machine, catalogue, images=6, shard_size=3)
+    assert lines == ["2 of 2 shards are there and intact"]
+    assert len(smaller.load()[1]) == 6
+    assert len(list((tmp_path / "work").glob("*.tar"))) == 2
+
+
 def test_parts_share_the_shards_of_a_set(made, machine, catalogue, tmp_path):
     plan = SetPlan.create(NAME, VALUES)
     for part in range(3):
