@@ -182,6 +182,7 @@ def test_pycocotools_reads_the_export(made, tmp_path):
         assert annotation["category_id"] == sample.annotation["label"] + 1
 
 
+@settings(deadline=None)  # the first example imports pycocotools
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 def test_run_lengths_are_those_of_coco(height, width, data):
     from pycocotools import mask as coco_mask  # noqa: PLC0415
