@@ -31,7 +31,7 @@ from simtailor.assets.packs.poly_haven import read_environment, repaired
 from simtailor.assets.packs.sweethome3d import LOADER, TABLE, read_table
 from simtailor.assets.shapes import block, ellipsoid
 from simtailor.errors import UserError
-from simtailor.packages import PACKAGES
+from simtailor.packages import PACKAGES, fetch
 
 ROOT = Path(__file__).parent.parent
 RED = Material((0.8, 0.1, 0.1), roughness=0.3)
@@ -476,3 +476,19 @@ def test_textured_materials_are_read(tmp_path):
     (folder / "oak/color.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match="oak"):
         packs.find_pack("threejs").make({"threejs_materials": folder})
+
+
+@pytest.mark.slow
+def test_true_environments_are_bright_where_the_sun_is(tmp_path):
+    """Fetched from the registry: all are there, and no light is of one colour only."""
+    try:
+        fetch(PACKAGES["pmndrs_assets"], tmp_path / "packages/pmndrs_assets", print)
+    except UserError as error:
+        if "cannot be downloaded" in str(error):
+            pytest.skip(f"no registry in reach: {error}")
+        raise
+    skies = load_pack("pmndrs", resources=tmp_path).environments
+    assert len(skies) == 18
+    for sky in skies:
+        brightest = sky.radiance.reshape(-1, 3)[sky.radiance.sum(-1).argmax()]
+        assert brightest.min() > 0.1 * brightest.max(), sky.name
