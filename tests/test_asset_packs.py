@@ -23,9 +23,9 @@ from simtailor.assets.pack import (
     Category,
     Model,
     Sky,
+    fetched_packages,
     load_pack,
     pack_names,
-    required_packages,
 )
 from simtailor.assets.packs.poly_haven import read_environment, repaired
 from simtailor.assets.packs.sweethome3d import LOADER, TABLE, read_table
@@ -207,8 +207,8 @@ def test_unknown_packs_are_named():
     assert {"builtin", "sweethome3d", "pmndrs", "blender", "threejs"} <= set(pack_names())
 
 
-def test_required_packages_exist_and_are_named_once():
-    names = required_packages([*pack_names(), "builtin", "sweethome3d"])
+def test_fetched_packages_exist_and_are_named_once():
+    names = fetched_packages([*pack_names(), "builtin", "sweethome3d"])
     assert len(names) == len(set(names)) == 5
     assert set(names) <= set(PACKAGES)
 
