@@ -29,11 +29,11 @@ __all__ = [
     "Category",
     "Model",
     "Sky",
+    "fetched_packages",
     "find_pack",
     "load_pack",
     "pack_names",
     "register_pack",
-    "required_packages",
 ]
 
 PackMaker = Callable[[Mapping[str, Path]], AssetPack]
@@ -99,7 +99,7 @@ def folder_pack(folder: Path) -> RegisteredPack:
     return RegisteredPack(lambda _: reader.read_folder(folder), (), tuple(reader.files_of(folder)))
 
 
-def required_packages(names: Sequence[str]) -> list[str]:
+def fetched_packages(names: Sequence[str]) -> list[str]:
     """Return the packages that must be fetched for packs, each once."""
     return list(dict.fromkeys(p for name in names for p in find_pack(name).packages))
 
