@@ -147,7 +147,7 @@ def _digest(pack: RegisteredPack) -> str:
         digest.update(path.read_bytes())
     for package in pack.packages:
         digest.update(find_package(package).sha256.encode())
-    for path in pack.files:
+    for path in filter(Path.exists, pack.files):
         state = path.stat()
         digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
