@@ -1,0 +1,17 @@
+"""The built-in pack, made by code: nothing to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from simtailor.assets.environments import built_in_skies
+from simtailor.assets.materials import measured_materials
+from simtailor.assets.pack import AssetPack, register_pack
+from simtailor.assets.procedural.catalogue import procedural_categories
+
+
+@register_pack("builtin")
+def builtin(_: Mapping[str, Path]) -> AssetPack:
+    """Return procedural categories, skies by formula and measured parametric materials."""
+    return AssetPack("builtin", procedural_categories(), built_in_skies(), measured_materials())
