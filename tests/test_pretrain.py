@@ -86,6 +86,7 @@ def finished(tmp_path_factory, sets):
     return folder / "backbones" / NAMES[0]
 
 
+@pytest.mark.slow
 def test_killed_training_ends_with_the_same_bytes(tmp_path, sets, finished):
     described = tmp_path / "job.json"
     described.write_text(json.dumps(asdict(job(tmp_path, sets))))
