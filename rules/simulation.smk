@@ -1,6 +1,7 @@
 # Simulated sets.
 from simtailor.assets.pack import required_packages
 from simtailor.simulation.inputs import (
+    asset_files,
     set_names,
     settings_of_a_set,
     settings_of_pictures,
@@ -27,12 +28,36 @@ rule sets:
         f"{RESULTS}/task2sim/parameters",
 
 
-rule simulation_pictures:
+rule prepare_assets:
     input:
-        kernels=rules.compile_renderer.output,
         packages=expand(
             f"{RESOURCES}/packages/{{package}}", package=SIMULATION_PACKAGES
         ),
+    output:
+        f"{WORK}/task2sim/assets.safetensors",
+    log:
+        "logs/task2sim/prepare_assets.log",
+    benchmark:
+        "logs/benchmarks/task2sim/prepare_assets.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        packs=SIMULATION.packs,
+        classes=SIMULATION.classes,
+        cache=lambda wildcards: RESOURCES,
+    message:
+        "Make models, prefilter skies and pack all assets into one file"
+    script:
+        "../workflow_scripts/prepare_assets.py"
+
+
+rule simulation_pictures:
+    input:
+        kernels=rules.compile_renderer.output,
+        assets=rules.prepare_assets.output[0],
     output:
         report(
             directory(f"{RESULTS}/task2sim/parameters"),
@@ -66,8 +91,7 @@ rule simulation_pictures:
 rule simulate_part:
     input:
         kernels=rules.compile_renderer.output,
-        # Made first, so that the skies are prefiltered once and not by every job.
-        skies=ancient(rules.simulation_pictures.output),
+        assets=rules.prepare_assets.output[0],
     output:
         f"{WORK}/task2sim/sets/{{parameters}}/parts/{{part}}-of-{SIMULATION.parts}.json",
     log:
@@ -96,7 +120,7 @@ rule simulate_part:
 rule simulate_set:
     input:
         kernels=rules.compile_renderer.output,
-        skies=ancient(rules.simulation_pictures.output),
+        assets=rules.prepare_assets.output[0],
         parts=(
             expand(
                 rules.simulate_part.output[0],
@@ -159,7 +183,7 @@ rule check_sets:
 
 rule export_coco:
     input:
-        made=rules.simulate_set.output,
+        made=rules.simulate_set.output[0],
     output:
         directory(f"{RESULTS}/task2sim/coco/{{parameters}}"),
     log:

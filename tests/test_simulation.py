@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from studio import small_catalogue
+from studio import small_catalogue, small_pack
 
+from simtailor.assets.arrays import write_pack
+from simtailor.assets.content import AssetPack, Category, Model, Sky
+from simtailor.assets.environments import soft_room
 from simtailor.assets.mesh import Material, box
-from simtailor.assets.pack import Category, Model
 from simtailor.errors import UserError
-from simtailor.simulation.catalogue import load_catalogue
+from simtailor.simulation.catalogue import merge_packs, read_catalogue
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.sampler import Sampler
 from simtailor.simulation.studio import VISIBLE_SHARE, Studio, boxes_of
@@ -100,7 +102,8 @@ def test_blur_softens_edges_in_three_quarters_of_the_images(take):
         return (steps * edges).sum((1, 2)) / edges.sum((1, 2))
 
     ratio = sharpness(on) / sharpness(off)
-    assert np.median(ratio[blurred]) < 0.8
+    assert np.median(ratio[blurred]) < 0.9
+    assert np.quantile(ratio[blurred], 0.25) < 0.75
     assert np.abs(ratio[~blurred] - 1).max() < 0.05
     apertures = attribute(on, "f_number")[blurred]
     assert apertures.min() >= 0.5
@@ -114,7 +117,7 @@ def test_light_colour_tints_the_object_alone(take):
         same = of_model(on, name)
         tints = [chromaticities(object_colours(p)[same]) for p in (off, on)]
         assert tints[0].std(0).max() < 0.003
-        assert tints[1].std(0).max() > 0.02
+        assert tints[1].std(0).max() > 0.015
         light = chromaticities(attribute(on, "light_colour")[same])
         for channel in range(3):
             assert correlation(tints[1][:, channel], light[:, channel]) > 0.7
@@ -300,13 +303,41 @@ def test_boxes_hold_the_masks():
     assert boxes_of(masks).tolist() == [[3, 2, 4, 3], [7, 0, 1, 1], [0, 0, 0, 0]]
 
 
-def test_assets_are_checked_before_they_are_drawn(tmp_path):
-    with pytest.raises(UserError, match="classes: 10000, but the packs have"):
-        load_catalogue(["builtin"], 10000, resources=tmp_path)
-    with pytest.raises(UserError, match="all bring the categories"):
-        load_catalogue(["builtin", "builtin"], None, resources=tmp_path)
-    with pytest.raises(UserError, match="Did you mean 'builtin'"):
-        load_catalogue(["buildin"], None, resources=tmp_path)
+def test_assets_are_checked_before_they_are_drawn(tmp_path, monkeypatch):
+    brick = Category("brick", "n02897820", small_catalogue().categories[2].models)
+    rooms = [Sky(f"room {size}", soft_room(size)) for size in (32, 64)]
+    packs = {
+        "bricks": AssetPack("bricks", (brick,)),
+        "rooms": AssetPack("rooms", environments=(rooms[0],)),
+        "large": AssetPack("large", environments=(rooms[1],)),
+        "grey": AssetPack("grey", materials=(Material((0.5, 0.5, 0.5)),)),
+    }
+    monkeypatch.setattr(
+        "simtailor.simulation.catalogue.load_pack", lambda name, resources: packs[name]
+    )
+
+    def load(*names, classes=None):
+        return merge_packs(names, classes, resources=tmp_path)
+
+    made = load("bricks", "rooms", "grey")
+    assert [len(x) for x in (made.categories, made.environments, made.materials)] == [1, 1, 1]
+    with pytest.raises(UserError, match="classes: 2, but the packs have 1 categories"):
+        load("bricks", "rooms", "grey", classes=2)
+    with pytest.raises(UserError, match="several bring the categories brick"):
+        load("bricks", "bricks", "rooms", "grey")
+    with pytest.raises(UserError, match="bricks, grey hold no environments"):
+        load("bricks", "grey")
+    with pytest.raises(UserError, match="differ in size"):
+        load("bricks", "rooms", "large", "grey")
+
+
+def test_assets_are_the_same_from_their_file(tmp_path):
+    path = tmp_path / "assets.safetensors"
+    write_pack(small_pack(), path)
+    assert read_catalogue(path, cache=tmp_path).digest == small_catalogue().digest
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="cannot be read as assets"):
+        read_catalogue(path, cache=tmp_path)
 
 
 def test_the_digest_follows_the_assets():

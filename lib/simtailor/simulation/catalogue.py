@@ -9,22 +9,32 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 
+from simtailor.assets.arrays import read_pack
+from simtailor.assets.content import AssetPack, Category, Model
 from simtailor.assets.mesh import Material
-from simtailor.assets.pack import Category, Model, Sky, load_pack
+from simtailor.assets.pack import load_pack
 from simtailor.errors import UserError
+from simtailor.render.raycast.environment import Environment, prefilter
 
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """C categories with M models, skies and materials, of one or several packs.
+    """C categories with M models, prefiltered skies and materials, of one or several packs.
 
     A set's classes, and a scene's models, skies and materials, are numbers of these.
     """
 
     categories: tuple[Category, ...]
-    skies: tuple[Sky, ...]
+    skies: tuple[Environment, ...]
     materials: tuple[Material, ...]
+
+    @classmethod
+    def create(cls, pack: AssetPack, cache: str | Path | None) -> Catalogue:
+        """Return the assets of a pack with its skies prefiltered, which ``cache`` keeps."""
+        skies = tuple(prefilter(sky.radiance, cache) for sky in pack.environments)
+        return cls(pack.categories, skies, pack.materials)
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
@@ -33,7 +43,7 @@ class Catalogue:
 
     @cached_property
     def radii(self) -> np.ndarray:
-        """Return the models' reach from their centre, however they turn: float [M], metres."""
+        """The models' reach from their centre, however they turn: float [M], metres."""
         return np.array([np.linalg.norm(m.mesh.vertices, axis=1).max() for m in self.models])
 
     def classes_of(self, indices: np.ndarray) -> np.ndarray:
@@ -60,28 +70,30 @@ class Catalogue:
             mesh = model.mesh
             state.update(model.name.encode())
             parts = (mesh.vertices, mesh.normals, mesh.coordinates, mesh.faces, mesh.face_materials)
-            for values in parts:
-                state.update(np.ascontiguousarray(values).tobytes())
+            _add_arrays(state, parts)
             for material in mesh.materials:
-                _add(state, material)
+                _add_material(state, material)
         for material in self.materials:
-            _add(state, material)
+            _add_material(state, material)
         for sky in self.skies:
-            state.update(np.ascontiguousarray(sky.radiance, dtype=np.float32).tobytes())
+            _add_arrays(state, (sky.background, sky.reflections, sky.harmonics))
         return state.hexdigest()[:20]
 
 
-def _add(state: hashlib._Hash, material: Material) -> None:
+def _add_arrays(state: hashlib._Hash, arrays: Sequence[np.ndarray]) -> None:
+    for values in arrays:
+        state.update(np.ascontiguousarray(values).data)
+
+
+def _add_material(state: hashlib._Hash, material: Material) -> None:
     numbers = (*material.base_colour, material.roughness, material.metallic)
-    state.update(np.array(numbers, dtype=np.float64).tobytes())
+    _add_arrays(state, [np.array(numbers, dtype=np.float64)])
     if material.texture is not None:
-        state.update(np.ascontiguousarray(material.texture, dtype=np.float32).tobytes())
+        _add_arrays(state, [np.asarray(material.texture, dtype=np.float32)])
 
 
-def load_catalogue(
-    packs: Sequence[str], classes: int | None, *, resources: str | Path
-) -> Catalogue:
-    """Return the assets of some packs together.
+def merge_packs(packs: Sequence[str], classes: int | None, *, resources: str | Path) -> AssetPack:
+    """Return the assets of some packs together as one pack.
 
     Args:
         classes: take only the first so many categories; None takes all.
@@ -91,22 +103,41 @@ def load_catalogue(
         UserError: there is no such pack, or together they lack something.
     """
     loaded = [load_pack(name, resources=resources) for name in packs]
-    categories = tuple(c for pack in loaded for c in pack.categories)
-    skies = tuple(s for pack in loaded for s in pack.environments)
-    materials = tuple(m for pack in loaded for m in pack.materials)
+    merged = AssetPack(
+        ", ".join(packs),
+        tuple(c for pack in loaded for c in pack.categories)[:classes],
+        tuple(s for pack in loaded for s in pack.environments),
+        tuple(m for pack in loaded for m in pack.materials),
+    )
     key = "configuration key task2sim.simulation"
-    for name, found in (("categories", categories), ("skies", skies), ("materials", materials)):
-        if not found:
-            raise UserError(f"{key}.packs: {', '.join(packs)} hold no {name}; add a pack that does")
-    names = [category.name for category in categories]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    for kind in ("categories", "environments", "materials"):
+        if not getattr(merged, kind):
+            raise UserError(f"{key}.packs: {merged.name} hold no {kind}; add a pack that does")
+    titles = [category.name for category in merged.categories]
+    twice = sorted({title for title in titles if titles.count(title) > 1})
     if twice:
         raise UserError(
-            f"{key}.packs: {', '.join(packs)} all bring the categories {', '.join(twice)}; "
+            f"{key}.packs: of {merged.name} several bring the categories {', '.join(twice)}; "
             "leave one pack out"
         )
-    if classes is not None and classes > len(categories):
-        raise UserError(
-            f"{key}.classes: {classes}, but the packs have {len(categories)} categories"
-        )
-    return Catalogue(categories[:classes], skies, materials)
+    if classes is not None and classes > len(titles):
+        raise UserError(f"{key}.classes: {classes}, but the packs have {len(titles)} categories")
+    if len({sky.radiance.shape for sky in merged.environments}) > 1:
+        raise UserError(f"{key}.packs: the skies of {merged.name} differ in size; leave one out")
+    return merged
+
+
+def read_catalogue(path: str | Path, *, cache: str | Path | None) -> Catalogue:
+    """Read the assets of a study from the file that ``write_pack`` made of them.
+
+    Args:
+        cache: folder of prefiltered skies; those that it lacks are computed and added.
+
+    Raises:
+        UserError: the file is absent or holds no assets.
+    """
+    try:
+        pack = read_pack(path)
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError, IndexError) as error:
+        raise UserError(f"{path}: cannot be read as assets: {error}; make it again") from error
+    return Catalogue.create(pack, cache)

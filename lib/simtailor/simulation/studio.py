@@ -10,7 +10,7 @@ import numpy as np
 from simtailor.assets.mesh import Material
 from simtailor.errors import UserError
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
-from simtailor.render.raycast.environment import Environment, prefilter
+from simtailor.render.raycast.environment import Environment
 from simtailor.render.raycast.scenes import Scenes
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters
@@ -20,7 +20,7 @@ VISIBLE_SHARE = 0.005  # of the image that the object's mask covers at least
 MOST_ATTEMPTS = 16
 LENS_SAMPLES = 4  # times the rays for images behind a lens, or their blur would be grain
 PLAIN = Material((0.45, 0.45, 0.45), roughness=0.55)
-SKY_BRIGHTNESS = 0.4  # radiance that a typical part of every sky is brought to
+AMBIENT = 0.35  # mean radiance that every sky is brought to, so that all light alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,9 @@ class Pictures:
     masks: np.ndarray
     annotations: list[dict]
 
+    def __getitem__(self, part: slice) -> Pictures:
+        return Pictures(self.images[part], self.masks[part], self.annotations[part])
+
 
 class Studio:
     """Renders images of simulated sets; a context manager.
@@ -43,7 +46,7 @@ class Studio:
     Args:
         catalogue: the assets.
         device: ``cpu`` or a CUDA device; threads: cores to render on.
-        cache: folder for prefiltered skies and, under ``kernels``, compiled kernels.
+        cache: folder that holds, under ``kernels``, compiled kernels.
     """
 
     def __init__(
@@ -52,11 +55,10 @@ class Studio:
         self.catalogue = catalogue
         if cache is not None:
             use_kernel_cache(Path(cache) / "kernels")
-        environments = prefiltered_skies(catalogue, cache)
-        self._sky_intensities = np.array([_intensity(e) for e in environments])
+        self._sky_intensities = np.array([_intensity(sky) for sky in catalogue.skies])
         self._caster = RayCaster(
             [model.mesh for model in catalogue.models],
-            environments,
+            catalogue.skies,
             extra_materials=(PLAIN, *catalogue.materials),
             device=device,
             threads=threads,
@@ -152,11 +154,6 @@ class Studio:
         return annotations
 
 
-def prefiltered_skies(catalogue: Catalogue, cache: str | Path | None) -> list[Environment]:
-    """Return the prefiltered skies; computed once, then read from ``cache``."""
-    return [prefilter(sky.radiance, cache) for sky in catalogue.skies]
-
-
 def boxes_of(masks: np.ndarray) -> np.ndarray:
     """Return boxes int [B, 4] of masks bool [B, H, W]: left, top, width, height in pixels.
 
@@ -171,13 +168,10 @@ def boxes_of(masks: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _intensity(environment: Environment) -> float:
-    """Return the factor that makes a typical part of a sky as bright as that of any other.
+def _intensity(sky: Environment) -> float:
+    """Return the factor that makes a sky's mean radiance ``AMBIENT``.
 
-    The geometric mean, because the sun would decide an arithmetic one.
+    The first of the harmonics is a quarter of the light from all around, its mean times pi.
     """
-    background = environment.background.astype(np.float64)
-    weights = np.sin((np.arange(len(background)) + 0.5) / len(background) * np.pi)[:, None]
-    luminance = np.log(background @ [0.2126, 0.7152, 0.0722] + 1e-3)
-    typical = np.exp((luminance * weights).sum() / (weights.sum() * background.shape[1]))
-    return float(SKY_BRIGHTNESS / typical)
+    mean = sky.harmonics[0] @ np.array([0.2126, 0.7152, 0.0722]) / np.pi
+    return float(AMBIENT / max(mean, 1e-6))
