@@ -1,1 +1,138 @@
 # Simulated sets.
+from simtailor.assets.pack import required_packages
+from simtailor.simulation.inputs import (
+    set_names,
+    settings_of_a_set,
+    settings_of_pictures,
+    study_settings,
+)
+
+SIMULATION = study_settings(CONFIGURATION)
+SETS = set_names(SIMULATION)
+SIMULATION_PACKAGES = or_workflow_error(required_packages, SIMULATION.packs)
+
+
+wildcard_constraints:
+    parameters=r"[0-3](_[0-3]){8}",
+    part=r"\d+",
+
+
+localrules:
+    sets,
+
+
+rule sets:
+    input:
+        expand(f"{RESULTS}/task2sim/sets/{{parameters}}", parameters=SETS),
+        f"{RESULTS}/task2sim/parameters",
+
+
+rule simulation_pictures:
+    input:
+        kernels=rules.compile_renderer.output,
+        packages=expand(
+            f"{RESOURCES}/packages/{{package}}", package=SIMULATION_PACKAGES
+        ),
+    output:
+        report(
+            directory(f"{RESULTS}/task2sim/parameters"),
+            patterns=["{figure}.png"],
+            caption="../docs/captions/parameters.rst",
+            category="Task2Sim",
+            subcategory="simulation parameters",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "logs/task2sim/simulation_pictures.log",
+    benchmark:
+        "logs/benchmarks/task2sim/simulation_pictures.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: SIMULATION.threads
+    resources:
+        mem_mb=3000,
+        runtime=30,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of_pictures(SIMULATION),
+        device=CONFIGURATION.device,
+        cache=lambda wildcards: RESOURCES,
+    message:
+        "Show what each simulation parameter does, and the classes"
+    script:
+        "../workflow_scripts/simulation_pictures.py"
+
+
+rule simulate_part:
+    input:
+        kernels=rules.compile_renderer.output,
+        # Made first, so that the skies are prefiltered once and not by every job.
+        skies=ancient(rules.simulation_pictures.output),
+    output:
+        f"{WORK}/task2sim/sets/{{parameters}}/parts/{{part}}-of-{SIMULATION.parts}.json",
+    log:
+        "logs/task2sim/sets/{parameters}/part-{part}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/sets/{parameters}/part-{part}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: SIMULATION.threads
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of_a_set(SIMULATION),
+        parts=SIMULATION.parts,
+        work=f"{WORK}/task2sim/sets/{{parameters}}",
+        device=CONFIGURATION.device,
+        cache=lambda wildcards: RESOURCES,
+    message:
+        "Render part {wildcards.part} of the set {wildcards.parameters}"
+    script:
+        "../workflow_scripts/simulate_part.py"
+
+
+rule simulate_set:
+    input:
+        kernels=rules.compile_renderer.output,
+        skies=ancient(rules.simulation_pictures.output),
+        parts=(
+            expand(
+                rules.simulate_part.output[0],
+                part=range(SIMULATION.parts),
+                allow_missing=True,
+            )
+            if SIMULATION.parts > 1
+            else []
+        ),
+    output:
+        report(
+            directory(f"{RESULTS}/task2sim/sets/{{parameters}}"),
+            patterns=["{figure}.png"],
+            caption="../docs/captions/set.rst",
+            category="Task2Sim",
+            subcategory="sets",
+            labels={"set": "{parameters}", "figure": "{figure}"},
+        ),
+    log:
+        "logs/task2sim/sets/{parameters}/set.log",
+    benchmark:
+        "logs/benchmarks/task2sim/sets/{parameters}/set.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: SIMULATION.threads
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of_a_set(SIMULATION),
+        # Not an output: Snakemake deletes the outputs of a job that was killed.
+        work=f"{WORK}/task2sim/sets/{{parameters}}",
+        device=CONFIGURATION.device,
+        cache=lambda wildcards: RESOURCES,
+    message:
+        "Make the simulated set {wildcards.parameters}"
+    script:
+        "../workflow_scripts/simulate_set.py"

@@ -2,8 +2,52 @@
 
 from __future__ import annotations
 
-from simtailor.section import Section
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from simtailor.section import PositiveInt, Section
+from simtailor.simulation.parameters import enumerate_parameters
 
 
 class Simulation(Section):
     """Simulated sets: which sets are made, how large, with which assets."""
+
+    values: dict[str, list[int]] = Field(
+        {"backgr": [0, 1], "materials": [1, 3], "pose_rot": [0, 1]},
+        description="Values of each parameter; the study makes a set of every combination. "
+        "A parameter that is absent keeps its default: 0, for materials 1.",
+    )
+    packs: Annotated[list[str], Field(min_length=1)] = Field(
+        ["built_in"], description="Asset packs; their categories, skies and materials add up."
+    )
+    classes: PositiveInt | None = Field(
+        None, description="Use only the first so many categories of the packs."
+    )
+    images: PositiveInt = Field(2000, description="Images of a set.")
+    image_size: Annotated[int, Field(ge=16, le=4096, strict=True)] = Field(
+        64, description="Pixels of the square images."
+    )
+    samples: Annotated[int, Field(ge=1, le=256, strict=True)] = Field(
+        4, description="Rays a pixel; 1 is fastest, 4 smooths edges, shadows and blur."
+    )
+    shard_size: PositiveInt = Field(500, description="Images of a shard, what a resume goes by.")
+    parts: PositiveInt = Field(
+        1,
+        description="Jobs that share the shards of a set; more than 1 for large sets on a cluster.",
+    )
+    threads: PositiveInt = Field(
+        1, description="Cores of a job; sets run side by side, so 1 serves a study best."
+    )
+    seed: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+        None, description="Seed of the sets; the project's seed where absent."
+    )
+
+    @field_validator("values")
+    @classmethod
+    def _combinations_exist(cls, values: dict[str, list[int]]) -> dict[str, list[int]]:
+        for name, choices in values.items():
+            if not choices or len(set(choices)) < len(choices):
+                raise ValueError(f"{name}: give one or several different values, got {choices}")
+        list(enumerate_parameters(values))
+        return values

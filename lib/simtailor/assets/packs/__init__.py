@@ -1,0 +1,1 @@
+"""Asset packs, one module each; a module that is added here is found by its registration."""

@@ -1,0 +1,112 @@
+"""The assets of a study in the order in which scenes number them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from simtailor.assets.mesh import Material
+from simtailor.assets.pack import Category, Model, Sky, load_pack
+from simtailor.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """C categories with M models, skies and materials, of one or several packs.
+
+    A set's classes, and a scene's models, skies and materials, are numbers of these.
+    """
+
+    categories: tuple[Category, ...]
+    skies: tuple[Sky, ...]
+    materials: tuple[Material, ...]
+
+    @cached_property
+    def models(self) -> tuple[Model, ...]:
+        """All models, those of a category side by side."""
+        return tuple(model for category in self.categories for model in category.models)
+
+    @cached_property
+    def radii(self) -> np.ndarray:
+        """Return the models' reach from their centre, however they turn: float [M], metres."""
+        return np.array([np.linalg.norm(m.mesh.vertices, axis=1).max() for m in self.models])
+
+    def classes_of(self, indices: np.ndarray) -> np.ndarray:
+        """Return the class of each image, int [B] of int [B]: they take turns.
+
+        So any stretch of images is balanced over the classes.
+        """
+        return np.asarray(indices) % len(self.categories)
+
+    def models_of(self, indices: np.ndarray) -> np.ndarray:
+        """Return the model of each image, int [B] of int [B]: a class's models take turns."""
+        turns, labels = np.divmod(np.asarray(indices), len(self.categories))
+        counts = np.array([len(category.models) for category in self.categories])
+        first = np.cumsum(counts) - counts
+        return first[labels] + turns % counts[labels]
+
+    @cached_property
+    def digest(self) -> str:
+        """A short name for the content: from other assets come other images."""
+        state = hashlib.sha256()
+        for category in self.categories:
+            state.update(f"{category.name}|{category.wordnet_id}|{len(category.models)}".encode())
+        for model in self.models:
+            mesh = model.mesh
+            state.update(model.name.encode())
+            parts = (mesh.vertices, mesh.normals, mesh.coordinates, mesh.faces, mesh.face_materials)
+            for values in parts:
+                state.update(np.ascontiguousarray(values).tobytes())
+            for material in mesh.materials:
+                _add(state, material)
+        for material in self.materials:
+            _add(state, material)
+        for sky in self.skies:
+            state.update(np.ascontiguousarray(sky.radiance, dtype=np.float32).tobytes())
+        return state.hexdigest()[:20]
+
+
+def _add(state: hashlib._Hash, material: Material) -> None:
+    numbers = (*material.base_colour, material.roughness, material.metallic)
+    state.update(np.array(numbers, dtype=np.float64).tobytes())
+    if material.texture is not None:
+        state.update(np.ascontiguousarray(material.texture, dtype=np.float32).tobytes())
+
+
+def load_catalogue(
+    packs: Sequence[str], classes: int | None, *, resources: str | Path
+) -> Catalogue:
+    """Return the assets of some packs together.
+
+    Args:
+        classes: take only the first so many categories; None takes all.
+        resources: folder of caches and fetched packages.
+
+    Raises:
+        UserError: there is no such pack, or together they lack something.
+    """
+    loaded = [load_pack(name, resources=resources) for name in packs]
+    categories = tuple(c for pack in loaded for c in pack.categories)
+    skies = tuple(s for pack in loaded for s in pack.environments)
+    materials = tuple(m for pack in loaded for m in pack.materials)
+    key = "configuration key task2sim.simulation"
+    for name, found in (("categories", categories), ("skies", skies), ("materials", materials)):
+        if not found:
+            raise UserError(f"{key}.packs: {', '.join(packs)} hold no {name}; add a pack that does")
+    names = [category.name for category in categories]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(
+            f"{key}.packs: {', '.join(packs)} all bring the categories {', '.join(twice)}; "
+            "leave one pack out"
+        )
+    if classes is not None and classes > len(categories):
+        raise UserError(
+            f"{key}.classes: {classes}, but the packs have {len(categories)} categories"
+        )
+    return Catalogue(categories[:classes], skies, materials)

@@ -1,0 +1,36 @@
+"""What the workflow needs to know of a study's sets while it is planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simtailor.simulation.parameters import enumerate_parameters
+from simtailor.simulation.settings import Simulation
+
+if TYPE_CHECKING:
+    from simtailor.config import Configuration
+
+ASSETS = {"packs", "classes", "seed"}
+IMAGES = ASSETS | {"images", "image_size", "samples", "shard_size"}
+
+
+def study_settings(configuration: Configuration) -> Simulation:
+    """Return the settings of the sets with the seed filled in."""
+    settings = configuration.task2sim.simulation
+    seed = configuration.seed if settings.seed is None else settings.seed
+    return settings.model_copy(update={"seed": seed})
+
+
+def set_names(settings: Simulation) -> list[str]:
+    """Return the names of the study's sets."""
+    return [str(parameters) for parameters in enumerate_parameters(settings.values)]
+
+
+def settings_of_a_set(settings: Simulation) -> dict[str, Any]:
+    """Return as plain values what decides a set's content: more sets change none of them."""
+    return settings.model_dump(mode="json", include=IMAGES)
+
+
+def settings_of_pictures(settings: Simulation) -> dict[str, Any]:
+    """Return as plain values what the pictures of the parameters and classes depend on."""
+    return settings.model_dump(mode="json", include=ASSETS)

@@ -1,0 +1,32 @@
+"""Where a job of the simulation runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from simtailor.simulation.catalogue import Catalogue
+from simtailor.simulation.studio import Studio
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a job runs.
+
+    Attributes:
+        device: ``cpu`` or a CUDA device; threads: cores; cache: folder of caches and packages.
+    """
+
+    device: str
+    threads: int
+    cache: str
+
+    @property
+    def renderer(self) -> str:
+        """Name what the bytes of an image depend on beside the settings."""
+        kind = "cpu" if self.device == "cpu" else "cuda"
+        return f"simtailor ray caster, warp-lang {version('warp-lang')}, {kind}"
+
+    def studio(self, catalogue: Catalogue) -> Studio:
+        """Return the studio with these assets, to be used as a context manager."""
+        return Studio(catalogue, device=self.device, threads=self.threads, cache=self.cache)

@@ -1,0 +1,98 @@
+"""Pictures for looking: what each parameter does, the classes, and previews of any set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from simtailor.figures.simulation import rows_sheet, tiled
+from simtailor.files import staged_folder
+from simtailor.simulation.catalogue import load_catalogue
+from simtailor.simulation.machine import Machine
+from simtailor.simulation.parameters import MATERIALS, PARAMETER_NAMES, SimulationParameters
+from simtailor.simulation.settings import Simulation
+
+OBJECTS = 8  # of a row
+SIZE, SAMPLES = 128, 6
+MODELS_OF_A_CLASS = 4
+CLASS_COLUMNS = 12
+SWITCH = ("off", "on")
+MEANINGS = {
+    "backgr": "sky and direction of the camera",
+    "blur": "focus and aperture",
+    "lighting_color": "colour of the light",
+    "lighting_dir": "direction of the light",
+    "lighting_intensity": "intensity of the light",
+    "materials": "materials",
+    "pose_cam": "camera off the object",
+    "pose_rot": "rotation of the object",
+    "pose_scale": "distance of the object",
+}
+
+
+def picture_parameters(settings: Simulation, machine: Machine, output: str | Path) -> None:
+    """Write a folder with a picture of each parameter, off and on, and of all classes.
+
+    The rows of a picture show the same images of sets that differ by that parameter alone.
+    """
+    catalogue = load_catalogue(settings.packs, settings.classes, resources=machine.cache)
+    with machine.studio(catalogue) as studio, staged_folder(output) as staging:
+
+        def take(parameters: SimulationParameters, indices: np.ndarray) -> np.ndarray:
+            seed = int(settings.seed or 0)
+            return studio.take(parameters, seed, indices, image_size=SIZE, samples=SAMPLES).images
+
+        for name in PARAMETER_NAMES:
+            choices = MATERIALS if name == "materials" else dict(enumerate(SWITCH))
+            rows = [
+                (text, take(replace(SimulationParameters(), **{name: value}), np.arange(OBJECTS)))
+                for value, text in choices.items()
+            ]
+            title = f"{name}: {MEANINGS[name]}, all else off"
+            rows_sheet(rows, staging / f"{name}.png", title=title, size=SIZE)
+        classes = len(catalogue.categories)
+        shown = [
+            label + classes * turn
+            for label, category in enumerate(catalogue.categories)
+            for turn in range(min(MODELS_OF_A_CLASS, len(category.models)))
+        ]
+        tiled(
+            list(take(SimulationParameters(), np.array(shown))),
+            [catalogue.categories[i % classes].name for i in shown],
+            staging / "classes.png",
+            title=f"{', '.join(settings.packs)}: {classes} classes, {len(catalogue.models)} models",
+            columns=CLASS_COLUMNS,
+        )
+
+
+def preview(
+    parameters: SimulationParameters,
+    settings: Simulation,
+    machine: Machine,
+    path: str | Path,
+    *,
+    count: int = 24,
+    title: str | None = None,
+) -> None:
+    """Write the first images of a set as one PNG, without making the set.
+
+    Args:
+        parameters: the set; settings: assets, image size, samples and seed.
+        path: of the PNG; count: images shown; title: the parameters' name where None.
+
+    Raises:
+        UserError: the settings name assets that do not exist.
+    """
+    catalogue = load_catalogue(settings.packs, settings.classes, resources=machine.cache)
+    with machine.studio(catalogue) as studio:
+        pictures = studio.take(
+            parameters,
+            int(settings.seed or 0),
+            np.arange(count),
+            image_size=settings.image_size,
+            samples=settings.samples,
+        )
+    captions = [annotation["class"] for annotation in pictures.annotations]
+    tiled(list(pictures.images), captions, path, title=title or str(parameters))

@@ -1,0 +1,139 @@
+"""Reading of simulated sets."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from simtailor.errors import UserError
+from simtailor.files import checksum, read_json
+from simtailor.simulation.shards import EncodedImage, read_shard
+
+MANIFEST = "manifest.json"
+NEEDED = {
+    "parameters": str, "seed": int, "images": int, "classes": list, "image_size": int,
+    "renderer": str, "shards": list,
+}  # fmt: skip
+NEEDED_OF_SHARD = {"file": str, "images": int, "sha256": str}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a set.
+
+    Attributes:
+        key: its name; image: uint8 [S, S, 3]; mask: bool [S, S], True where the object is.
+        annotation: class, label, WordNet id, model, box and attributes.
+    """
+
+    key: str
+    image: np.ndarray
+    mask: np.ndarray
+    annotation: dict[str, Any]
+
+
+class SimulatedSet:
+    """A folder with a simulated set.
+
+    Attributes:
+        folder: where it is.
+        manifest: what it holds: parameters, seed, images, classes, image_size, shards.
+
+    Raises:
+        UserError: the folder holds no set; the message says which file is wrong.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.manifest = _read_manifest(self.folder / MANIFEST)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes by label."""
+        return self.manifest["classes"]
+
+    def __len__(self) -> int:
+        return self.manifest["images"]
+
+    @property
+    def shards(self) -> list[Path]:
+        """The shard files in order."""
+        return [self.folder / shard["file"] for shard in self.manifest["shards"]]
+
+    def encoded(self) -> Iterator[EncodedImage]:
+        """Yield the files of every image, undecoded."""
+        for shard in self.shards:
+            yield from read_shard(shard)
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield every image with mask and annotation."""
+        for encoded in self.encoded():
+            yield Sample(
+                key=encoded.key,
+                image=_pixels(encoded.jpg),
+                mask=_pixels(encoded.mask),
+                annotation=json.loads(encoded.annotation),
+            )
+
+    def load_shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield images uint8 [n, S, S, 3] and labels int64 [n], shard by shard."""
+        for shard in self.shards:
+            encoded = list(read_shard(shard))
+            labels = [json.loads(e.annotation)["label"] for e in encoded]
+            yield np.stack([_pixels(e.jpg) for e in encoded]), np.array(labels, dtype=np.int64)
+
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return all images uint8 [N, S, S, 3] and labels int64 [N]."""
+        size = self.manifest["image_size"]
+        images = np.empty((len(self), size, size, 3), np.uint8)
+        labels = np.empty(len(self), np.int64)
+        start = 0
+        for some, of_them in self.load_shards():
+            images[start : start + len(some)] = some
+            labels[start : start + len(some)] = of_them
+            start += len(some)
+        if start != len(self):
+            raise UserError(
+                f"{self.folder}: {start} images, but {MANIFEST} says {len(self)}; make it again"
+            )
+        return images, labels
+
+    def damaged(self) -> list[str]:
+        """Return the names of shards that are missing or whose checksum is wrong."""
+        return [
+            shard["file"]
+            for shard, path in zip(self.manifest["shards"], self.shards, strict=True)
+            if not path.is_file() or checksum(path) != shard["sha256"]
+        ]
+
+
+def _pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = read_json(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no simulated set can be read here: {error}") from error
+    _check(manifest, NEEDED, path)
+    for shard in manifest["shards"]:
+        _check(shard, NEEDED_OF_SHARD, path)
+        if Path(shard["file"]).name != shard["file"]:
+            raise UserError(f"{path}: '{shard['file']}' is not a file name")
+    return manifest
+
+
+def _check(values: Any, needed: dict[str, type], path: Path) -> None:
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected keys and values, got {type(values).__name__}")
+    for key, kind in needed.items():
+        if not isinstance(values.get(key), kind):
+            raise UserError(f"{path}: key '{key}' should be of type {kind.__name__}")

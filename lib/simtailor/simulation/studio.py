@@ -1,0 +1,166 @@
+"""The studio: assets on the renderer, and pictures of scenes in which the object shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from simtailor.assets.mesh import Material
+from simtailor.errors import UserError
+from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
+from simtailor.render.raycast.environment import Environment, prefilter
+from simtailor.simulation.catalogue import Catalogue
+from simtailor.simulation.parameters import SimulationParameters
+from simtailor.simulation.sampler import Sampler
+
+VISIBLE_SHARE = 0.005  # of the image that the object's mask covers at least
+MOST_ATTEMPTS = 16
+PLAIN = Material((0.45, 0.45, 0.45), roughness=0.55)
+SKY_BRIGHTNESS = 0.3  # radiance that a typical part of every sky is brought to
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Pictures of B images of a set.
+
+    Attributes:
+        images: uint8 [B, S, S, 3]; masks: bool [B, S, S], True where the object is.
+        annotations: one dictionary an image, plain values for JSON.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    annotations: list[dict]
+
+
+class Studio:
+    """Renders images of simulated sets; a context manager.
+
+    Args:
+        catalogue: the assets.
+        device: ``cpu`` or a CUDA device; threads: cores to render on.
+        cache: folder for prefiltered skies and, under ``kernels``, compiled kernels.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, *, device: str, threads: int, cache: str | Path | None
+    ) -> None:
+        self.catalogue = catalogue
+        if cache is not None:
+            use_kernel_cache(Path(cache) / "kernels")
+        environments = prefiltered_skies(catalogue, cache)
+        self._sky_intensities = np.array([_intensity(e) for e in environments])
+        self._caster = RayCaster(
+            [model.mesh for model in catalogue.models],
+            environments,
+            extra_materials=(PLAIN, *catalogue.materials),
+            device=device,
+            threads=threads,
+        )
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._caster.close()
+
+    def take(
+        self,
+        parameters: SimulationParameters,
+        seed: int,
+        indices: np.ndarray,
+        *,
+        image_size: int,
+        samples: int,
+    ) -> Pictures:
+        """Take pictures.
+
+        Args:
+            parameters, seed, indices: which images of which set; int [B].
+            image_size: pixels of the square image; samples: rays a pixel.
+
+        Raises:
+            UserError: an object does not show, however often it is drawn anew.
+        """
+        sampler = Sampler(parameters, seed, self.catalogue, self._sky_intensities)
+        indices = np.asarray(indices)
+        attempts = np.zeros(len(indices), dtype=np.int64)
+        size = (len(indices), image_size, image_size)
+        images, masks = np.empty((*size, 3), np.uint8), np.empty(size, bool)
+        annotations: list[dict] = [{}] * len(indices)
+        left = np.arange(len(indices))
+        while len(left):
+            sampled = sampler.sample(indices[left], attempts[left])
+            rendering = self._caster.render(sampled.scenes, image_size, samples=samples)
+            images[left], masks[left] = rendering.images, rendering.masks > 0
+            shares = masks[left].mean((1, 2))
+            found = self._annotations(sampled, masks[left])
+            for place, annotation in zip(left, found, strict=True):
+                annotations[place] = annotation
+            left = left[shares < VISIBLE_SHARE]
+            attempts[left] += 1
+            if attempts.max() > MOST_ATTEMPTS:
+                name = self.catalogue.models[self.catalogue.models_of(indices[left[:1]])[0]].name
+                raise UserError(
+                    f"the model '{name}' does not show, however it is drawn; leave it out of its "
+                    "asset pack: perhaps it is empty or has no thickness"
+                )
+        return Pictures(images, masks, annotations)
+
+    def _annotations(self, sampled: object, masks: np.ndarray) -> list[dict]:
+        """Return what is known of each picture, as plain values."""
+        boxes, shares = boxes_of(masks), masks.mean((1, 2))
+        columns = {
+            name: np.round(values.astype(np.float64), 4).tolist()
+            if values.dtype.kind == "f"
+            else values.tolist()
+            for name, values in sampled.attributes.items()
+        }
+        annotations = []
+        for i, (label, model) in enumerate(zip(sampled.labels, sampled.models, strict=True)):
+            category, shown = self.catalogue.categories[label], self.catalogue.models[model]
+            annotations.append(
+                {
+                    "label": int(label),
+                    "class": category.name,
+                    "wordnet_id": category.wordnet_id,
+                    "model": shown.name,
+                    "box": boxes[i].tolist(),
+                    "visible": round(float(shares[i]), 5),
+                    "attributes": {name: values[i] for name, values in columns.items()},
+                }
+            )
+        return annotations
+
+
+def prefiltered_skies(catalogue: Catalogue, cache: str | Path | None) -> list[Environment]:
+    """Return the prefiltered skies; computed once, then read from ``cache``."""
+    return [prefilter(sky.radiance, cache) for sky in catalogue.skies]
+
+
+def boxes_of(masks: np.ndarray) -> np.ndarray:
+    """Return boxes int [B, 4] of masks bool [B, H, W]: left, top, width, height in pixels.
+
+    An empty mask has a box of no width and height.
+    """
+    boxes = np.zeros((len(masks), 4), dtype=np.int64)
+    for column, axis in ((0, 1), (1, 2)):
+        filled = masks.any(axis)
+        boxes[:, column] = filled.argmax(1)
+        boxes[:, column + 2] = filled.shape[1] - filled[:, ::-1].argmax(1) - boxes[:, column]
+    boxes[~masks.any((1, 2))] = 0
+    return boxes
+
+
+def _intensity(environment: Environment) -> float:
+    """Return the factor that makes a typical part of a sky as bright as that of any other.
+
+    The geometric mean, because the sun would decide an arithmetic one.
+    """
+    background = environment.background.astype(np.float64)
+    weights = np.sin((np.arange(len(background)) + 0.5) / len(background) * np.pi)[:, None]
+    luminance = np.log(background @ [0.2126, 0.7152, 0.0722] + 1e-3)
+    typical = np.exp((luminance * weights).sum() / (weights.sum() * background.shape[1]))
+    return float(SKY_BRIGHTNESS / typical)
