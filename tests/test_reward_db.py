@@ -10,7 +10,8 @@ from PIL import Image
 
 from simtailor.errors import UserError
 from simtailor.evaluate.effects import main_effects
-from simtailor.evaluate.reward_db import repeated_sets, seed_spread, write_reward_database
+from simtailor.evaluate.inputs import repeated_sets
+from simtailor.evaluate.reward_db import seed_spread, write_reward_database
 from simtailor.simulation.parameters import SimulationParameters, enumerate_parameters
 
 ROOT = Path(__file__).parent.parent

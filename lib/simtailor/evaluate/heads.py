@@ -10,6 +10,7 @@ Contrastive Learning" (ICCV 2021). As published: 50 epochs, a tenth of the rate 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +18,9 @@ import torch
 from torch import nn
 
 from simtailor.evaluate.settings import FineTuning, HeadTraining
+from simtailor.pretrain.augmentation import draw_variations, vary_batch
 from simtailor.pretrain.backbone import Backbone
+from simtailor.pretrain.settings import Augmentation
 from simtailor.seeds import generator
 
 VALIDATION_SHARE = 0.1
@@ -36,6 +39,20 @@ class Head(nn.Sequential):
             nn.BatchNorm1d(width, affine=False),
             nn.Linear(width, class_count),
         )
+
+
+class FineTuned(nn.Module):
+    """A copy of a timm network with a head of its own in place of the classifier."""
+
+    def __init__(self, network: nn.Module, class_count: int, dropout: float) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network)
+        self.network.reset_classifier(0)
+        self.head = Head(network.num_features, class_count, dropout)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return logits [B, classes] of normalised pixels [B, 3, S, S]."""
+        return self.head(self.network(pixels))
 
 
 def linear_accuracy(
@@ -62,33 +79,42 @@ def linear_accuracy(
 
 def finetuned_accuracy(
     backbone: Backbone,
+    images: np.ndarray,
+    labels: np.ndarray,
     train: np.ndarray,
-    train_labels: np.ndarray,
     test: np.ndarray,
-    test_labels: np.ndarray,
     settings: FineTuning,
     seed: int,
 ) -> float:
     """Return the percentage that the whole network gets right after training on the task.
 
     Args:
-        train, test: images uint8 [N, H, W, 3], which may be memory-mapped.
+        images: uint8 [N, H, H, 3], which may be mapped from a file; labels: int64 [N].
+        train, test: indices of the two parts.
     """
-    class_count = int(max(np.max(train_labels), np.max(test_labels))) + 1
+    class_count = int(np.max(labels)) + 1
     random = generator(seed, "augmentation")
-
-    def network() -> nn.Module:
-        head = Head(backbone.width, class_count, settings.dropout)
-        return nn.Sequential(backbone.copy_of_network(), head).to(backbone.device)
-
-    def train_batch(indices: np.ndarray, training: bool) -> torch.Tensor:
-        images = backbone.inputs(train[indices])
-        return _augmented(images, settings, random) if training else images
-
-    trained = _best_of(network, train_batch, np.asarray(train_labels), settings, seed)
-    return _accuracy(
-        trained, lambda indices, training: backbone.inputs(test[indices]), np.asarray(test_labels)
+    varied = Augmentation(
+        crop=settings.crop, flip=0.5 if settings.flip else 0.0, colour=0.0, grey=0.0
     )
+    plain = Augmentation(crop=1.0, flip=0.0, colour=0.0, grey=0.0)
+
+    def batches_of(part: np.ndarray) -> Batches:
+        def batch(indices: np.ndarray, training: bool) -> torch.Tensor:
+            variations = draw_variations(varied if training else plain, len(indices), random)
+            pixels = torch.from_numpy(images[part[indices]]).to(backbone.device)
+            return vary_batch(pixels, variations, backbone.image_size)
+
+        return batch
+
+    trained = _best_of(
+        lambda: FineTuned(backbone.network, class_count, settings.dropout).to(backbone.device),
+        batches_of(train),
+        labels[train],
+        settings,
+        seed,
+    )
+    return _accuracy(trained, batches_of(test), labels[test])
 
 
 def _best_of(
@@ -165,18 +191,3 @@ def _accuracy(
         batch = indices[start : start + EVALUATION_BATCH]
         right += int((model(batches(batch, False)).argmax(1).cpu().numpy() == labels[batch]).sum())
     return 100 * right / len(indices)
-
-
-def _augmented(
-    images: torch.Tensor, settings: FineTuning, random: np.random.Generator
-) -> torch.Tensor:
-    """Crop (square, then back to size) and mirror each image [B, 3, S, S] by chance."""
-    count = len(images)
-    scale = random.uniform(settings.crop, 1, count)
-    shift = random.uniform(-1, 1, (2, count)) * (1 - scale)
-    mirror = np.where(settings.flip & (random.random(count) < 0.5), -1.0, 1.0)
-    zero = np.zeros(count)
-    rows = np.array([[scale * mirror, zero, shift[0]], [zero, scale, shift[1]]])
-    transform = torch.tensor(rows.transpose(2, 0, 1), dtype=images.dtype, device=images.device)
-    grid = nn.functional.affine_grid(transform, list(images.shape), align_corners=False)
-    return nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

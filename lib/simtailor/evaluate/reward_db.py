@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,22 +14,13 @@ from simtailor.errors import UserError
 from simtailor.evaluate.effects import Effect, main_effects
 from simtailor.figures.reward_db import comparison_figure, effects_figure, heat_map
 from simtailor.files import read_json, staged, staged_folder, write_json
+from simtailor.pretrain.names import set_of
 from simtailor.simulation.parameters import SimulationParameters
 
-SEED_SUFFIX = re.compile(r"\.seed(\d+)$")
 BEST_SETS = 5
 CLEAR_RATIO = 2.0
 
 Rewards = dict[str, dict[str, float]]  # task -> set -> percent
-
-
-def repeated_sets(sets: Sequence[str], count: int, seeds: int) -> list[str]:
-    """Return the names of the backbones that are trained again, ``.seedN`` behind the set's.
-
-    The sets are spread evenly over the study's list, its ends included.
-    """
-    places = np.unique(np.linspace(0, len(sets) - 1, min(count, len(sets))).round().astype(int))
-    return [f"{sets[place]}.seed{seed}" for place in places for seed in range(1, seeds + 1)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,7 @@ class RewardDatabase:
                 raise UserError(
                     f"{path}: not an evaluation by '{method}' ({error!r}); delete it and run again"
                 ) from error
-            base = SEED_SUFFIX.sub("", name)
+            base = set_of(name)
             for task, percent in found.items():
                 if base == name:
                     rewards.setdefault(task, {})[name] = percent

@@ -54,7 +54,7 @@ class FineTuning(HeadTraining):
         description="Of several, the one that does best on a tenth of the training images.",
     )
     crop: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.8, description="Smallest share of the image's edge that a random crop keeps; 1 is none."
+        0.64, description="Smallest share of the image that a random crop keeps; 1 is none."
     )
     flip: bool = Field(
         False, description="Mirror half of the images; wrong for digits and characters."
@@ -84,6 +84,9 @@ class Evaluate(Section):
     linear: HeadTraining = HeadTraining()
     finetune: FineTuning = FineTuning()
     repeats: Repeats = Repeats()
+    threads: PositiveInt = Field(
+        1, description="Cores of a job; sets are evaluated side by side, so 1 serves a study best."
+    )
 
     @model_validator(mode="after")
     def _reward_is_measured(self) -> Evaluate:

@@ -30,6 +30,7 @@ from simtailor.tasks.prepared import PreparedTask
 EVALUATION_VERSION = 1
 SAMPLED_IMAGES = 64
 PIXEL_EDGE = 32
+CHUNK = 1024  # images read at a time
 
 
 class Extractor(Protocol):
@@ -42,15 +43,17 @@ class RawPixels:
     """The pixels themselves, averaged down to an edge of at most 32."""
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 [N, D]: images less their mean grey, so that the cosine tells."""
+        """Return float32 [N, D]: images less their mean, so that the cosine tells them apart."""
         edge = min(PIXEL_EDGE, *images.shape[1:3])
-        parts = []
-        for start in range(0, len(images), 1024):
-            batch = torch.from_numpy(np.array(images[start : start + 1024])).permute(0, 3, 1, 2)
-            small = nn.functional.adaptive_avg_pool2d(batch.float() / 255, edge)
-            flat = small.flatten(1)
-            parts.append((flat - flat.mean(1, keepdim=True)).numpy())
-        return np.concatenate(parts)
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        flat = nn.functional.adaptive_avg_pool2d(pixels, edge).flatten(1)
+        return (flat - flat.mean(1, keepdim=True)).numpy()
+
+
+def features_of(extractor: Extractor, images: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Return features float32 [n, D] of some images, a part at a time from a mapped file."""
+    parts = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
+    return np.concatenate([extractor.features(images[part]) for part in parts])
 
 
 def evaluate_set(
@@ -85,7 +88,7 @@ def evaluate_baselines(
     tasks: Sequence[str | Path],
     settings: Evaluate,
     pretrain: Pretrain,
-    seed: int,
+    seeds: Sequence[int],
     device: str,
     cache: str | Path,
     output: str | Path,
@@ -95,11 +98,11 @@ def evaluate_baselines(
 
     ``chance`` guesses among the classes, ``majority`` answers the commonest class of the
     training images; ``raw_pixels`` and ``random_backbone`` are evaluated like a backbone, the
-    latter from as many starts as a set has seeds: a list a method.
+    latter with the weights of each seed: a list a method.
     """
     _check_device(device)
-    starts = range(seed, seed + 1 + settings.repeats.seeds)
-    random = {start: Backbone.random(pretrain, start, device) for start in starts}
+    seed = seeds[0]
+    random = {start: Backbone.random(pretrain, start, device) for start in seeds}
     results = {}
     for task in map(PreparedTask.read, tasks):
         commonest = np.bincount(task.train_labels).argmax()
@@ -175,7 +178,7 @@ def _accuracies(
     labels = np.asarray(task.train_labels), np.asarray(task.test_labels)
     found = {}
     if {"knn", "linear"} & set(methods):
-        train, test = (extractor.features(i) for i in (task.train_images, task.test_images))
+        train, test = (features_of(extractor, task.images, i) for i in (task.train, task.test))
         device = getattr(extractor, "device", "cpu")
         arguments = (train, labels[0], test, labels[1])
         if "knn" in methods:
@@ -184,8 +187,7 @@ def _accuracies(
             found["linear"] = linear_accuracy(*arguments, settings.linear, seed, str(device))
     if "finetune" in methods:
         found["finetune"] = finetuned_accuracy(
-            extractor, task.train_images, labels[0], task.test_images, labels[1],
-            settings.finetune, seed,
+            extractor, task.images, task.labels, task.train, task.test, settings.finetune, seed
         )  # fmt: skip
     return found
 
@@ -196,13 +198,8 @@ def _digest(*parts: Any) -> str:
 
 def _task_digest(task: PreparedTask) -> str:
     """Return a digest of labels, split and some of the images, which may be many gigabytes."""
-    digest = hashlib.sha256()
-    for labels, images in (
-        (task.train_labels, task.train_images),
-        (task.test_labels, task.test_images),
-    ):
-        digest.update(np.ascontiguousarray(labels).tobytes())
-        sampled = np.linspace(0, len(images) - 1, SAMPLED_IMAGES).astype(int)
-        digest.update(repr(images.shape).encode())
-        digest.update(np.ascontiguousarray(images[sampled]).tobytes())
+    sampled = np.linspace(0, len(task.images) - 1, SAMPLED_IMAGES).astype(int)
+    digest = hashlib.sha256(repr((task.images.shape, task.classes)).encode())
+    for values in (task.labels, task.train, task.test, task.images[sampled]):
+        digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
