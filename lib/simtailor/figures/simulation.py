@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
-from simtailor.figures.style import label_font
 from simtailor.files import staged
 
 if TYPE_CHECKING:
     from simtailor.simulation.reading import SimulatedSet
 
+# Pillow's own font: loading matplotlib for a label would cost more than a small set.
+label_font = ImageFont.load_default
 THUMBNAIL, MARGIN, HEADER, CAPTION = 96, 4, 28, 15
 COLUMNS = 8
 

@@ -48,10 +48,12 @@ class Process:
         if int(environment.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
             names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
             rank, count, local_rank = (int(environment[name]) for name in names)
-            return cls(
-                rank, count, local_rank, -(-count // int(environment["SLURM_STEP_NUM_NODES"]))
-            )
+            local_count = -(-count // int(environment["SLURM_STEP_NUM_NODES"]))
+            return cls(rank, count, local_rank, local_count)
         return cls()
+
+
+ALONE = Process()
 
 
 @contextmanager

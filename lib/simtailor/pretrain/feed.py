@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from simtailor.errors import UserError
 from simtailor.pretrain.augmentation import draw_variations, image_transform
-from simtailor.pretrain.distributed import Process
+from simtailor.pretrain.distributed import ALONE, Process
 from simtailor.pretrain.images import SetImages
 from simtailor.pretrain.settings import Pretrain
 from simtailor.seeds import generator
@@ -59,7 +59,7 @@ class Feed:
         images: SetImages,
         settings: Pretrain,
         seed: int,
-        process: Process = Process(),
+        process: Process = ALONE,
         device: torch.device | str = "cpu",
         threads: int = 1,
     ) -> None:

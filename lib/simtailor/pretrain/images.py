@@ -68,7 +68,7 @@ class SetImages:
                 f"{self.folder}: {len(entries)} images in the shards, {expected} in "
                 "manifest.json; make the set again"
             )
-        if len(entries) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
+        if entries and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
             raise UserError(
                 f"{self.folder}: labels {self.labels.min()} to {self.labels.max()}, but "
                 f"{len(self.classes)} classes; make the set again"

@@ -18,7 +18,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from simtailor.pretrain.distributed import Process
+from simtailor.pretrain.distributed import ALONE, Process
 from simtailor.pretrain.network import timm
 from simtailor.pretrain.settings import Pretrain
 
@@ -122,7 +122,7 @@ class SingleLearner(Learner):
         settings: Pretrain,
         steps: int,
         device: torch.device,
-        process: Process = Process(),
+        process: Process = ALONE,
     ) -> None:
         order = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.network = network.to(device, memory_format=order).train()
@@ -171,11 +171,11 @@ class JointLearner(Learner):
     def scores(self, images: torch.Tensor) -> torch.Tensor:
         return self._call(self._parameters, self._buffers, images)
 
+    def _tensors(self) -> Weights:
+        return {**self._parameters, **self._buffers}
+
     def weights(self) -> list[Weights]:
-        stacked = {
-            name: value.detach().cpu()
-            for name, value in (*self._parameters.items(), *self._buffers.items())
-        }
+        stacked = {name: value.detach().cpu() for name, value in self._tensors().items()}
         count = len(next(iter(stacked.values())))
         return [
             {name: stacked[name][k].contiguous() for name in self._shape.state_dict()}
@@ -184,7 +184,7 @@ class JointLearner(Learner):
 
     def load_weights(self, weights: list[Weights]) -> None:
         with torch.no_grad():
-            for name, value in (*self._parameters.items(), *self._buffers.items()):
+            for name, value in self._tensors().items():
                 value.copy_(torch.stack([one[name] for one in weights]))
 
 

@@ -74,7 +74,7 @@ class Pretrain(Section):
     channels_last: bool = Field(True, description="Order of the images in memory; faster.")
     compile: bool = Field(
         False,
-        description="torch.compile the network; needs a C++ compiler, pays on long trainings.",
+        description="torch.compile the network; needs a C++ compiler, pays if long.",
     )
     cache_mb: Annotated[int, Field(ge=0, strict=True)] = Field(
         4000,

@@ -21,7 +21,7 @@ from torch import distributed
 from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.pretrain.augmentation import global_randomness, vary_batch
-from simtailor.pretrain.distributed import Process
+from simtailor.pretrain.distributed import ALONE, Process
 from simtailor.pretrain.feed import Batch, Feed
 from simtailor.pretrain.images import SetImages
 from simtailor.pretrain.learner import JointLearner, Learner, SingleLearner, Weights
@@ -83,7 +83,7 @@ class Trainer:
         sets: list[SetImages],
         seeds: list[int],
         settings: Pretrain,
-        process: Process = Process(),
+        process: Process = ALONE,
         device: torch.device | str = "cpu",
         threads: int = 1,
     ) -> None:
@@ -169,9 +169,8 @@ class Trainer:
 
     def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield images [K, b, 3, S, S] and targets [K, b, C] of the steps of an epoch."""
-        for step, batches in enumerate(
-            zip(*(feed.epoch(epoch) for feed in self.feeds), strict=True)
-        ):
+        together = zip(*(feed.epoch(epoch) for feed in self.feeds), strict=True)
+        for step, batches in enumerate(together):
             images = self._varied(batches)
             targets = []
             for k, batch in enumerate(batches):

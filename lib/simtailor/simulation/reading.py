@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,13 @@ class SimulatedSet:
         return [self.folder / shard["file"] for shard in self.manifest["shards"]]
 
     def encoded(self) -> Iterator[EncodedImage]:
-        """Yield the files of every image, undecoded."""
-        for shard in self.shards:
-            yield from read_shard(shard)
+        """Yield the files of every image, undecoded.
+
+        Raises:
+            UserError: a shard is missing, cannot be read or is cut short.
+        """
+        for number in range(len(self.shards)):
+            yield from self._read(number)
 
     def samples(self) -> Iterator[Sample]:
         """Yield every image with mask and annotation."""
@@ -84,8 +88,8 @@ class SimulatedSet:
 
     def load_shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield images uint8 [n, S, S, 3] and labels int64 [n], shard by shard."""
-        for shard in self.shards:
-            encoded = list(read_shard(shard))
+        for number in range(len(self.shards)):
+            encoded = self._read(number)
             labels = [json.loads(e.annotation)["label"] for e in encoded]
             yield np.stack([_pixels(e.jpg) for e in encoded]), np.array(labels, dtype=np.int64)
 
@@ -99,11 +103,16 @@ class SimulatedSet:
             images[start : start + len(some)] = some
             labels[start : start + len(some)] = of_them
             start += len(some)
-        if start != len(self):
-            raise UserError(
-                f"{self.folder}: {start} images, but {MANIFEST} says {len(self)}; make it again"
-            )
         return images, labels
+
+    def _read(self, number: int) -> list[EncodedImage]:
+        images, expected = list(read_shard(self.shards[number])), self.manifest["shards"][number]
+        if len(images) != expected["images"]:  # a tar that is cut between two files seems whole
+            raise UserError(
+                f"{self.shards[number]}: {len(images)} images, but {MANIFEST} says "
+                f"{expected['images']}; make it again: ./run snakemake --force {self.folder}"
+            )
+        return images
 
     def damaged(self) -> list[str]:
         """Return the names of shards that are missing or whose checksum is wrong."""
@@ -112,6 +121,25 @@ class SimulatedSet:
             for shard, path in zip(self.manifest["shards"], self.shards, strict=True)
             if not path.is_file() or checksum(path) != shard["sha256"]
         ]
+
+
+def check_sets(folders: Iterable[str | Path]) -> str:
+    """Compare every shard of some sets with its checksum and say that all are whole.
+
+    Raises:
+        UserError: some shards are damaged; the message says how to make them again.
+    """
+    count, damaged = 0, {}
+    for folder in folders:
+        made = SimulatedSet(folder)
+        count += len(made.shards)
+        if names := made.damaged():
+            damaged[folder] = names
+    if damaged:
+        lines = [f"{folder}: damaged or missing: {', '.join(n)}" for folder, n in damaged.items()]
+        sets = " ".join(str(folder) for folder in damaged)
+        raise UserError("\n".join([*lines, f"make them again: ./run snakemake --force {sets}"]))
+    return f"{count} shards are as they were made"
 
 
 def _pixels(data: bytes) -> np.ndarray:
@@ -128,6 +156,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         _check(shard, NEEDED_OF_SHARD, path)
         if Path(shard["file"]).name != shard["file"]:
             raise UserError(f"{path}: '{shard['file']}' is not a file name")
+    if sum(shard["images"] for shard in manifest["shards"]) != manifest["images"]:
+        raise UserError(f"{path}: the shards' images do not add up to 'images'")
     return manifest
 
 
@@ -135,5 +165,5 @@ def _check(values: Any, needed: dict[str, type], path: Path) -> None:
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected keys and values, got {type(values).__name__}")
     for key, kind in needed.items():
-        if not isinstance(values.get(key), kind):
+        if type(values.get(key)) is not kind:
             raise UserError(f"{path}: key '{key}' should be of type {kind.__name__}")

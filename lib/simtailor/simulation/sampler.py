@@ -5,9 +5,9 @@ parameters alone, and an image depends neither on the batch nor on the images ar
 
 Source of the parameters: Mishra et al., "Task2Sim: Towards Effective Pre-training and Transfer
 from Synthetic Data" (CVPR 2022), section 3.1 and the published generator's ranges. Two choices
-are ours: every model is drawn as large as all others, one metre across (where it is known, the
-size in metres is an attribute), and the object's pose and the light belong to the camera, so
-that a camera that looks elsewhere changes what lies behind the object, not the view of it.
+are ours. Every model is drawn as large as all others, one metre across. The object's pose and
+the light belong to the camera, so that a camera that looks elsewhere changes what lies behind
+the object, not the view of it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ BLURRED_SHARE = 0.75
 FOCUS_RANGE = 1.0  # metres before or behind the object
 NEAREST_FOCUS = 0.3  # metres
 F_NUMBERS = (0.5, 1.2)
-FOCAL_LENGTH = 0.035  # metres; the lens is as wide as this over the f-number
+# Radius of the lens times the f-number, metres: blurs as much as a focal length of 50 mm before
+# a film of 24 mm, which is what game engines' depth of field goes by whatever the field of view.
+LENS = 0.05**2 * np.tan(np.radians(FIELD_OF_VIEW) / 2) / 0.024
 LIGHT = 4.0  # nominal radiance of the directional light
 LIGHT_FROM = (-0.5, 0.85, 0.75)  # seen from the camera: right, up, backwards
 INTENSITY_RANGE = 0.6
 COLOURS = (0.05, 1.0)
 LIGHT_SOFTNESS = 0.06
-EXPOSURE = 0.75
-ONE_MATERIAL = 0  # among the extra materials: that of all objects where materials are one
+EXPOSURE = 0.5
+PLAIN_MATERIAL = 0  # that of all objects where materials are one; the catalogue's follow
 
 RESAMPLES = 3  # times an object that hardly shows is drawn anew before the camera zooms in
 ZOOM = 0.7
@@ -60,7 +62,9 @@ class SampledScenes:
             extra materials the one of all objects and then the catalogue's.
         labels: int [B] class; models: int [B].
         attributes: values by name, [B] or [B, n], in metres and degrees. A light's direction is
-            as the camera sees it (right, up, backwards); material is -1 for the model's own.
+            as the camera sees it (right, up, backwards); an f-number of 0 stands for a pinhole,
+            before which all is in focus; material is -1 for the model's own, 0
+            for the plain one of all objects, above for the catalogue's.
     """
 
     scenes: Scenes
@@ -91,82 +95,99 @@ class Sampler:
         """
         indices = np.asarray(indices)
         attempts = np.zeros_like(indices) if attempts is None else np.asarray(attempts)
-        count, on = len(indices), self.parameters
         u = self._uniform(indices, attempts)
         labels, models = self.catalogue.classes_of(indices), self.catalogue.models_of(indices)
-        scenes = Scenes.create(count)
-        attributes: dict[str, np.ndarray] = {}
+        scenes = Scenes.create(len(indices))
+        scenes.exposure[:] = EXPOSURE
+        scenes.seed[:] = (u["noise"][:, 0] * 2**31).astype(np.int64)
+        towards, place = self._place_camera(scenes, u, attempts)
+        attributes = {
+            **place,
+            **self._place_object(scenes, u, models, towards),
+            **self._set_lens(scenes, u, place["distance"]),
+            **self._set_light(scenes, u, towards),
+            "attempts": attempts,
+        }
+        return SampledScenes(scenes, labels, models, attributes)
 
+    def _place_camera(
+        self, scenes: Scenes, u: dict[str, np.ndarray], attempts: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the directions from the object to the camera as rotations [B, 3, 3]."""
+        on, count = self.parameters, len(scenes)
         # Where new numbers cannot move the object, only zooming helps.
-        moves = on.pose_rot or on.pose_scale or on.pose_cam
-        zoom = ZOOM ** np.maximum(attempts - (RESAMPLES if moves else 0), 0)
-        tangent = np.tan(np.radians(FIELD_OF_VIEW) / 2) * zoom
-        scenes.field_of_view[:] = 2 * np.arctan(tangent)
-
-        sky = (u["sky"][:, 0] * len(self.catalogue.skies)).astype(int) * on.backgr
+        resamples = RESAMPLES if on.pose_rot or on.pose_scale or on.pose_cam else 0
+        zoom = ZOOM ** np.maximum(attempts - resamples, 0)
+        field_of_view = 2 * np.arctan(np.tan(np.radians(FIELD_OF_VIEW) / 2) * zoom)
+        sky = np.floor(u["sky"][:, 0] * len(self.catalogue.skies)).astype(int) * on.backgr
         azimuth = 360 * u["camera"][:, 0] * on.backgr
-        low, high = CAMERA_ELEVATIONS
-        elevation = low + (high - low) * u["camera"][:, 1] if on.backgr else VIEW_PITCH
-        elevation = np.broadcast_to(elevation, count)
+        elevation = _between(CAMERA_ELEVATIONS, u["camera"][:, 1])
+        elevation = elevation if on.backgr else np.full(count, VIEW_PITCH)
+        towards = rotation_about("y", azimuth) @ rotation_about("x", -elevation)
+        factor = _between(DISTANCE_FACTORS, u["distance"][:, 0])
+        factor = factor if on.pose_scale else np.ones(count)
+        offset = CAMERA_OFFSET * (2 * u["offset"] - 1) * zoom[:, None] * on.pose_cam
         scenes.environment[:] = sky
         scenes.environment_intensity[:] = self.sky_intensities[sky]
-        towards = rotation_about("y", azimuth) @ rotation_about("x", -elevation)
-
-        factor = DISTANCE_FACTORS[0] + np.ptp(DISTANCE_FACTORS) * u["distance"][:, 0]
-        factor = factor if on.pose_scale else np.ones(count)
-        distance = DISTANCE * factor
-        scenes.eye[:] = towards[:, :, 2] * distance[:, None]
-        offset = CAMERA_OFFSET * (2 * u["offset"] - 1) * zoom[:, None] * on.pose_cam
+        scenes.field_of_view[:] = field_of_view
+        scenes.eye[:] = towards[:, :, 2] * (DISTANCE * factor)[:, None]
         scenes.camera[:] = (
             towards @ rotation_about("y", offset[:, 0]) @ rotation_about("x", offset[:, 1])
         )
+        return towards, {
+            "sky": sky,
+            "camera_azimuth": azimuth,
+            "camera_elevation": elevation,
+            "camera_offset": offset,
+            "field_of_view": np.degrees(field_of_view),
+            "distance": DISTANCE * factor,
+            "distance_factor": factor,
+        }
 
-        angles = (360 * u["rotation"] - 180) * on.pose_rot
-        turn = rotation_about("x", VIEW_PITCH) @ rotation_about("y", VIEW_YAW)
-        if on.pose_rot:
-            turn = np.eye(3)
-            for axis, angle in zip("xyz", angles.T, strict=True):
-                turn = turn @ rotation_about(axis, angle)
+    def _place_object(
+        self, scenes: Scenes, u: dict[str, np.ndarray], models: np.ndarray, towards: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        angles = (360 * u["rotation"] - 180) * self.parameters.pose_rot
+        if self.parameters.pose_rot:
+            x, y, z = (rotation_about(axis, a) for axis, a in zip("xyz", angles.T, strict=True))
+            turn = x @ y @ z
+        else:
+            turn = rotation_about("x", VIEW_PITCH) @ rotation_about("y", VIEW_YAW)
+        material = self._materials(models, u["material"][:, 0])
         scenes.mesh[:, 0] = models
         scenes.rotation[:, 0] = towards @ turn
         scenes.scale[:, 0] = RADIUS / self.catalogue.radii[models]
-        scenes.material[:, 0] = material = self._materials(models, u["material"][:, 0])
+        scenes.material[:, 0] = material
+        return {"rotation": angles, "material": material}
 
-        blurred = (u["blur"][:, 0] < BLURRED_SHARE) & bool(on.blur)
-        focus = np.maximum(distance + FOCUS_RANGE * (2 * u["blur"][:, 1] - 1), NEAREST_FOCUS)
-        f_number = F_NUMBERS[0] + np.ptp(F_NUMBERS) * u["blur"][:, 2]
-        scenes.focus[:] = focus = np.where(blurred, focus, distance)
-        scenes.aperture[:] = np.where(blurred, FOCAL_LENGTH / (2 * f_number), 0)
+    def _set_lens(
+        self, scenes: Scenes, u: dict[str, np.ndarray], distance: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        chance, ahead, aperture = u["blur"].T
+        blurred = (chance < BLURRED_SHARE) & bool(self.parameters.blur)
+        focus = np.maximum(distance + FOCUS_RANGE * (2 * ahead - 1), NEAREST_FOCUS)
+        focus = np.where(blurred, focus, distance)
+        f_number = _between(F_NUMBERS, aperture)
+        scenes.focus[:] = focus
+        scenes.aperture[:] = np.where(blurred, LENS / f_number, 0)
+        return {"f_number": np.where(blurred, f_number, 0), "focus_distance": focus}
 
+    def _set_light(
+        self, scenes: Scenes, u: dict[str, np.ndarray], towards: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        on, count = self.parameters, len(scenes)
         intensity = 1 + INTENSITY_RANGE * (2 * u["intensity"] - 1) * on.lighting_intensity
-        colour = COLOURS[0] + np.ptp(COLOURS) * u["colour"]
-        colour = colour if on.lighting_color else np.ones((count, 3))
+        colour = _between(COLOURS, u["colour"]) if on.lighting_color else np.ones((count, 3))
         light = np.array(LIGHT_FROM) / np.linalg.norm(LIGHT_FROM)
         light = _on_sphere(u["direction"]) if on.lighting_dir else np.tile(light, (count, 1))
         scenes.light_colour[:] = LIGHT * intensity * colour
         scenes.light_direction[:] = np.einsum("bij,bj->bi", towards, light)
         scenes.light_softness[:] = LIGHT_SOFTNESS
-        scenes.exposure[:] = EXPOSURE
-        scenes.seed[:] = (u["noise"][:, 0] * 2**31).astype(np.int64)
-
-        attributes |= {
-            "sky": sky,
-            "camera_azimuth": azimuth,
-            "camera_elevation": elevation,
-            "camera_offset": offset,
-            "field_of_view": np.degrees(2 * np.arctan(tangent)),
-            "distance": distance,
-            "distance_factor": factor,
-            "rotation": angles,
-            "material": np.where(material < 0, -1, material),
+        return {
             "light_intensity": intensity[:, 0],
             "light_colour": colour,
             "light_direction": light,
-            "f_number": np.where(blurred, f_number, 0),
-            "focus_distance": focus,
-            "attempts": attempts,
         }
-        return SampledScenes(scenes, labels, models, attributes)
 
     def _uniform(self, indices: np.ndarray, attempts: np.ndarray) -> dict[str, np.ndarray]:
         """Return uniform numbers in [0, 1) by purpose, [B, n] each, fixed by seed and image."""
@@ -178,11 +199,11 @@ class Sampler:
         return dict(zip(DRAWS, np.split(numbers, edges, axis=1), strict=True))
 
     def _materials(self, models: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the extra material of each scene, or -1 for the model's own."""
-        count, first = len(self.catalogue.materials), ONE_MATERIAL + 1
+        """Return the material of each scene, int [B]: -1 is the model's own, 0 the plain one."""
+        count, first = len(self.catalogue.materials), PLAIN_MATERIAL + 1
         match self.parameters.materials:
             case 0:
-                return np.full(len(models), ONE_MATERIAL)
+                return np.full(len(models), PLAIN_MATERIAL)
             case 1:
                 return np.full(len(models), -1)
             case 2:
@@ -190,6 +211,12 @@ class Sampler:
                 return first + random.integers(0, count, len(self.catalogue.models))[models]
             case _:
                 return first + (numbers * count).astype(int)
+
+
+def _between(limits: tuple[float, float], numbers: np.ndarray) -> np.ndarray:
+    """Bring uniform numbers in [0, 1) between two limits."""
+    low, high = limits
+    return low + (high - low) * numbers
 
 
 def _on_sphere(numbers: np.ndarray) -> np.ndarray:

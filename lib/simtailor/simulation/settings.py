@@ -19,7 +19,7 @@ class Simulation(Section):
         "A parameter that is absent keeps its default: 0, for materials 1.",
     )
     packs: Annotated[list[str], Field(min_length=1)] = Field(
-        ["built_in"], description="Asset packs; their categories, skies and materials add up."
+        ["builtin"], description="Asset packs; their categories, skies and materials add up."
     )
     classes: PositiveInt | None = Field(
         None, description="Use only the first so many categories of the packs."
@@ -34,7 +34,7 @@ class Simulation(Section):
     shard_size: PositiveInt = Field(500, description="Images of a shard, what a resume goes by.")
     parts: PositiveInt = Field(
         1,
-        description="Jobs that share the shards of a set; more than 1 for large sets on a cluster.",
+        description="Jobs that share a set, for large sets on a cluster.",
     )
     threads: PositiveInt = Field(
         1, description="Cores of a job; sets run side by side, so 1 serves a study best."

@@ -11,14 +11,16 @@ from simtailor.assets.mesh import Material
 from simtailor.errors import UserError
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
 from simtailor.render.raycast.environment import Environment, prefilter
+from simtailor.render.raycast.scenes import Scenes
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters
-from simtailor.simulation.sampler import Sampler
+from simtailor.simulation.sampler import SampledScenes, Sampler
 
 VISIBLE_SHARE = 0.005  # of the image that the object's mask covers at least
 MOST_ATTEMPTS = 16
+LENS_SAMPLES = 4  # times the rays for images behind a lens, or their blur would be grain
 PLAIN = Material((0.45, 0.45, 0.45), roughness=0.55)
-SKY_BRIGHTNESS = 0.3  # radiance that a typical part of every sky is brought to
+SKY_BRIGHTNESS = 0.4  # radiance that a typical part of every sky is brought to
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +95,7 @@ class Studio:
         left = np.arange(len(indices))
         while len(left):
             sampled = sampler.sample(indices[left], attempts[left])
-            rendering = self._caster.render(sampled.scenes, image_size, samples=samples)
-            images[left], masks[left] = rendering.images, rendering.masks > 0
+            self._render(sampled.scenes, left, images, masks, samples)
             shares = masks[left].mean((1, 2))
             found = self._annotations(sampled, masks[left])
             for place, annotation in zip(left, found, strict=True):
@@ -109,7 +110,23 @@ class Studio:
                 )
         return Pictures(images, masks, annotations)
 
-    def _annotations(self, sampled: object, masks: np.ndarray) -> list[dict]:
+    def _render(
+        self,
+        scenes: Scenes,
+        places: np.ndarray,
+        images: np.ndarray,
+        masks: np.ndarray,
+        samples: int,
+    ) -> None:
+        """Render scenes into their places of the batch."""
+        behind_lens = scenes.aperture > 0
+        for chosen, rays in ((~behind_lens, samples), (behind_lens, samples * LENS_SAMPLES)):
+            if chosen.any():
+                rendering = self._caster.render(scenes[chosen], images.shape[1], samples=rays)
+                images[places[chosen]] = rendering.images
+                masks[places[chosen]] = rendering.masks > 0
+
+    def _annotations(self, sampled: SampledScenes, masks: np.ndarray) -> list[dict]:
         """Return what is known of each picture, as plain values."""
         boxes, shares = boxes_of(masks), masks.mean((1, 2))
         columns = {

@@ -1,0 +1,1 @@
+"""Everyday objects made by code: one function a category, varied by a random generator."""

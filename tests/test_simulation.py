@@ -1,0 +1,316 @@
+"""Scenes drawn from simulation parameters: each parameter does what it should, and no more."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from studio import small_catalogue
+
+from simtailor.assets.mesh import Material, box
+from simtailor.assets.pack import Category, Model
+from simtailor.errors import UserError
+from simtailor.simulation.catalogue import load_catalogue
+from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
+from simtailor.simulation.sampler import Sampler
+from simtailor.simulation.studio import VISIBLE_SHARE, Studio, boxes_of
+
+COUNT, SIZE = 96, 48
+ALL = SimulationParameters(1, 1, 1, 1, 1, 3, 1, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def studio(kernel_cache):
+    with Studio(small_catalogue(), device="cpu", threads=1, cache=kernel_cache) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def take(studio):
+    """Return a function that takes pictures with some parameters on; each set only once."""
+    taken = {}
+
+    def take(count=COUNT, **values):
+        parameters = replace(SimulationParameters(), **values)
+        if (parameters, count) not in taken:
+            taken[parameters, count] = studio.take(
+                parameters, 0, np.arange(count), image_size=SIZE, samples=2
+            )
+        return taken[parameters, count]
+
+    return take
+
+
+def attribute(pictures, name):
+    return np.array([a["attributes"][name] for a in pictures.annotations])
+
+
+def of_model(pictures, name):
+    return np.array([a["model"] == name for a in pictures.annotations])
+
+
+def object_colours(pictures):
+    """Return the mean colour of each object, [B, 3] in [0, 1]."""
+    masks = pictures.masks[..., None]
+    return (pictures.images / 255 * masks).sum((1, 2)) / masks.sum((1, 2))
+
+
+def backgrounds(pictures):
+    """Return the images' colours far from any object: the outermost pixels, [B, n, 3]."""
+    images = pictures.images.astype(float)
+    return np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
+
+
+def chromaticities(colours):
+    return colours / colours.sum(1, keepdims=True)
+
+
+def correlation(first, second):
+    return np.corrcoef(first, second)[0, 1]
+
+
+def test_with_all_off_only_the_model_changes(take):
+    pictures = take()
+    for name in ("mug", "basket", "brick 0", "brick 1"):
+        same = of_model(pictures, name)
+        # The grain of soft shadows differs; the object stays where it is.
+        assert (pictures.masks[same] == pictures.masks[same][0]).all()
+        assert np.abs(object_colours(pictures)[same].std(0)).max() < 0.01
+    assert np.ptp(backgrounds(pictures), axis=0).mean() < 2
+
+
+def test_background_changes_and_the_view_of_the_object_does_not(take):
+    off, on = take(), take(backgr=1)
+    means = [backgrounds(p).mean(1) for p in (off, on)]
+    assert means[0].std(0).max() < 1
+    assert means[1].std(0).min() > 15
+    assert len(set(attribute(on, "sky"))) == 4
+    assert (off.masks == on.masks).mean() > 0.995
+
+
+def test_blur_softens_edges_in_three_quarters_of_the_images(take):
+    off, on = take(), take(blur=1)
+    blurred = attribute(on, "f_number") > 0
+    assert 0.65 < blurred.mean() < 0.85
+    assert set(attribute(off, "f_number")) == {0}
+
+    def sharpness(pictures):
+        grey = pictures.images.mean(-1)
+        edges = pictures.masks[:, :, 1:] != pictures.masks[:, :, :-1]
+        steps = np.abs(np.diff(grey, axis=2))
+        return (steps * edges).sum((1, 2)) / edges.sum((1, 2))
+
+    ratio = sharpness(on) / sharpness(off)
+    assert np.median(ratio[blurred]) < 0.8
+    assert np.abs(ratio[~blurred] - 1).max() < 0.05
+    apertures = attribute(on, "f_number")[blurred]
+    assert apertures.min() >= 0.5
+    assert apertures.max() <= 1.2
+    assert (off.masks == on.masks).all()  # masks stay sharp
+
+
+def test_light_colour_tints_the_object_alone(take):
+    off, on = take(), take(lighting_color=1)
+    for name in ("mug", "basket"):
+        same = of_model(on, name)
+        tints = [chromaticities(object_colours(p)[same]) for p in (off, on)]
+        assert tints[0].std(0).max() < 0.003
+        assert tints[1].std(0).max() > 0.02
+        light = chromaticities(attribute(on, "light_colour")[same])
+        for channel in range(3):
+            assert correlation(tints[1][:, channel], light[:, channel]) > 0.7
+    colours = attribute(on, "light_colour")
+    assert colours.min() >= 0.05
+    assert colours.max() <= 1
+    assert (backgrounds(on) == backgrounds(off)).all()
+
+
+def test_light_direction_moves_the_bright_side(take):
+    off = take(materials=0)
+    on = take(materials=0, lighting_dir=1)
+
+    def bright_side(pictures):
+        """Return how far right of its middle the light falls onto each object, in pixels."""
+        grey = pictures.images.mean(-1) * pictures.masks
+        columns = np.arange(SIZE)
+        lit = (grey * columns).sum((1, 2)) / grey.sum((1, 2))
+        middle = (pictures.masks * columns).sum((1, 2)) / pictures.masks.sum((1, 2))
+        return lit - middle
+
+    same = of_model(on, "mug")
+    side = bright_side(on)[same]
+    assert side.std() > 5 * bright_side(off)[same].std()
+    directions = attribute(on, "light_direction")[same]
+    in_front = directions[:, 2] > 0
+    assert correlation(side[in_front], directions[in_front, 0]) > 0.7
+    assert np.abs(attribute(on, "light_direction").mean(0)).max() < 0.2  # evenly over the sphere
+
+
+def test_light_intensity_changes_the_brightness(take):
+    off, on = take(), take(lighting_intensity=1)
+    same = of_model(on, "basket")
+    brightness = [object_colours(p)[same].mean(1) for p in (off, on)]
+    assert brightness[1].std() > 10 * brightness[0].std()
+    intensity = attribute(on, "light_intensity")
+    assert correlation(brightness[1], intensity[same]) > 0.95
+    assert intensity.min() >= 0.4
+    assert intensity.max() <= 1.6
+    assert np.ptp(intensity) > 1
+
+
+def test_materials_are_one_natural_fixed_or_random(take):
+    one, natural, fixed, random = (take(materials=m) for m in range(4))
+    assert np.ptp(chromaticities(object_colours(one))[..., 1]) < 0.05  # all are grey
+    assert set(attribute(natural, "material")) == {-1}
+    for name in ("mug", "basket", "brick 0", "brick 1"):
+        same = of_model(natural, name)
+        assert len(set(attribute(fixed, "material")[same])) == 1
+        assert len(set(attribute(random, "material")[same])) > 4
+        assert object_colours(fixed)[same].std(0).max() < 0.01
+        assert object_colours(random)[same].std(0).max() > 0.1
+    assert len(set(attribute(fixed, "material"))) > 1
+    assert set(attribute(random, "material")) == set(range(1, 9))
+    assert not np.allclose(object_colours(fixed), object_colours(natural), atol=0.05)
+
+
+def test_camera_moves_the_object_off_the_centre(take):
+    off, on = take(), take(pose_cam=1)
+
+    def centres(pictures):
+        boxes = np.array([a["box"] for a in pictures.annotations])
+        return boxes[:, :2] + boxes[:, 2:] / 2
+
+    assert np.abs(centres(off) - SIZE / 2).max() < 0.1 * SIZE
+    assert centres(on).std(0).min() > 0.1 * SIZE
+    offset = attribute(on, "camera_offset")
+    assert np.abs(offset).max() <= 15
+    # Turned to the left, the camera sees the object on the right; turned up, below.
+    assert correlation(centres(on)[:, 0], offset[:, 0]) > 0.9
+    assert correlation(centres(on)[:, 1], offset[:, 1]) > 0.9
+
+
+def test_rotation_shows_the_object_from_all_sides(take):
+    off, on = take(), take(pose_rot=1)
+    same = of_model(on, "mug")
+    shapes = [p.masks[same] for p in (off, on)]
+    overlaps = [(s & s[:1]).sum((1, 2)) / (s | s[:1]).sum((1, 2)) for s in shapes]
+    assert overlaps[0].min() == 1
+    assert np.median(overlaps[1][1:]) < 0.8
+    angles = attribute(on, "rotation")
+    assert angles.min() >= -180
+    assert angles.max() <= 180
+    assert (np.abs(angles.mean(0)) < 30).all()
+    assert (angles.std(0) > 90).all()
+
+
+def test_distance_changes_the_size(take):
+    off, on = take(), take(pose_scale=1)
+    areas = [p.masks.mean((1, 2)) for p in (off, on)]
+    factor = attribute(on, "distance_factor")
+    assert factor.min() >= 0.4
+    assert factor.max() <= 1.5
+    assert np.ptp(factor) > 0.9
+    for name in ("mug", "brick 0"):
+        same = of_model(on, name)
+        assert areas[0][same].std() == 0
+        whole = same & (factor > 0.9)
+        expected = areas[0][whole] / factor[whole] ** 2
+        np.testing.assert_allclose(areas[1][whole], expected, rtol=0.2)
+        assert areas[1][same].max() > 5 * areas[1][same].min()
+
+
+@pytest.mark.parametrize("name", PARAMETER_NAMES)
+def test_a_parameter_leaves_the_numbers_of_the_others_alone(name, studio):
+    """Two sets differ by their parameters alone, image by image."""
+    intensities = np.ones(len(studio.catalogue.skies))
+    off = replace(ALL, **{name: 0})
+    drawn = [Sampler(p, 0, studio.catalogue, intensities).sample(np.arange(20)) for p in (ALL, off)]
+    belonging = {
+        "backgr": {"sky", "camera_azimuth", "camera_elevation"},
+        "blur": {"f_number", "focus_distance"},
+        "lighting_color": {"light_colour"},
+        "lighting_dir": {"light_direction"},
+        "lighting_intensity": {"light_intensity"},
+        "materials": {"material"},
+        "pose_cam": {"camera_offset"},
+        "pose_rot": {"rotation"},
+        "pose_scale": {"distance", "distance_factor", "focus_distance"},
+    }
+    first, second = (d.attributes for d in drawn)
+    changed = {key for key in first if not np.array_equal(first[key], second[key])}
+    assert changed == belonging[name]
+
+
+def test_an_image_depends_neither_on_batch_nor_threads_nor_other_images(studio, kernel_cache):
+    indices = np.array([7, 3, 40, 12, 5, 6])
+    options = {"image_size": 32, "samples": 2}
+    together = studio.take(ALL, 5, indices, **options)
+    for place, index in enumerate(indices):
+        alone = studio.take(ALL, 5, [index], **options)
+        assert (alone.images[0] == together.images[place]).all()
+        assert (alone.masks[0] == together.masks[place]).all()
+        assert alone.annotations[0] == together.annotations[place]
+    with Studio(studio.catalogue, device="cpu", threads=3, cache=kernel_cache) as threaded:
+        assert (threaded.take(ALL, 5, indices, **options).images == together.images).all()
+    other = studio.take(ALL, 6, indices, **options)
+    assert (other.images != together.images).any((1, 2, 3)).all()
+
+
+def test_any_stretch_of_images_is_balanced(studio):
+    catalogue = studio.catalogue
+    for first in (0, 7, 100):
+        indices = np.arange(first, first + 36)
+        assert np.bincount(catalogue.classes_of(indices)).tolist() == [12, 12, 12]
+        assert np.bincount(catalogue.models_of(indices)).tolist() == [12, 12, 6, 6]
+
+
+def needle(thickness):
+    mesh = box((-thickness, -0.5, -thickness), (thickness, 0.5, thickness), Material((1, 1, 1)))
+    return Category("needle", "n03816136", (Model("needle", mesh),))
+
+
+def test_thin_objects_are_shown_all_the_same(kernel_cache):
+    with Studio(
+        small_catalogue(needle(0.004)), device="cpu", threads=1, cache=kernel_cache
+    ) as studio:
+        for parameters in (ALL, SimulationParameters()):
+            pictures = studio.take(parameters, 0, np.arange(60), image_size=48, samples=1)
+            assert pictures.masks.mean((1, 2)).min() >= VISIBLE_SHARE
+            attempts = attribute(pictures, "attempts")
+            assert attempts[3::4].max() > 0  # the needles
+            assert attempts.mean() < 3
+            # What was drawn anew is drawn so in any batch.
+            again = studio.take(parameters, 0, [np.argmax(attempts)], image_size=48, samples=1)
+            assert (again.images[0] == pictures.images[np.argmax(attempts)]).all()
+
+
+def test_a_model_that_never_shows_is_named(kernel_cache):
+    with (
+        Studio(
+            small_catalogue(needle(1e-6)), device="cpu", threads=1, cache=kernel_cache
+        ) as studio,
+        pytest.raises(UserError, match="'needle' does not show"),
+    ):
+        studio.take(SimulationParameters(), 0, np.arange(8), image_size=32, samples=1)
+
+
+def test_boxes_hold_the_masks():
+    masks = np.zeros((3, 6, 8), bool)
+    masks[0, 2:5, 3:7] = True
+    masks[1, 0, 7] = True
+    assert boxes_of(masks).tolist() == [[3, 2, 4, 3], [7, 0, 1, 1], [0, 0, 0, 0]]
+
+
+def test_assets_are_checked_before_they_are_drawn(tmp_path):
+    with pytest.raises(UserError, match="classes: 10000, but the packs have"):
+        load_catalogue(["builtin"], 10000, resources=tmp_path)
+    with pytest.raises(UserError, match="all bring the categories"):
+        load_catalogue(["builtin", "builtin"], None, resources=tmp_path)
+    with pytest.raises(UserError, match="Did you mean 'builtin'"):
+        load_catalogue(["buildin"], None, resources=tmp_path)
+
+
+def test_the_digest_follows_the_assets():
+    catalogue = small_catalogue()
+    assert catalogue.digest == small_catalogue().digest
+    assert catalogue.digest != small_catalogue(needle(0.1)).digest
+    assert catalogue.digest != replace(catalogue, materials=catalogue.materials[1:]).digest
