@@ -6,7 +6,9 @@ from simtailor.evaluate.inputs import (
 )
 
 EVALUATE = CONFIGURATION.task2sim.evaluate
-REPEATS = repeated_sets(SETS, EVALUATE.repeats.sets, EVALUATE.repeats.seeds)
+REPEATS = repeated_sets(
+    SETS, EVALUATE.repeats.sets, EVALUATE.repeats.seeds, PRETRAIN.at_once
+)
 EVALUATIONS = f"{RESULTS}/task2sim/evaluations"
 
 

@@ -21,6 +21,7 @@ from torch import nn
 
 from simtailor.errors import UserError
 from simtailor.evaluate.inputs import repeated_sets
+from simtailor.pretrain.names import group_of
 from simtailor.pretrain.network import create_network
 
 if TYPE_CHECKING:
@@ -137,12 +138,12 @@ def plan_study(
     study = configuration.task2sim
     device = "cpu" if configuration.device == "cpu" else "cuda"
     simulation, pretrain, repeats = study.simulation, study.pretrain, study.evaluate.repeats
-    repeated = len(repeated_sets(sets, repeats.sets, repeats.seeds))
-    backbones = len(sets) + repeated
-    groups = backbones
+    repeated = repeated_sets(sets, repeats.sets, repeats.seeds, pretrain.at_once)
+    backbones = len(sets) + len(repeated)
+    trainings = backbones
     if pretrain.at_once > 1:  # a job a group, and one a backbone that takes it out
-        groups += math.ceil(len(sets) / pretrain.at_once)
-        groups += repeats.seeds * math.ceil(min(repeats.sets, len(sets)) / pretrain.at_once)
+        groups = {group_of(name, sets, pretrain.at_once) for name in (*sets, *repeated)}
+        trainings += len(groups)
     macs, weights = multiplications(pretrain.model, pretrain.model_options, pretrain.image_size)
     set_pixels, task_pixels = (size.image_size**2 / 1e6 for size in (simulation, study.tasks))
     rendered = len(sets) * simulation.images
@@ -155,7 +156,7 @@ def plan_study(
          3 * evaluated * task_pixels / 1e3),
         ("render", 2 + len(sets) * set_jobs, rendered, device, set_pixels * simulation.samples,
          stored),
-        ("pretrain", groups, backbones * simulation.images * pretrain.epochs, device, macs,
+        ("pretrain", trainings, backbones * simulation.images * pretrain.epochs, device, macs,
          backbones * 4 * weights / 1e9),
         ("evaluate", backbones + 1, (backbones + 1 + repeats.seeds) * evaluated, device, macs, 0),
     ]  # fmt: skip

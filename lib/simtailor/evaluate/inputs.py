@@ -9,14 +9,21 @@ from typing import Any
 from simtailor.evaluate.settings import Evaluate
 
 
-def repeated_sets(sets: Sequence[str], count: int, seeds: int) -> list[str]:
+def repeated_sets(sets: Sequence[str], count: int, seeds: int, at_once: int = 1) -> list[str]:
     """Return the names of the backbones that are trained again, ``.seedN`` behind the set's.
 
     The sets are spread evenly over the study's list, its ends included.
+
+    Args:
+        count: how many sets; seeds: how often each.
+        at_once: backbones that one job trains; then ``count`` is rounded up to whole groups
+            of neighbours in the list.
     """
-    count = min(count, len(sets))
-    places = [round(i * (len(sets) - 1) / max(count - 1, 1)) for i in range(count)]
-    return [f"{sets[place]}.seed{seed}" for place in places for seed in range(1, seeds + 1)]
+    groups = [sets[start : start + at_once] for start in range(0, len(sets), at_once)]
+    count = min(-(-count // at_once), len(groups))
+    places = [round(i * (len(groups) - 1) / max(count - 1, 1)) for i in range(count)]
+    chosen = [name for place in places for name in groups[place]]
+    return [f"{name}.seed{seed}" for name in chosen for seed in range(1, seeds + 1)]
 
 
 def settings_of_an_evaluation(settings: Evaluate) -> dict[str, Any]:

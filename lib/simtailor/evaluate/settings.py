@@ -65,7 +65,9 @@ class Repeats(Section):
     """Backbones trained again with other seeds: the yardstick for differences between sets."""
 
     sets: Annotated[int, Field(ge=0, strict=True)] = Field(
-        2, description="Sets whose backbone is trained again, spread over the study's list."
+        2,
+        description="Sets whose backbone is trained again, spread over the study's list; with "
+        "task2sim.pretrain.at_once, rounded up to whole groups.",
     )
     seeds: PositiveInt = Field(2, description="Further seeds for each of them.")
 
