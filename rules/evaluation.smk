@@ -142,7 +142,8 @@ rule plan:
     params:
         configuration=CONFIGURATION.model_dump(mode="json"),
         sets=SETS,
-        tasks=TASKS,
+        tasks=len(TASKS),
+        packages=len(STUDY_PACKAGES),
         cores=workflow.cores,
     message:
         "What the reward database takes"

@@ -7,8 +7,6 @@ from simtailor.reporting import reporter
 params = snakemake.params
 configuration = Configuration.model_validate(params.configuration)
 with reporter(snakemake.log[0], "plan"):
-    stages = plan_study(
-        configuration, params.sets, params.images, params.packages, Rates(snakemake.input.rates)
-    )
-    text = describe_plan(configuration, params.sets, len(params.images), stages, params.cores)
-    print(text)
+    rates = Rates(snakemake.input.rates)
+    stages = plan_study(configuration, params.sets, params.tasks, params.packages, rates)
+    print(describe_plan(configuration, params.sets, params.tasks, stages, params.cores))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ["stage", "device", "work", "rate", "basis", "conditions", "source"]
 SAME_WORK = 1.25  # up to this factor a rate counts as that of the same item
-UNKNOWN_TASK = 10_000  # images of a task that gives no number
+UNKNOWN_TASK = 10_000  # images of a task where the configuration sets no limit
 
 
 @dataclass(frozen=True)
@@ -124,16 +124,15 @@ def multiplications(model: str, options: dict, image_size: int) -> tuple[float, 
 def plan_study(
     configuration: Configuration,
     sets: Sequence[str],
-    task_images: Sequence[int | None],
-    packages: int,
+    task_count: int,
+    package_count: int,
     rates: Rates,
 ) -> list[StagePlan]:
     """Return the stages of a study's reward database.
 
     Args:
         sets: names of the sets.
-        task_images: of each task, None where unknown.
-        packages: how many are fetched.
+        package_count: packages that are fetched.
     """
     study = configuration.task2sim
     device = "cpu" if configuration.device == "cpu" else "cuda"
@@ -147,12 +146,12 @@ def plan_study(
     macs, weights = multiplications(pretrain.model, pretrain.model_options, pretrain.image_size)
     set_pixels, task_pixels = (size.image_size**2 / 1e6 for size in (simulation, study.tasks))
     rendered = len(sets) * simulation.images
-    evaluated = sum(UNKNOWN_TASK if count is None else count for count in task_images)
+    evaluated = task_count * (study.tasks.most_images or UNKNOWN_TASK)
     set_jobs = simulation.parts + 1 if simulation.parts > 1 else 1
     stored = rendered * rates.rate("stored", "-", set_pixels).seconds / 1e3
     # Items: what the rate counts. Baselines are random backbones; raw pixels cost little.
     rows = [
-        ("tasks", packages + len(task_images), evaluated, "cpu", task_pixels,
+        ("tasks", package_count + task_count, evaluated, "cpu", task_pixels,
          3 * evaluated * task_pixels / 1e3),
         ("render", 2 + len(sets) * set_jobs, rendered, device, set_pixels * simulation.samples,
          stored),
