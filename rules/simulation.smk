@@ -27,6 +27,32 @@ rule sets:
         f"{RESULTS}/task2sim/parameters",
 
 
+rule prepare_assets:
+    input:
+        packages=expand(
+            f"{RESOURCES}/packages/{{package}}", package=SIMULATION_PACKAGES
+        ),
+    output:
+        f"{WORK}/task2sim/assets.safetensors",
+    log:
+        "logs/task2sim/prepare_assets.log",
+    benchmark:
+        "logs/benchmarks/task2sim/prepare_assets.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        packs=SIMULATION.packs,
+        classes=SIMULATION.classes,
+        cache=lambda wildcards: RESOURCES,
+    message:
+        "Make models, prefilter skies and pack all assets into one file"
+    script:
+        "../workflow_scripts/prepare_assets.py"
+
+
 rule simulation_pictures:
     input:
         kernels=rules.compile_renderer.output,
@@ -66,8 +92,7 @@ rule simulation_pictures:
 rule simulate_part:
     input:
         kernels=rules.compile_renderer.output,
-        # Made first, so that the skies are prefiltered once and not by every job.
-        skies=ancient(rules.simulation_pictures.output),
+        assets=rules.prepare_assets.output,
     output:
         f"{WORK}/task2sim/sets/{{parameters}}/parts/{{part}}-of-{SIMULATION.parts}.json",
     log:
@@ -96,7 +121,7 @@ rule simulate_part:
 rule simulate_set:
     input:
         kernels=rules.compile_renderer.output,
-        skies=ancient(rules.simulation_pictures.output),
+        assets=rules.prepare_assets.output,
         parts=(
             expand(
                 rules.simulate_part.output[0],

@@ -4,8 +4,9 @@ import numpy as np
 
 from simtailor.assets.environments import sky
 from simtailor.assets.mesh import Material, Mesh, box, moved
-from simtailor.assets.pack import Category, Model, Sky
+from simtailor.assets.pack import Category, Model
 from simtailor.assets.tabletop import tabletop_objects
+from simtailor.render.raycast.environment import prefilter
 from simtailor.simulation.catalogue import Catalogue
 
 COLOURS = ((0.6, 0.05, 0.05), (0.05, 0.4, 0.1), (0.05, 0.1, 0.6), (0.6, 0.5, 0.05))
@@ -33,7 +34,7 @@ def small_catalogue(*more: Category) -> Catalogue:
             *more,
         ),
         skies=tuple(
-            Sky(f"sky {n}", sky(32, sun_elevation=20.0 + 20 * n, ground=ground))
+            prefilter(sky(32, sun_elevation=20.0 + 20 * n, ground=ground))
             for n, ground in enumerate(COLOURS)
         ),
         materials=tuple(Material(c, roughness=r) for c in COLOURS for r in (0.3, 0.9)),

@@ -11,19 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from simtailor.assets.mesh import Material
-from simtailor.assets.pack import Category, Model, Sky, load_pack
+from simtailor.assets.pack import Category, Model, load_pack
 from simtailor.errors import UserError
+from simtailor.render.raycast.environment import Environment, prefilter
 
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """C categories with M models, skies and materials, of one or several packs.
+    """C categories with M models, prefiltered skies and materials, of one or several packs.
 
     A set's classes, and a scene's models, skies and materials, are numbers of these.
     """
 
     categories: tuple[Category, ...]
-    skies: tuple[Sky, ...]
+    skies: tuple[Environment, ...]
     materials: tuple[Material, ...]
 
     @cached_property
@@ -33,7 +34,7 @@ class Catalogue:
 
     @cached_property
     def radii(self) -> np.ndarray:
-        """Return the models' reach from their centre, however they turn: float [M], metres."""
+        """The models' reach from their centre, however they turn: float [M], metres."""
         return np.array([np.linalg.norm(m.mesh.vertices, axis=1).max() for m in self.models])
 
     def classes_of(self, indices: np.ndarray) -> np.ndarray:
@@ -60,22 +61,26 @@ class Catalogue:
             mesh = model.mesh
             state.update(model.name.encode())
             parts = (mesh.vertices, mesh.normals, mesh.coordinates, mesh.faces, mesh.face_materials)
-            for values in parts:
-                state.update(np.ascontiguousarray(values).tobytes())
+            _add_arrays(state, parts)
             for material in mesh.materials:
-                _add(state, material)
+                _add_material(state, material)
         for material in self.materials:
-            _add(state, material)
+            _add_material(state, material)
         for sky in self.skies:
-            state.update(np.ascontiguousarray(sky.radiance, dtype=np.float32).tobytes())
+            _add_arrays(state, (sky.background, sky.reflections, sky.harmonics))
         return state.hexdigest()[:20]
 
 
-def _add(state: hashlib._Hash, material: Material) -> None:
+def _add_arrays(state: hashlib._Hash, arrays: Sequence[np.ndarray]) -> None:
+    for values in arrays:
+        state.update(np.ascontiguousarray(values).data)
+
+
+def _add_material(state: hashlib._Hash, material: Material) -> None:
     numbers = (*material.base_colour, material.roughness, material.metallic)
-    state.update(np.array(numbers, dtype=np.float64).tobytes())
+    _add_arrays(state, [np.array(numbers, dtype=np.float64)])
     if material.texture is not None:
-        state.update(np.ascontiguousarray(material.texture, dtype=np.float32).tobytes())
+        _add_arrays(state, [np.asarray(material.texture, dtype=np.float32)])
 
 
 def load_catalogue(
@@ -94,19 +99,22 @@ def load_catalogue(
     categories = tuple(c for pack in loaded for c in pack.categories)
     skies = tuple(s for pack in loaded for s in pack.environments)
     materials = tuple(m for pack in loaded for m in pack.materials)
-    key = "configuration key task2sim.simulation"
-    for name, found in (("categories", categories), ("skies", skies), ("materials", materials)):
+    key, names = "configuration key task2sim.simulation", ", ".join(packs)
+    for kind, found in (("categories", categories), ("skies", skies), ("materials", materials)):
         if not found:
-            raise UserError(f"{key}.packs: {', '.join(packs)} hold no {name}; add a pack that does")
-    names = [category.name for category in categories]
-    twice = sorted({name for name in names if names.count(name) > 1})
+            raise UserError(f"{key}.packs: {names} hold no {kind}; add a pack that does")
+    titles = [category.name for category in categories]
+    twice = sorted({title for title in titles if titles.count(title) > 1})
     if twice:
         raise UserError(
-            f"{key}.packs: {', '.join(packs)} all bring the categories {', '.join(twice)}; "
+            f"{key}.packs: of {names} several bring the categories {', '.join(twice)}; "
             "leave one pack out"
         )
     if classes is not None and classes > len(categories):
         raise UserError(
             f"{key}.classes: {classes}, but the packs have {len(categories)} categories"
         )
-    return Catalogue(categories[:classes], skies, materials)
+    if len({sky.radiance.shape for sky in skies}) > 1:
+        raise UserError(f"{key}.packs: the skies of {names} differ in size; leave one pack out")
+    prefiltered = tuple(prefilter(sky.radiance, resources) for sky in skies)
+    return Catalogue(categories[:classes], prefiltered, materials)

@@ -14,7 +14,7 @@ class Machine:
     """Where a job runs.
 
     Attributes:
-        device: ``cpu`` or a CUDA device; threads: cores; cache: folder of caches and packages.
+        device: ``cpu`` or a CUDA device; threads: cores; cache: folder of caches.
     """
 
     device: str

@@ -23,7 +23,7 @@ import numpy as np
 
 from simtailor.figures.simulation import set_sheet
 from simtailor.files import staged_folder, write_json
-from simtailor.simulation.catalogue import Catalogue, load_catalogue
+from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.reading import MANIFEST, SimulatedSet
@@ -88,14 +88,15 @@ class SetPlan:
 
 def make_shards(
     plan: SetPlan,
+    catalogue: Catalogue,
     machine: Machine,
     work: str | Path,
     report: Callable[[str], None],
     *,
     part: int = 0,
     parts: int = 1,
-) -> Catalogue:
-    """Make those shards of a set that are not there yet, and return the assets.
+) -> None:
+    """Make those shards of a set that are not there yet.
 
     Args:
         work: folder of the set's shards.
@@ -104,14 +105,13 @@ def make_shards(
     work = Path(work)
     work.mkdir(parents=True, exist_ok=True)
     settings = plan.settings
-    catalogue = load_catalogue(settings.packs, settings.classes, resources=machine.cache)
     recipe = plan.recipe(catalogue, machine.renderer)
     mine = [(n, indices) for n, indices in enumerate(plan.shards) if n % parts == part]
     left = [(n, i) for n, i in mine if not is_intact(work / shard_name(n), recipe)]
     if len(left) < len(mine):
         report(f"{len(mine) - len(left)} of {len(mine)} shards are there and intact")
     if not left:
-        return catalogue
+        return
     total, done, started, reported = sum(len(i) for _, i in left), 0, time.monotonic(), 0.0
     batch = BATCH if machine.device == "cpu" else CUDA_BATCH
     with (
@@ -146,7 +146,6 @@ def make_shards(
             future.result()
     seconds = time.monotonic() - started
     report(f"{total} images rendered and written, {total / seconds:.0f} a second")
-    return catalogue
 
 
 def _finish_shard(path: Path, recipe: str, encoded: list[Future]) -> None:
@@ -158,13 +157,14 @@ def _finish_shard(path: Path, recipe: str, encoded: list[Future]) -> None:
 
 def make_set(
     plan: SetPlan,
+    catalogue: Catalogue,
     machine: Machine,
     work: str | Path,
     output: str | Path,
     report: Callable[[str], None],
 ) -> None:
     """Make a set's folder: the shards that are missing, manifest, sheet and summary."""
-    catalogue = make_shards(plan, machine, work, report)
+    make_shards(plan, catalogue, machine, work, report)
     settings, work = plan.settings, Path(work)
     names = [shard_name(n) for n in range(len(plan.shards))]
     records = [ShardRecord.read(work / name) for name in names]

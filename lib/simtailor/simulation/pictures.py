@@ -9,7 +9,7 @@ import numpy as np
 
 from simtailor.figures.simulation import rows_sheet, tiled
 from simtailor.files import staged_folder
-from simtailor.simulation.catalogue import load_catalogue
+from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import MATERIALS, PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.settings import Simulation
@@ -32,12 +32,13 @@ MEANINGS = {
 }
 
 
-def picture_parameters(settings: Simulation, machine: Machine, output: str | Path) -> None:
+def picture_parameters(
+    settings: Simulation, catalogue: Catalogue, machine: Machine, output: str | Path
+) -> None:
     """Write a folder with a picture of each parameter, off and on, and of all classes.
 
     The rows of a picture show the same images of sets that differ by that parameter alone.
     """
-    catalogue = load_catalogue(settings.packs, settings.classes, resources=machine.cache)
     with machine.studio(catalogue) as studio, staged_folder(output) as staging:
 
         def take(parameters: SimulationParameters, indices: np.ndarray) -> np.ndarray:
@@ -70,6 +71,7 @@ def picture_parameters(settings: Simulation, machine: Machine, output: str | Pat
 def preview(
     parameters: SimulationParameters,
     settings: Simulation,
+    catalogue: Catalogue,
     machine: Machine,
     path: str | Path,
     *,
@@ -79,13 +81,9 @@ def preview(
     """Write the first images of a set as one PNG, without making the set.
 
     Args:
-        parameters: the set; settings: assets, image size, samples and seed.
+        parameters: the set; settings: its image size, samples and seed; catalogue: its assets.
         path: of the PNG; count: images shown; title: the parameters' name where None.
-
-    Raises:
-        UserError: the settings name assets that do not exist.
     """
-    catalogue = load_catalogue(settings.packs, settings.classes, resources=machine.cache)
     with machine.studio(catalogue) as studio:
         pictures = studio.take(
             parameters,

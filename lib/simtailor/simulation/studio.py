@@ -10,7 +10,7 @@ import numpy as np
 from simtailor.assets.mesh import Material
 from simtailor.errors import UserError
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
-from simtailor.render.raycast.environment import Environment, prefilter
+from simtailor.render.raycast.environment import Environment
 from simtailor.render.raycast.scenes import Scenes
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters
@@ -43,7 +43,7 @@ class Studio:
     Args:
         catalogue: the assets.
         device: ``cpu`` or a CUDA device; threads: cores to render on.
-        cache: folder for prefiltered skies and, under ``kernels``, compiled kernels.
+        cache: folder that holds, under ``kernels``, compiled kernels.
     """
 
     def __init__(
@@ -52,11 +52,10 @@ class Studio:
         self.catalogue = catalogue
         if cache is not None:
             use_kernel_cache(Path(cache) / "kernels")
-        environments = prefiltered_skies(catalogue, cache)
-        self._sky_intensities = np.array([_intensity(e) for e in environments])
+        self._sky_intensities = np.array([_intensity(sky) for sky in catalogue.skies])
         self._caster = RayCaster(
             [model.mesh for model in catalogue.models],
-            environments,
+            catalogue.skies,
             extra_materials=(PLAIN, *catalogue.materials),
             device=device,
             threads=threads,
@@ -150,11 +149,6 @@ class Studio:
                 }
             )
         return annotations
-
-
-def prefiltered_skies(catalogue: Catalogue, cache: str | Path | None) -> list[Environment]:
-    """Return the prefiltered skies; computed once, then read from ``cache``."""
-    return [prefilter(sky.radiance, cache) for sky in catalogue.skies]
 
 
 def boxes_of(masks: np.ndarray) -> np.ndarray:
