@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from simtailor.errors import UserError
-from simtailor.files import read_json
+from simtailor.simulation.reading import SimulatedSet
 
 ENLARGEMENT = 2  # images are kept at up to so many times the network's size, for crops
 
@@ -42,20 +42,13 @@ class SetImages:
     """
 
     def __init__(self, folder: str | Path, image_size: int) -> None:
-        self.folder = Path(folder)
-        try:
-            manifest = read_json(self.folder / "manifest.json")
-            self.classes: list[str] = manifest["classes"]
-            self.parameters: str = manifest["parameters"]
-            self._shards = [self.folder / shard["file"] for shard in manifest["shards"]]
-            self.digest = [shard["sha256"] for shard in manifest["shards"]]
-            self.edge = min(int(manifest["image_size"]), ENLARGEMENT * image_size)
-            expected = int(manifest["images"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{self.folder}: no simulated set with a readable manifest.json ({error}); "
-                "make the set again"
-            ) from error
+        simulated = SimulatedSet(folder)
+        manifest, self.folder = simulated.manifest, simulated.folder
+        self.classes = simulated.classes
+        self.parameters: str = manifest["parameters"]
+        self.digest = [shard["sha256"] for shard in manifest["shards"]]
+        self.edge = min(manifest["image_size"], ENLARGEMENT * image_size)
+        self._shards = simulated.shards
         entries = [entry for path in self._shards for entry in _index(path)]
         counts = [sum(1 for e in entries if e[0] == path) for path in self._shards]
         self._shard = np.repeat(np.arange(len(self._shards)), counts)
@@ -63,9 +56,9 @@ class SetImages:
         self.labels = np.array([entry[3] for entry in entries], np.int64)
         self._files: dict[int, int] = {}
         self._decoded: np.ndarray | None = None
-        if len(entries) != expected:
+        if len(entries) != len(simulated):
             raise UserError(
-                f"{self.folder}: {len(entries)} images in the shards, {expected} in "
+                f"{self.folder}: {len(entries)} images in the shards, {len(simulated)} in "
                 "manifest.json; make the set again"
             )
         if entries and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):

@@ -86,6 +86,9 @@ class Pretrain(Section):
         description="Processes that decode and augment, a GPU, where that is not done on the "
         "device; 0 does it in the training's own process.",
     )
+    threads: PositiveInt = Field(
+        1, description="Cores of a job; sets are trained side by side, so 1 serves a study best."
+    )
     processes: PositiveInt = Field(
         1, description="GPUs a job (processes on the CPU), by DistributedDataParallel."
     )

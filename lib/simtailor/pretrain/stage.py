@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,12 +105,6 @@ def pretrain(job: Job, report: Callable[[str], None]) -> None:
                     title=f"{settings.model} on set {name}", chance=1 / trainer.classes,
                 )  # fmt: skip
     Path(job.checkpoint).unlink(missing_ok=True)
-
-
-def take_member(name: str, group_folder: str | Path, output: str | Path) -> None:
-    """Copy one backbone out of the folder of a group that was trained at once."""
-    with staged_folder(output) as folder:
-        shutil.copytree(Path(group_folder) / name, folder, dirs_exist_ok=True)
 
 
 def _write_progress(path: Path, rows: list[list[float]]) -> None:

@@ -24,14 +24,13 @@ from simtailor.pretrain.augmentation import global_randomness, vary_batch
 from simtailor.pretrain.distributed import ALONE, Process
 from simtailor.pretrain.feed import Batch, Feed
 from simtailor.pretrain.images import SetImages
+from simtailor.pretrain.inputs import settings_of_a_backbone
 from simtailor.pretrain.learner import JointLearner, Learner, SingleLearner, Weights
 from simtailor.pretrain.network import create_network, timm
 from simtailor.pretrain.settings import Pretrain
 from simtailor.seeds import generator
 
 COLUMNS = ("epoch", "loss", "accuracy", "learning_rate", "seconds", "images_per_second")
-# Where the images lie and how many workers bring them does not change the weights.
-SPEED_ONLY = {"cache_mb", "workers"}
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ class Trainer:
 
     def _fingerprint(self, sets: list[SetImages]) -> str:
         """Return a digest of all that the weights depend on."""
-        settings = self.settings.model_dump(mode="json", exclude=SPEED_ONLY)
+        settings = settings_of_a_backbone(self.settings)
         versions = [importlib.metadata.version(name) for name in ("simtailor", "torch", "timm")]
         digests = [images.digest for images in sets]
         parts = [settings, self._seeds, versions, digests, self.device.type, self.process.count]
