@@ -2,7 +2,8 @@
 # A real Slurm on this machine for the tests: four nodes of two cores and a pretended GPU.
 #   tests/slurm.sh start FOLDER   installs it with apt where it is missing, and starts it
 #   tests/slurm.sh stop FOLDER    cancels all jobs, ends the daemons, removes their settings
-# Needs root. No systemd, munge, database or cgroups.
+# Needs root. No systemd, munge, database or cgroups. Exit status 3: this machine belongs to a
+# cluster; 4: Slurm cannot be installed.
 set -euo pipefail
 mark="# Written by simtailor's tests"
 settings=/etc/slurm # the job-step plugin passes no SLURM_CONF on
@@ -88,7 +89,11 @@ stop() {
 }
 
 case $1 in
-start) install_slurm && configure && { start || { stop && exit 1; }; } ;;
+start)
+    install_slurm || exit 4
+    configure
+    start || { stop && exit 1; }
+    ;;
 stop) stop ;;
 *) echo "start or stop?" >&2 && exit 2 ;;
 esac

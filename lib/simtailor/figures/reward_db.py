@@ -96,10 +96,9 @@ def _parameter_strip(axes: Axes, sets: Sequence[str], named: bool) -> None:
         axes.scatter([], [], marker="s", color=VALUE_COLOURS(value), edgecolor="#999999", s=40)
         for value in present
     ]
-    axes.legend(
-        handles, [words[value] for value in present], loc="upper center",
-        bbox_to_anchor=(0.5, -0.02 if not named else -0.62), ncols=len(present), fontsize=7,
-        frameon=False,
+    axes.figure.legend(
+        handles, [words[value] for value in present], loc="outside lower center",
+        ncols=len(present), fontsize=7, frameon=False,
     )  # fmt: skip
 
 
