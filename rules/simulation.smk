@@ -56,9 +56,7 @@ rule prepare_assets:
 rule simulation_pictures:
     input:
         kernels=rules.compile_renderer.output,
-        packages=expand(
-            f"{RESOURCES}/packages/{{package}}", package=SIMULATION_PACKAGES
-        ),
+        assets=rules.prepare_assets.output,
     output:
         report(
             directory(f"{RESULTS}/task2sim/parameters"),

@@ -23,10 +23,10 @@ from simtailor.simulation.parameters import SimulationParameters
 
 RADIUS = 0.5  # of the sphere around every object, metres
 FIELD_OF_VIEW = 54.43  # degrees, that of ThreeDWorld's camera
-DISTANCE = 3.0 * RADIUS  # fills two thirds of the image's height at most
+DISTANCE = 2.6 * RADIUS  # fills three quarters of the image at most; nearest is just outside it
 DISTANCE_FACTORS = (0.4, 1.5)
 VIEW_YAW, VIEW_PITCH = 30.0, 15.0  # degrees: a little from the side and from above
-CAMERA_ELEVATIONS = (-20.0, 40.0)  # degrees above the horizon
+CAMERA_ELEVATIONS = (-25.0, 30.0)  # degrees above the horizon
 CAMERA_OFFSET = 15.0  # degrees, to each side, up and down
 BLURRED_SHARE = 0.75
 FOCUS_RANGE = 1.0  # metres before or behind the object

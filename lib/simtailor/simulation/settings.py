@@ -24,14 +24,14 @@ class Simulation(Section):
     classes: PositiveInt | None = Field(
         None, description="Use only the first so many categories of the packs."
     )
-    images: PositiveInt = Field(2000, description="Images of a set.")
+    images: PositiveInt = Field(6000, description="Images of a set.")
     image_size: Annotated[int, Field(ge=16, le=4096, strict=True)] = Field(
         64, description="Pixels of the square images."
     )
     samples: Annotated[int, Field(ge=1, le=256, strict=True)] = Field(
         4, description="Rays a pixel; 1 is fastest, 4 smooths edges, shadows and blur."
     )
-    shard_size: PositiveInt = Field(500, description="Images of a shard, what a resume goes by.")
+    shard_size: PositiveInt = Field(1000, description="Images of a shard, what a resume goes by.")
     parts: PositiveInt = Field(
         1,
         description="Jobs that share a set, for large sets on a cluster.",
