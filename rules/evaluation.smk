@@ -144,7 +144,7 @@ rule plan:
         sets=SETS,
         tasks=len(TASKS),
         packages=len(STUDY_PACKAGES),
-        cores=workflow.cores,
+        cores=workflow.resource_settings.cores,
     message:
         "What the reward database takes"
     script:
