@@ -1,8 +1,8 @@
 # Backbones pre-trained on simulated sets.
 from simtailor.pretrain.inputs import memory_mb, settings_of_a_backbone
 from simtailor.pretrain.names import (
-    SEED_PATTERN,
-    SET_PATTERN,
+    BACKBONE_PATTERN,
+    GROUP_PATTERN,
     group_of,
     members_of,
     set_of,
@@ -20,13 +20,12 @@ BACKBONE_FIGURES = {
 
 
 wildcard_constraints:
-    backbone=SET_PATTERN + SEED_PATTERN,
-    group=r"\d+" + SEED_PATTERN,
+    backbone=BACKBONE_PATTERN,
+    group=GROUP_PATTERN,
 
 
 localrules:
     backbones,
-    pretrain_member,
 
 
 rule backbones:
@@ -100,6 +99,9 @@ else:
             "Pre-train the backbones of group {wildcards.group} at once"
         script:
             "../workflow_scripts/pretrain.py"
+
+    localrules:
+        pretrain_member,
 
     rule pretrain_member:
         input:

@@ -17,7 +17,13 @@ from safetensors.torch import load_file
 from tiny_sets import CLASSES, draw, make_set
 
 from simtailor.errors import UserError
-from simtailor.pretrain.augmentation import MEAN, STD, draw_variations, vary_batch
+from simtailor.pretrain.augmentation import (
+    MEAN,
+    STD,
+    draw_variations,
+    image_transform,
+    vary_batch,
+)
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.distributed import Process
 from simtailor.pretrain.images import SetImages
@@ -348,6 +354,16 @@ def test_batch_is_cropped_mirrored_and_coloured():
     width, height, x, y = variations.unbind(1)[:4]
     assert ((width * height > 0.14) & (width * height <= 1)).all()
     assert ((x.abs() + width <= 1 + 1e-6) & (y.abs() + height <= 1 + 1e-6)).all()
+
+
+def test_strongest_randaugment_works_with_this_pillow():
+    augmentation = {"kind": "image", "randaugment": "rand-m10-n4-inc1"}
+    transform = image_transform(Pretrain(image_size=16, augmentation=augmentation))
+    image = draw(0, 24, np.random.default_rng(0))
+    made = torch.stack([transform(image, seed) for seed in range(60)])
+    assert made.shape == (60, 3, 16, 16)
+    torch.testing.assert_close(transform(image, 7), made[7])
+    assert made.flatten(1).std(0).min() > 0.01
 
 
 def test_names_give_set_seed_and_group():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random as python_random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,12 +103,26 @@ def image_transform(settings: Pretrain) -> Callable[[np.ndarray, int], torch.Ten
         mean=MEAN,
         std=STD,
     )
+    _keep_a_bit(transform)
 
     def apply(image: np.ndarray, seed: int) -> torch.Tensor:
         with global_randomness(seed):
             return transform(Image.fromarray(image))
 
     return apply
+
+
+def _keep_a_bit(transform: Any) -> None:
+    """Let timm's posterisation keep a bit at its strongest, where Pillow refuses to keep none.
+
+    With ``rand-m9-mstd0.5-inc1`` this befalls an image in some hundreds.
+    """
+    from timm.data.auto_augment import RandAugment, posterize  # noqa: PLC0415
+
+    chosen = (part for part in transform.transforms if isinstance(part, RandAugment))
+    for operation in (operation for part in chosen for operation in part.ops):
+        if operation.aug_fn is posterize:
+            operation.aug_fn = lambda image, bits, **_: posterize(image, max(bits, 1))
 
 
 @contextmanager

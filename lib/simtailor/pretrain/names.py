@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from simtailor.config import SEED_SUFFIX
 from simtailor.errors import UserError
 
-SET_PATTERN = r"[01](_[01]){4}_[0-3](_[01]){3}"
-SEED_PATTERN = r"(\.seed\d+)?"
+BACKBONE_PATTERN = r"[01](_[01]){4}_[0-3](_[01]){3}(\.seed\d+)?"
+GROUP_PATTERN = r"\d+(\.seed\d+)?"
 
 
 def set_of(backbone: str) -> str:
