@@ -182,7 +182,7 @@ rule check_sets:
 
 rule export_coco:
     input:
-        made=rules.simulate_set.output,
+        made=rules.simulate_set.output[0],
     output:
         directory(f"{RESULTS}/task2sim/coco/{{parameters}}"),
     log:

@@ -1,12 +1,14 @@
 """A few assets and a studio with them, for tests of simulated sets."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from simtailor.assets.environments import sky
 from simtailor.assets.mesh import Material, Mesh, box, moved
 from simtailor.assets.pack import Category, Model
 from simtailor.assets.tabletop import tabletop_objects
-from simtailor.render.raycast.environment import prefilter
+from simtailor.render.raycast.environment import Environment, prefilter
 from simtailor.simulation.catalogue import Catalogue
 
 COLOURS = ((0.6, 0.05, 0.05), (0.05, 0.4, 0.1), (0.05, 0.1, 0.6), (0.6, 0.5, 0.05))
@@ -15,6 +17,15 @@ COLOURS = ((0.6, 0.05, 0.05), (0.05, 0.4, 0.1), (0.05, 0.1, 0.6), (0.6, 0.5, 0.0
 def centred(mesh: Mesh) -> Mesh:
     """Return the mesh with its bounding box around the origin, as packs have it."""
     return moved(mesh, tuple(-(mesh.vertices.min(0) + mesh.vertices.max(0)) / 2))
+
+
+@lru_cache(maxsize=1)
+def skies() -> tuple[Environment, ...]:
+    """Return skies over grounds of different colours."""
+    return tuple(
+        prefilter(sky(32, sun_elevation=20.0 + 20 * n, ground=ground))
+        for n, ground in enumerate(COLOURS)
+    )
 
 
 def small_catalogue(*more: Category) -> Catalogue:
@@ -33,9 +44,6 @@ def small_catalogue(*more: Category) -> Catalogue:
             Category("brick", "n02897820", tuple(bricks)),
             *more,
         ),
-        skies=tuple(
-            prefilter(sky(32, sun_elevation=20.0 + 20 * n, ground=ground))
-            for n, ground in enumerate(COLOURS)
-        ),
+        skies=skies(),
         materials=tuple(Material(c, roughness=r) for c in COLOURS for r in (0.3, 0.9)),
     )

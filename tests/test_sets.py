@@ -1,5 +1,6 @@
 """Simulated sets as files: shards, readers, resuming, damage, export."""
 
+import json
 import os
 import shutil
 import signal

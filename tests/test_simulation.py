@@ -102,7 +102,8 @@ def test_blur_softens_edges_in_three_quarters_of_the_images(take):
         return (steps * edges).sum((1, 2)) / edges.sum((1, 2))
 
     ratio = sharpness(on) / sharpness(off)
-    assert np.median(ratio[blurred]) < 0.8
+    assert np.median(ratio[blurred]) < 0.9
+    assert np.quantile(ratio[blurred], 0.25) < 0.75
     assert np.abs(ratio[~blurred] - 1).max() < 0.05
     apertures = attribute(on, "f_number")[blurred]
     assert apertures.min() >= 0.5

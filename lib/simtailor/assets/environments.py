@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from simtailor.assets.pack import SKY_HEIGHT, Sky
+from simtailor.assets.content import SKY_HEIGHT, Sky
 from simtailor.render.raycast.environment import directions
 
 
@@ -142,6 +142,8 @@ def studio(
 GRASS, SAND, SNOW = (0.16, 0.24, 0.07), (0.55, 0.42, 0.26), (0.85, 0.87, 0.92)
 SEA, CONCRETE, EARTH = (0.05, 0.13, 0.20), (0.38, 0.37, 0.36), (0.24, 0.17, 0.11)
 
+INDOORS = ("white_studio", "dark_studio", "stage", "room_with_windows")
+
 
 @lru_cache(maxsize=1)
 def built_in_skies(height: int = SKY_HEIGHT) -> tuple[Sky, ...]:
@@ -188,6 +190,6 @@ def built_in_skies(height: int = SKY_HEIGHT) -> tuple[Sky, ...]:
         ),
     }
     return tuple(
-        Sky(name, (radiance * patches[..., None]).astype(np.float32))
+        Sky(name, (radiance * (1 if name in INDOORS else patches[..., None])).astype(np.float32))
         for name, radiance in made.items()
     )

@@ -12,74 +12,57 @@ environments, materials, or several of them.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from simtailor.assets.mesh import Material, Mesh
+from simtailor.assets.arrays import read_pack, write_pack
+from simtailor.assets.content import AssetPack, Category, Model, Sky
 from simtailor.errors import UserError, nearest_name
+from simtailor.packages import find_package
 
-SKY_HEIGHT = 256  # the ray caster wants all environments of one size
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """An object: real size in metres, centred on its bounding box, y up."""
-
-    name: str
-    mesh: Mesh
-
-
-@dataclass(frozen=True, eq=False)
-class Category:
-    """Models of one kind. ``wordnet_id`` is ImageNet's form of a noun of WordNet 3.0."""
-
-    name: str
-    wordnet_id: str
-    models: tuple[Model, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Sky:
-    """An environment: linear radiance, float32 [SKY_HEIGHT, 2 SKY_HEIGHT, 3], row 0 straight up."""
-
-    name: str
-    radiance: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class AssetPack:
-    """Assets of one origin. Category names are unique; any part may be empty."""
-
-    name: str
-    categories: tuple[Category, ...] = ()
-    environments: tuple[Sky, ...] = ()
-    materials: tuple[Material, ...] = ()
-
+__all__ = [
+    "AssetPack",
+    "Category",
+    "Model",
+    "Sky",
+    "find_pack",
+    "load_pack",
+    "pack_names",
+    "register_pack",
+    "required_packages",
+]
 
 PackMaker = Callable[[Mapping[str, Path]], AssetPack]
 
 
 @dataclass(frozen=True)
 class RegisteredPack:
-    """A pack's function and the packages that it reads."""
+    """A pack's function and what its content depends on.
+
+    Attributes:
+        packages: names of packages that must be fetched; files: others that it reads.
+    """
 
     make: PackMaker
     packages: tuple[str, ...]
+    files: tuple[Path, ...]
 
 
 _PACKS: dict[str, RegisteredPack] = {}
+FOLDER = "folder:"
 
 
-def register_pack(name: str, *, packages: tuple[str, ...] = ()) -> Callable[[PackMaker], PackMaker]:
+def register_pack(
+    name: str, *, packages: tuple[str, ...] = (), files: tuple[Path, ...] = ()
+) -> Callable[[PackMaker], PackMaker]:
     """Register a pack's function under ``name``; ``packages`` as in ``simtailor.packages``."""
 
     def register(make: PackMaker) -> PackMaker:
-        _PACKS[name] = RegisteredPack(make, packages)
+        _PACKS[name] = RegisteredPack(make, packages, files)
         return make
 
     return register
@@ -94,17 +77,26 @@ def pack_names() -> list[str]:
 
 
 def find_pack(name: str) -> RegisteredPack:
-    """Return what is registered under a name.
+    """Return what is registered under a name, or the pack of a user's folder: ``folder:PATH``.
 
     Raises:
-        UserError: there is no such pack.
+        UserError: there is no such pack, or no such folder.
     """
+    if name.startswith(FOLDER):
+        return folder_pack(Path(name.removeprefix(FOLDER)))
     known = pack_names()
     if name not in known:
         raise UserError(
-            f"unknown asset pack '{name}'; known: {', '.join(known)}." + nearest_name(name, known)
+            f"unknown asset pack '{name}'; known: {', '.join(known)}, and {FOLDER}PATH for a "
+            "folder of your own." + nearest_name(name, known)
         )
     return _PACKS[name]
+
+
+def folder_pack(folder: Path) -> RegisteredPack:
+    """Return a user's folder of models as a pack."""
+    reader = importlib.import_module("simtailor.assets.user_folder")
+    return RegisteredPack(lambda _: reader.read_folder(folder), (), tuple(reader.files_of(folder)))
 
 
 def required_packages(names: Sequence[str]) -> list[str]:
@@ -113,7 +105,7 @@ def required_packages(names: Sequence[str]) -> list[str]:
 
 
 def load_pack(name: str, *, resources: str | Path) -> AssetPack:
-    """Return a pack.
+    """Return a pack, from its cache of arrays where that is up to date.
 
     Args:
         resources: folder of caches and fetched packages.
@@ -122,5 +114,40 @@ def load_pack(name: str, *, resources: str | Path) -> AssetPack:
         UserError: there is no such pack, or its files are not as expected.
     """
     found = find_pack(name)
+    folder = Path(resources) / "assets"
+    path = folder / f"{_label(name)}-{_digest(found)}.safetensors"
+    if path.exists():
+        return read_pack(path)
     folders = {p: Path(resources) / "packages" / p for p in found.packages}
-    return found.make(folders)
+    for package, place in folders.items():
+        if not place.is_dir():
+            raise UserError(
+                f"the asset pack '{name}' needs the package '{package}', which is not in {place}: "
+                f"run 'snakemake {place}'"
+            )
+    pack = found.make(folders)
+    write_pack(pack, path)
+    for outdated in folder.glob(f"{_label(name)}-*.safetensors"):
+        if outdated != path:
+            outdated.unlink(missing_ok=True)
+    return read_pack(path)
+
+
+def _label(name: str) -> str:
+    if not name.startswith(FOLDER):
+        return name
+    return "folder_" + hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def _digest(pack: RegisteredPack) -> str:
+    """Return a digest of all that a pack depends on: code, packages and files."""
+    digest = hashlib.sha256()
+    code = sorted(Path(__file__).parent.rglob("*.py"))
+    for path in code:
+        digest.update(path.read_bytes())
+    for package in pack.packages:
+        digest.update(find_package(package).sha256.encode())
+    for path in pack.files:
+        state = path.stat()
+        digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]

@@ -15,7 +15,7 @@ from simtailor.simulation.parameters import MATERIALS, PARAMETER_NAMES, Simulati
 from simtailor.simulation.settings import Simulation
 
 OBJECTS = 8  # of a row
-SIZE, SAMPLES = 128, 6
+SIZE, SAMPLES = 128, 4
 MODELS_OF_A_CLASS = 4
 CLASS_COLUMNS = 12
 SWITCH = ("off", "on")

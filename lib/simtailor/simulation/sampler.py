@@ -32,15 +32,15 @@ BLURRED_SHARE = 0.75
 FOCUS_RANGE = 1.0  # metres before or behind the object
 NEAREST_FOCUS = 0.3  # metres
 F_NUMBERS = (0.5, 1.2)
-# Radius of the lens times the f-number, metres: blurs as much as a focal length of 50 mm before
-# a film of 24 mm, which is what game engines' depth of field goes by whatever the field of view.
-LENS = 0.05**2 * np.tan(np.radians(FIELD_OF_VIEW) / 2) / 0.024
-LIGHT = 4.0  # nominal radiance of the directional light
-LIGHT_FROM = (-0.5, 0.85, 0.75)  # seen from the camera: right, up, backwards
+# Radius of the lens times the f-number, metres: a focal length of 35 mm, blurred as game engines
+# do, who take the film for 24 mm high whatever the field of view.
+LENS = 0.035**2 * np.tan(np.radians(FIELD_OF_VIEW) / 2) / 0.024
+LIGHT = 8.0  # nominal radiance of the directional light
+LIGHT_FROM = (-0.4, 0.75, 0.9)  # seen from the camera: right, up, backwards
 INTENSITY_RANGE = 0.6
 COLOURS = (0.05, 1.0)
-LIGHT_SOFTNESS = 0.06
-EXPOSURE = 0.5
+LIGHT_SOFTNESS = 0.03
+EXPOSURE = 0.55
 PLAIN_MATERIAL = 0  # that of all objects where materials are one; the catalogue's follow
 
 RESAMPLES = 3  # times an object that hardly shows is drawn anew before the camera zooms in

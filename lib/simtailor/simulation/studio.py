@@ -20,7 +20,7 @@ VISIBLE_SHARE = 0.005  # of the image that the object's mask covers at least
 MOST_ATTEMPTS = 16
 LENS_SAMPLES = 4  # times the rays for images behind a lens, or their blur would be grain
 PLAIN = Material((0.45, 0.45, 0.45), roughness=0.55)
-SKY_BRIGHTNESS = 0.4  # radiance that a typical part of every sky is brought to
+AMBIENT = 0.35  # mean radiance that every sky is brought to, so that all light alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,13 +165,10 @@ def boxes_of(masks: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _intensity(environment: Environment) -> float:
-    """Return the factor that makes a typical part of a sky as bright as that of any other.
+def _intensity(sky: Environment) -> float:
+    """Return the factor that makes a sky's mean radiance ``AMBIENT``.
 
-    The geometric mean, because the sun would decide an arithmetic one.
+    The first of the harmonics is a quarter of the light from all around, its mean times pi.
     """
-    background = environment.background.astype(np.float64)
-    weights = np.sin((np.arange(len(background)) + 0.5) / len(background) * np.pi)[:, None]
-    luminance = np.log(background @ [0.2126, 0.7152, 0.0722] + 1e-3)
-    typical = np.exp((luminance * weights).sum() / (weights.sum() * background.shape[1]))
-    return float(SKY_BRIGHTNESS / typical)
+    mean = sky.harmonics[0] @ np.array([0.2126, 0.7152, 0.0722]) / np.pi
+    return float(AMBIENT / max(mean, 1e-6))

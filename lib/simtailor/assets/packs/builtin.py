@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from simtailor.assets.content import AssetPack
 from simtailor.assets.environments import built_in_skies
 from simtailor.assets.materials import measured_materials
-from simtailor.assets.pack import AssetPack, register_pack
+from simtailor.assets.pack import register_pack
 from simtailor.assets.procedural.catalogue import procedural_categories
 
 

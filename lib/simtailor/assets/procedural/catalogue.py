@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from simtailor.assets.content import Category, Model
 from simtailor.assets.mesh import Mesh, join
-from simtailor.assets.pack import Category, Model
 from simtailor.assets.shapes import centred
 from simtailor.seeds import generator
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from simtailor.assets.mesh import Material, Mesh
@@ -15,9 +17,13 @@ def _finish(random: np.random.Generator) -> Material:
 
 
 def _legs(
-    random: np.random.Generator, width: float, depth: float, height: float, material: Material,
+    random: np.random.Generator,
+    width: float,
+    depth: float,
+    height: float,
+    material: Material,
     thickness: float,
-) -> list[Mesh]:  # fmt: skip
+) -> list[Mesh]:
     """Return four legs under a plate, square and upright or round and splayed."""
     square = random.random() < 0.5
     splay = 0 if square else random.uniform(0.0, 0.16) * height
@@ -159,10 +165,25 @@ def bed(random: np.random.Generator) -> list[Mesh]:
     parts = [
         block((width + 0.06, 0.12, length), frame, centre=(0, 0.27, 0)),
         block((width, 0.22, length - 0.04), WHITE, centre=(0, 0.42, 0), bevel=0.05),
-        block((width + 0.07, 0.19, length * 0.64), blanket, centre=(0, 0.46, length * 0.17), bevel=0.05),
-        block((width + 0.08, head - 0.1, 0.05), frame, centre=(0, head / 2 + 0.05, -length / 2), bevel=0.02),
-        block((width + 0.08, foot - 0.1, 0.05), frame, centre=(0, foot / 2 + 0.05, length / 2), bevel=0.02),
-    ]  # fmt: skip
+        block(
+            (width + 0.07, 0.19, length * 0.64),
+            blanket,
+            centre=(0, 0.46, length * 0.17),
+            bevel=0.05,
+        ),
+        block(
+            (width + 0.08, head - 0.1, 0.05),
+            frame,
+            centre=(0, head / 2 + 0.05, -length / 2),
+            bevel=0.02,
+        ),
+        block(
+            (width + 0.08, foot - 0.1, 0.05),
+            frame,
+            centre=(0, foot / 2 + 0.05, length / 2),
+            bevel=0.02,
+        ),
+    ]
     for x in (-width / 2, width / 2):
         for z in (-length / 2, length / 2):
             parts.append(block((0.07, 0.3, 0.07), frame, centre=(x, 0.15, z)))
@@ -188,7 +209,7 @@ def bookcase(random: np.random.Generator) -> list[Mesh]:
     covers = [Material(hued(random), roughness=0.6) for _ in range(7)]
     for level in levels:
         parts.append(block((width, 0.025, depth), finish, centre=(0, level, 0)))
-    for level, above in zip(levels, levels[1:], strict=False):
+    for level, above in pairwise(levels):
         x = -width / 2 + 0.02
         until = width / 2 - random.uniform(0.03, 0.3)
         while x < until:

@@ -88,11 +88,13 @@ def die(random: np.random.Generator) -> list[Mesh]:
     dots = Material((0.02, 0.02, 0.02) if light else (0.85, 0.85, 0.82), roughness=0.5)
     parts = [block((size,) * 3, body, bevel=size * random.uniform(0.08, 0.2))]
     spots = {
-        1: [(0, 0)], 2: [(-1, -1), (1, 1)], 3: [(-1, -1), (0, 0), (1, 1)],
+        1: [(0, 0)],
+        2: [(-1, -1), (1, 1)],
+        3: [(-1, -1), (0, 0), (1, 1)],
         4: [(-1, -1), (-1, 1), (1, -1), (1, 1)],
         5: [(-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)],
         6: [(s, t) for s in (-1, 1) for t in (-1, 0, 1)],
-    }  # fmt: skip
+    }
     turns = {1: ("x", 0), 6: ("x", 180), 2: ("x", 90), 5: ("x", -90), 3: ("z", 90), 4: ("z", -90)}
     radius, apart = size * random.uniform(0.085, 0.105), size * 0.25
     for value, places in spots.items():
@@ -146,9 +148,17 @@ def guitar(random: np.random.Generator) -> list[Mesh]:
     waist, long = random.uniform(0.105, 0.13), random.uniform(0.46, 0.52)
     depth = random.uniform(0.08, 0.11)
     side = curve(
-        [(0.0, 0.0), (lower * 0.75, 0.015), (lower, long * 0.25), (waist, long * 0.60),
-         (upper, long * 0.82), (upper * 0.7, long * 0.985), (0.0, long)], 60,
-    )  # fmt: skip
+        [
+            (0.0, 0.0),
+            (lower * 0.75, 0.015),
+            (lower, long * 0.25),
+            (waist, long * 0.60),
+            (upper, long * 0.82),
+            (upper * 0.7, long * 0.985),
+            (0.0, long),
+        ],
+        60,
+    )
     side[:, 0] = side[:, 0].clip(0)
     outline = np.concatenate([side, side[-2:0:-1] * [-1, 1]]) - [0, long * 0.5]
     parts = [

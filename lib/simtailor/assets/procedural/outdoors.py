@@ -37,9 +37,12 @@ def _bark(random: np.random.Generator) -> Material:
 
 
 def _lumpy(
-    random: np.random.Generator, radii: tuple[float, float, float], material: Material,
-    centre: np.ndarray, amount: float,
-) -> Mesh:  # fmt: skip
+    random: np.random.Generator,
+    radii: tuple[float, float, float],
+    material: Material,
+    centre: np.ndarray,
+    amount: float,
+) -> Mesh:
     """Return a ball with bumps."""
     ball = trimesh.creation.icosphere(subdivisions=3)
     waves, phases = random.normal(0, 3.2, (12, 3)), random.uniform(0, 2 * np.pi, 12)
@@ -186,9 +189,10 @@ def mushroom(random: np.random.Generator) -> list[Mesh]:
         for _ in range(int(random.integers(12, 22))):
             polar, turn = np.arccos(random.uniform(0.12, 1)), random.uniform(0, 2 * np.pi)
             place = (
-                radius * np.sin(polar) * np.cos(turn), high - 0.004 + dome * np.cos(polar),
+                radius * np.sin(polar) * np.cos(turn),
+                high - 0.004 + dome * np.cos(polar),
                 radius * np.sin(polar) * np.sin(turn),
-            )  # fmt: skip
+            )
             size = radius * random.uniform(0.07, 0.13)
             ball = trimesh.creation.icosphere(subdivisions=1)
             parts.append(
@@ -207,8 +211,16 @@ def _window(
     side = 1 if z >= 0 else -1
     return [
         block((width, high, 0.08), frame, centre=(x, y, z)),
-        *[block((width * 0.4, high * 0.42, 0.06), GLASS, centre=(x + i * width * 0.22, y + j * high * 0.23, z + side * 0.03)) for i in (-1, 1) for j in (-1, 1)],
-    ]  # fmt: skip
+        *[
+            block(
+                (width * 0.4, high * 0.42, 0.06),
+                GLASS,
+                centre=(x + i * width * 0.22, y + j * high * 0.23, z + side * 0.03),
+            )
+            for i in (-1, 1)
+            for j in (-1, 1)
+        ],
+    ]
 
 
 def _gable(

@@ -46,9 +46,12 @@ def mug(random: np.random.Generator) -> list[Mesh]:
     grip, out = random.uniform(0.25, 0.33) * high, radius + random.uniform(0.024, 0.034)
     middle = high * 0.52
     loop = [
-        (radius - 0.004, middle + grip), (out - 0.006, middle + grip * 0.95), (out, middle),
-        (out - 0.010, middle - grip * 0.95), (radius - 0.006, middle - grip * 1.1),
-    ]  # fmt: skip
+        (radius - 0.004, middle + grip),
+        (out - 0.006, middle + grip * 0.95),
+        (out, middle),
+        (out - 0.010, middle - grip * 0.95),
+        (radius - 0.006, middle - grip * 1.1),
+    ]
     parts = [revolved(vessel(outside, 0.004), glaze), _handle(loop, 0.0065, glaze)]
     if inner is not glaze:
         lining = [(max(r - 0.0042, 0), max(y, 0.006)) for r, y in outside[1:]]
@@ -65,9 +68,13 @@ def bottle(random: np.random.Generator) -> list[Mesh]:
     neck, shoulder = random.uniform(0.012, 0.015), random.uniform(0.5, 0.66) * high
     steep = random.uniform(0.06, 0.2)
     slope = curve(
-        [(radius, shoulder), (radius * 0.75, shoulder + steep * high * 0.7),
-         (neck, shoulder + steep * high + 0.02)], 14,
-    )  # fmt: skip
+        [
+            (radius, shoulder),
+            (radius * 0.75, shoulder + steep * high * 0.7),
+            (neck, shoulder + steep * high + 0.02),
+        ],
+        14,
+    )
     body = [(0, 0), (radius - 0.004, 0), (radius, 0.006), *map(tuple, slope), (neck, high - 0.02)]
     lip = [(neck + 0.002, high - 0.019), (neck + 0.002, high - 0.006), (0, high - 0.006)]
     low, top = 0.18 * high, shoulder - random.uniform(0.02, 0.05)
@@ -144,9 +151,14 @@ def teapot(random: np.random.Generator) -> list[Mesh]:
         (0, high + 0.047),
     ]
     spout = curve(
-        [(radius * 0.8, high * 0.3, 0), (radius * 1.35, high * 0.45, 0),
-         (radius * 1.55, high * 0.8, 0), (radius * 1.95, high * 1.02, 0)], 24,
-    )  # fmt: skip
+        [
+            (radius * 0.8, high * 0.3, 0),
+            (radius * 1.35, high * 0.45, 0),
+            (radius * 1.55, high * 0.8, 0),
+            (radius * 1.95, high * 1.02, 0),
+        ],
+        24,
+    )
     out = -radius * random.uniform(1.55, 1.75)
     loop = [
         (-radius * 0.7, high * 0.85),

@@ -35,9 +35,13 @@ def hammer(random: np.random.Generator) -> list[Mesh]:
     if random.random() < 0.65:  # claw
         for z in (-1, 1):
             claw = curve(
-                [(-0.01, long - 0.012, z * 0.004), (-0.045, long - 0.012, z * 0.008),
-                 (-0.085, long - 0.045, z * 0.013)], 14,
-            )  # fmt: skip
+                [
+                    (-0.01, long - 0.012, z * 0.004),
+                    (-0.045, long - 0.012, z * 0.008),
+                    (-0.085, long - 0.045, z * 0.013),
+                ],
+                14,
+            )
             parts.append(rod(claw, np.linspace(0.013, 0.004, 14), steel, flatten=0.6))
     else:  # wedge
         x, y = -random.uniform(0.05, 0.07), long - 0.012
@@ -152,9 +156,17 @@ def bucket(random: np.random.Generator) -> list[Mesh]:
     grip = moved(turned(rod(middle, 0.010, wood(random)), "x", 90 - up), (0, high - 0.02, 0))
     return [
         revolved([(0, 0), *side, *inside], skin, sections=56),
-        bail, grip,
-        *[rod([(s * (top - 0.004), high - 0.02, 0), (s * (top + 0.010), high - 0.02, 0)], 0.012, skin) for s in (-1, 1)],
-    ]  # fmt: skip
+        bail,
+        grip,
+        *[
+            rod(
+                [(s * (top - 0.004), high - 0.02, 0), (s * (top + 0.010), high - 0.02, 0)],
+                0.012,
+                skin,
+            )
+            for s in (-1, 1)
+        ],
+    ]
 
 
 @category("key", "n03613294")

@@ -43,18 +43,23 @@ def _wheel(
 
 
 def _section(
-    profile: list[tuple[float, float]], half_width: float, material: Material, *, tumble: float = 0.0,
+    profile: list[tuple[float, float]],
+    half_width: float,
+    material: Material,
+    *,
+    tumble: float = 0.0,
     shoulder: float | None = None,
-) -> Mesh:  # fmt: skip
+) -> Mesh:
     """Return a side view (x, y) as a body; points above ``shoulder`` lean in by ``tumble``."""
     outline = np.array(profile, dtype=np.float64)
     shoulder = outline[:, 1].min() if shoulder is None else shoulder
     span = max(outline[:, 1].max() - shoulder, 1e-6)
     lean = 1 - tumble * np.clip((outline[:, 1] - shoulder) / span, 0, 1)
     middle = outline.mean(0)
+    edge, full = np.array([0.985, 0.93]), np.ones(2)  # the long edges are bevelled
     rings = []
-    for z, inset in ((-1, 0.93), (-0.93, 1.0), (0.93, 1.0), (1, 0.93)):
-        points = middle + (outline - middle) * [0.985 + 0.015 * (inset == 1), inset]
+    for z, size in ((-1, edge), (-0.93, full), (0.93, full), (1, edge)):
+        points = middle + (outline - middle) * size
         rings.append(np.column_stack([points, z * half_width * lean]))
     return lofted(np.array(rings), material, crease=28)
 
@@ -72,43 +77,34 @@ def car(random: np.random.Generator) -> list[Mesh]:
     bonnet = front - [1.25, 1.2, 0.85][style]
     boot = back + [0.75, 0.12, 0.10][style]
     body = [
-        (back + 0.05, 0.28), (back, 0.45), (back + 0.03, belt - 0.02), (back + 0.2, belt),
-        (bonnet, belt), (front - 0.35, hood - 0.03), (front - 0.06, hood - 0.18), (front, 0.48),
+        (back + 0.05, 0.28),
+        (back, 0.45),
+        (back + 0.03, belt - 0.02),
+        (back + 0.2, belt),
+        (bonnet, belt),
+        (front - 0.35, hood - 0.03),
+        (front - 0.06, hood - 0.18),
+        (front, 0.48),
         (front - 0.06, 0.26),
-    ]  # fmt: skip
+    ]
     slope, rear = random.uniform(0.55, 0.75), [0.55, 0.22, 0.32][style]
     cabin = [
-        (boot, belt - 0.02), (boot + rear, high - 0.04), (boot + rear + 0.25, high),
-        (bonnet - slope - 0.2, high), (bonnet - slope, high - 0.04), (bonnet + 0.05, belt - 0.02),
-    ]  # fmt: skip
+        (boot, belt - 0.02),
+        (boot + rear, high - 0.04),
+        (boot + rear + 0.25, high),
+        (bonnet - slope - 0.2, high),
+        (bonnet - slope, high - 0.04),
+        (bonnet + 0.05, belt - 0.02),
+    ]
     parts = [_section(body, half, skin), _section(cabin, half * 0.94, GLASS, tumble=0.2)]
     roof = [(x, y + 0.012) for x, y in cabin[1:5]]
     top = [*roof, (roof[-1][0] - 0.02, high - 0.075), (roof[0][0] + 0.02, high - 0.075)]
     parts.append(_section(top, half * 0.785, skin))
-    lean = 0.2 * (half * 0.94)
-    for at in (boot + rear * 0.6, (boot + bonnet) / 2 - 0.05, bonnet - slope * 0.5):
-        centre_line = [
-            (boot + rear, boot),
-            ((boot + bonnet) / 2 - 0.05,) * 2,
-            (bonnet - slope, bonnet + 0.05),
-        ]
-        upper, lower = centre_line[
-            int(
-                np.argmin(
-                    [
-                        abs(at - (boot + rear * 0.6)),
-                        abs(at - ((boot + bonnet) / 2 - 0.05)),
-                        abs(at - (bonnet - slope * 0.5)),
-                    ]
-                )
-            )
-        ]
+    middle = (boot + bonnet) / 2 - 0.05
+    for upper, lower in ((boot + rear, boot), (middle, middle), (bonnet - slope, bonnet + 0.05)):
         for side in (-1, 1):
-            post = [
-                (lower, belt, side * half * 0.935),
-                (upper, high - 0.03, side * (half * 0.935 - lean)),
-            ]
-            parts.append(rod(post, 0.04, skin, sides=8))
+            foot = (lower, belt, side * half * 0.935)
+            parts.append(rod([foot, (upper, high - 0.03, side * half * 0.75)], 0.04, skin, sides=8))
     rim, radius = metal(random), random.uniform(0.29, 0.33)
     for x in (back + 0.78, front - 0.82):
         for z in (-1, 1):
@@ -170,9 +166,15 @@ def truck(random: np.random.Generator) -> list[Mesh]:
     skin = paint(random, gloss=0.8)
     half, bed = 1.1, random.uniform(3.6, 5.2)
     cab = [
-        (0, 0.55), (0, 2.35), (0.25, 2.5), (1.05, 2.48), (1.45, 1.6),
-        (1.62, 1.45), (1.68, 0.7), (1.6, 0.5),
-    ]  # fmt: skip
+        (0, 0.55),
+        (0, 2.35),
+        (0.25, 2.5),
+        (1.05, 2.48),
+        (1.45, 1.6),
+        (1.62, 1.45),
+        (1.68, 0.7),
+        (1.6, 0.5),
+    ]
     parts = [_section(cab, half, skin, tumble=0.08, shoulder=1.5)]
     window = [(1.04, 2.36), (1.41, 1.64), (1.47, 1.64), (1.10, 2.36)]
     parts.append(_section(window, half * 0.86, GLASS))
@@ -239,9 +241,11 @@ def bicycle(random: np.random.Generator) -> list[Mesh]:
             parts.append(rod([hub + [0, 0, z], end], 0.0022, STEEL, sides=5))
         parts.append(rod([hub - [0, 0, 0.06], hub + [0, 0, 0.06]], 0.018, STEEL))
     tubes = [
-        (crank, seat, 0.016), (seat * [1, 0.96, 1] - [0, drop, 0], head * [1, 0.99, 1] - [0, drop * 0.25, 0], 0.016),
-        (crank, low_head, 0.020), (head + [0, 0.03, 0], low_head - [0, 0.02, 0], 0.02),
-    ]  # fmt: skip
+        (crank, seat, 0.016),
+        (seat * [1, 0.96, 1] - [0, drop, 0], head * [1, 0.99, 1] - [0, drop * 0.25, 0], 0.016),
+        (crank, low_head, 0.020),
+        (head + [0, 0.03, 0], low_head - [0, 0.02, 0], 0.02),
+    ]
     parts += [rod([a, b], r, skin) for a, b, r in tubes]
     for z in (-0.05, 0.05):
         side = np.array([0, 0, z])
@@ -306,7 +310,7 @@ def bicycle(random: np.random.Generator) -> list[Mesh]:
 
 
 def _fin(points: list[tuple[float, float, float]], thickness: float, material: Material) -> Mesh:
-    """Return a wing through the four corners of its plan: root front, tip front, tip back, root back."""
+    """Return a wing through four corners: front at root and tip, back at tip and root."""
     a, b, c, d = np.array(points, dtype=np.float64)
     normal = np.cross(b - a, d - a)
     normal /= np.linalg.norm(normal)
@@ -335,11 +339,14 @@ def airplane(random: np.random.Generator) -> list[Mesh]:
     rise = r * np.interp(t, [0, 0.2, 0.6, 1], [-0.15, 0, 0, 0.55])
     angle = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     x = long * (0.5 - t)
-    rings = np.stack([
-        np.repeat(x[:, None], 32, 1),
-        rise[:, None] + r * shape[:, None] * np.sin(angle),
-        r * shape[:, None] * np.cos(angle),
-    ], -1)  # fmt: skip
+    rings = np.stack(
+        [
+            np.repeat(x[:, None], 32, 1),
+            rise[:, None] + r * shape[:, None] * np.sin(angle),
+            r * shape[:, None] * np.cos(angle),
+        ],
+        -1,
+    )
     parts = [lofted(rings, skin, crease=60)]
     span = long * random.uniform(0.44, 0.54) if jet else long * random.uniform(0.58, 0.7)
     sweep = random.uniform(0.17, 0.24) * long if jet else 0.01 * long
@@ -349,15 +356,31 @@ def airplane(random: np.random.Generator) -> list[Mesh]:
     high = -0.45 * r if jet or random.random() < 0.5 else 0.95 * r
     wing = accent if random.random() < 0.3 else skin
     for side in (-1, 1):
-        parts.append(_fin([
-            (start, high, 0), (start - sweep, high + 0.05 * span, side * span),
-            (start - sweep - tip, high + 0.05 * span, side * span), (start - chord, high, 0),
-        ], chord * 0.11, wing))  # fmt: skip
+        parts.append(
+            _fin(
+                [
+                    (start, high, 0),
+                    (start - sweep, high + 0.05 * span, side * span),
+                    (start - sweep - tip, high + 0.05 * span, side * span),
+                    (start - chord, high, 0),
+                ],
+                chord * 0.11,
+                wing,
+            )
+        )
         back = -0.5 * long
-        parts.append(_fin([
-            (back + 0.14 * long, 0.45 * r, 0), (back + 0.05 * long, 0.5 * r, side * span * 0.38),
-            (back + 0.005 * long, 0.5 * r, side * span * 0.38), (back + 0.03 * long, 0.45 * r, 0),
-        ], 0.012 * long, accent))  # fmt: skip
+        parts.append(
+            _fin(
+                [
+                    (back + 0.14 * long, 0.45 * r, 0),
+                    (back + 0.05 * long, 0.5 * r, side * span * 0.38),
+                    (back + 0.005 * long, 0.5 * r, side * span * 0.38),
+                    (back + 0.03 * long, 0.45 * r, 0),
+                ],
+                0.012 * long,
+                accent,
+            )
+        )
         if jet:
             engine = turned(
                 revolved(
@@ -398,10 +421,18 @@ def airplane(random: np.random.Generator) -> list[Mesh]:
                     )
                 )
     fin = 0.17 * long
-    parts.append(_fin([
-        (-0.33 * long, 0.9 * r, 0), (-0.45 * long, fin + 0.3 * r, 0),
-        (-0.505 * long, fin + 0.3 * r, 0), (-0.48 * long, 0.6 * r, 0),
-    ], 0.014 * long, accent))  # fmt: skip
+    parts.append(
+        _fin(
+            [
+                (-0.33 * long, 0.9 * r, 0),
+                (-0.45 * long, fin + 0.3 * r, 0),
+                (-0.505 * long, fin + 0.3 * r, 0),
+                (-0.48 * long, 0.6 * r, 0),
+            ],
+            0.014 * long,
+            accent,
+        )
+    )
     parts.append(
         ellipsoid(
             (0.035 * long, 0.38 * r, 0.62 * r),
@@ -434,9 +465,18 @@ def helicopter(random: np.random.Generator) -> list[Mesh]:
         rod([(-r * 1.1, 0.25 * r, 0), (-boom, 0.55 * r, 0)], (0.42 * r, 0.13), skin, sides=20),
         ellipsoid((r * 1.1, 0.35 * r, 0.5 * r), accent, centre=(-0.25, r * 0.95, 0)),
         rod([(0, r, 0), (0, r * 1.75, 0)], 0.11, STEEL),
-        _fin([(-boom + 0.75, 0.5 * r, 0), (-boom - 0.2, 0.5 * r + 1.25, 0), (-boom - 0.6, 0.5 * r + 1.25, 0), (-boom - 0.05, 0.4 * r, 0)], 0.14, accent),
+        _fin(
+            [
+                (-boom + 0.75, 0.5 * r, 0),
+                (-boom - 0.2, 0.5 * r + 1.25, 0),
+                (-boom - 0.6, 0.5 * r + 1.25, 0),
+                (-boom - 0.05, 0.4 * r, 0),
+            ],
+            0.14,
+            accent,
+        ),
         block((0.5, 0.06, 2.0), accent, centre=(-boom + 0.9, 0.5 * r, 0)),
-    ]  # fmt: skip
+    ]
     count, span, start = (
         int(random.integers(2, 5)),
         random.uniform(4.6, 5.6),
@@ -470,9 +510,14 @@ def sailboat(random: np.random.Generator) -> list[Mesh]:
     sheer = 0.12 * (2 * t - 0.9) ** 2 * deep * 2
     across = np.linspace(-np.pi / 2, np.pi / 2, 17)
     x = long * (t - 0.5)
-    rings = np.stack(np.broadcast_arrays(
-        x[:, None], sheer[:, None] + keel[:, None] * np.cos(across) ** 0.7, width[:, None] * np.sin(across)
-    ), -1)  # fmt: skip
+    rings = np.stack(
+        np.broadcast_arrays(
+            x[:, None],
+            sheer[:, None] + keel[:, None] * np.cos(across) ** 0.7,
+            width[:, None] * np.sin(across),
+        ),
+        -1,
+    )
     parts = [lofted(rings, skin, crease=50)]
     top = np.stack([np.stack([x, sheer + 0.012, s * width * 0.9], -1) for s in (-1, 1)])
     outline = np.concatenate([top[0], top[1][::-1]])

@@ -1,0 +1,44 @@
+# Pictures of the asset packs: `snakemake results/task2sim/assets/sweethome3d`.
+from simtailor.assets.pack import required_packages
+
+
+def packages_of_pack(wildcards):
+    """Return the folders of the packages that a pack reads."""
+    names = or_workflow_error(required_packages, [wildcards.pack])
+    return [f"{RESOURCES}/packages/{name}" for name in names]
+
+
+wildcard_constraints:
+    pack=r"[a-z0-9_]+",
+
+
+rule asset_pack:
+    input:
+        packages=packages_of_pack,
+        kernels=rules.compile_renderer.output,
+    output:
+        report(
+            directory(f"{RESULTS}/task2sim/assets/{{pack}}"),
+            patterns=["{figure}.png"],
+            category="Task2Sim",
+            subcategory="asset packs",
+            labels={"pack": "{pack}", "figure": "{figure}"},
+        ),
+    log:
+        "logs/assets/{pack}.log",
+    benchmark:
+        "logs/benchmarks/assets/{pack}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: RENDER_THREADS
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        device=CONFIGURATION.device,
+        cache=lambda wildcards: RESOURCES,
+    message:
+        "Read and picture the asset pack {wildcards.pack}"
+    script:
+        "../workflow_scripts/picture_assets.py"
