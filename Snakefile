@@ -14,7 +14,6 @@ from simtailor.metasim.inputs import (
     settings_of_job,
 )
 from simtailor.packages import find_package
-from simtailor.task2vec.probe import checked_probe
 from simtailor.tasks.prepare import source_state
 from simtailor.tasks.table import find_task, study_tasks
 

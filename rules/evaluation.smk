@@ -1,4 +1,6 @@
 # Accuracy of every backbone on every task, and the reward database.
+from functools import cache
+
 from simtailor.evaluate.inputs import (
     present_evaluations,
     repeated_sets,
@@ -12,6 +14,25 @@ REPEATS = repeated_sets(
 EVALUATIONS = f"{RESULTS}/task2sim/evaluations"
 
 
+@cache
+def names_of_tasks():
+    """Return the names of the study's tasks, read once."""
+    return or_workflow_error(study_tasks, TASKS)
+
+
+def prepared_tasks(wildcards):
+    """Return the folders of the study's tasks."""
+    return [f"{WORK}/task2sim/tasks/{task}" for task in names_of_tasks()]
+
+
+def packages_of_study(wildcards):
+    """Return the names of all packages that the study's sets and tasks are made from."""
+    rows = [or_workflow_error(find_task, TASKS, task) for task in names_of_tasks()]
+    return sorted(
+        {*SIMULATION_PACKAGES, *(name for row in rows for name in row.packages)}
+    )
+
+
 localrules:
     plan,
 
@@ -19,7 +40,7 @@ localrules:
 rule evaluate_set:
     input:
         backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
-        tasks=expand(f"{WORK}/task2sim/tasks/{{task}}", task=TASKS),
+        tasks=prepared_tasks,
     output:
         f"{EVALUATIONS}/{{backbone}}.json",
     log:
@@ -47,7 +68,7 @@ rule evaluate_set:
 
 rule evaluate_baselines:
     input:
-        tasks=rules.evaluate_set.input.tasks,
+        tasks=prepared_tasks,
     output:
         f"{EVALUATIONS}/baselines.json",
     log:
@@ -102,7 +123,7 @@ rule reward_db:
         gpu=0,
     params:
         sets=SETS,
-        tasks=TASKS,
+        tasks=lambda wildcards: names_of_tasks(),
         method=EVALUATE.reward,
     message:
         "Assemble the reward database"
@@ -142,8 +163,8 @@ rule plan:
     params:
         configuration=CONFIGURATION.model_dump(mode="json"),
         sets=SETS,
-        tasks=len(TASKS),
-        packages=len(STUDY_PACKAGES),
+        tasks=lambda wildcards: len(names_of_tasks()),
+        packages=lambda wildcards: len(packages_of_study(wildcards)),
         cores=workflow.resource_settings.cores,
     message:
         "What the reward database takes"

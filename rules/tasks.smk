@@ -15,11 +15,20 @@ def packages_of_task(wildcards):
 
 def state_of_task(wildcards):
     """Return a digest of a folder's images: changed ones prepare the task again."""
-    return or_workflow_error(source_state, task_of(wildcards), RESOURCES)
+    try:
+        return source_state(task_of(wildcards), RESOURCES)
+    except UserError as error:
+        if not workflow.dryrun:
+            raise WorkflowError(str(error)) from None
+        # A study is planned before its images are there.
+        logger.warning(f"task '{wildcards.task}' cannot be prepared yet: {error}")
+        return ""
 
 
 def probe_inputs(wildcards):
     """Return packages and files that the probe network is read from, checked now."""
+    from simtailor.task2vec.probe import checked_probe  # imports torch
+
     packages, files = or_workflow_error(checked_probe, TASK2VEC)
     return [*(f"{RESOURCES}/packages/{name}" for name in packages), *files]
 
