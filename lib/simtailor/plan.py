@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ["stage", "device", "work", "rate", "basis", "conditions", "source"]
 SAME_WORK = 1.25  # up to this factor a rate counts as that of the same item
+ASSEMBLE = "assemble, start"  # of the database, and the start of every job
 UNKNOWN_TASK = 10_000  # images of a task where the configuration sets no limit
 
 
@@ -83,7 +84,7 @@ class StagePlan:
     """A stage of a study.
 
     Attributes:
-        items: images prepared, rendered, trained on or evaluated; of "start of jobs", the jobs.
+        items: images prepared, rendered, trained on or evaluated; of the last stage, jobs.
         device: ``cpu`` or ``cuda``; seconds: of one core or one GPU.
         gigabytes: what the stage leaves on disk.
     """
@@ -163,8 +164,8 @@ def plan_study(
         StagePlan(stage, jobs, items, place, rates.rate(stage, place, work), gigabytes)
         for stage, jobs, items, place, work, gigabytes in rows
     ]
-    jobs = 1 + sum(stage.jobs for stage in stages)  # the last one assembles the database
-    return [*stages, StagePlan("start of jobs", 1, jobs, "cpu", rates.rate("job", "cpu", 1), 0)]
+    jobs = 1 + sum(stage.jobs for stage in stages)
+    return [*stages, StagePlan(ASSEMBLE, 1, jobs, "cpu", rates.rate("job", "cpu", 1), 0)]
 
 
 def describe_plan(
@@ -186,14 +187,14 @@ def describe_plan(
         f"{simulation.image_size} px, {pretrain.model} at {pretrain.image_size} px x "
         f"{pretrain.epochs} epochs, {task_count} tasks",
         "",
-        f"{'stage':14}{'jobs':>8}{'images':>16}{'storage':>12}{'hours':>12}{'':6}"
+        f"{'stage':16}{'jobs':>8}{'images':>16}{'storage':>12}{'hours':>12}{'':6}"
         f"{'images/s':>10}  rate",
     ]
     for stage in stages:
-        counted = stage.stage != "start of jobs"
+        counted = stage.stage != ASSEMBLE
         unit = "GPU" if stage.device == "cuda" else "core"
         lines.append(
-            f"{stage.stage:14}{stage.jobs:8,}"
+            f"{stage.stage:16}{stage.jobs:8,}"
             f"{f'{stage.items:,}' if counted else '':>16}"
             f"{f'{stage.gigabytes:,.2f} GB' if stage.gigabytes else '':>12}"
             f"{stage.seconds / 3600:12,.2f} {unit:5}"
@@ -201,9 +202,9 @@ def describe_plan(
         )
     total = sum(stage.jobs for stage in stages)
     storage = sum(stage.gigabytes for stage in stages)
-    lines.append(f"{'total':14}{total:8,}{'':16}{f'{storage:,.2f} GB':>12}{cpu:12,.2f} core")
+    lines.append(f"{'total':16}{total:8,}{'':16}{f'{storage:,.2f} GB':>12}{cpu:12,.2f} core")
     if gpu:
-        lines.append(f"{'':50}{gpu:12,.2f} GPU")
+        lines.append(f"{'':52}{gpu:12,.2f} GPU")
     if cores:
         hours = max(cpu / cores, gpu)
         clock = f"{hours * 60:,.0f} minutes" if hours < 3 else f"{hours:,.0f} hours"
