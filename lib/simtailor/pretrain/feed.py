@@ -124,6 +124,7 @@ class Feed:
             num_workers=self.settings.workers,
             persistent_workers=self.settings.workers > 0,
             pin_memory=self._device.type == "cuda",
+            generator=torch.Generator(),  # or it would draw from the network's
         )
 
 

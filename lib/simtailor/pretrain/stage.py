@@ -70,9 +70,11 @@ def run(job: Job, report: Callable[[str], None]) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     ) as launched:
-        lines = [line.rstrip() for line in launched.stdout or () if not report(line.rstrip())]
+        reason = "see the log"
+        for line in launched.stdout or ():
+            report(line.rstrip())
+            reason = line.strip() if "UserError: " in line else reason
     if launched.returncode:
-        reason = next((line for line in reversed(lines) if "UserError: " in line), "see the log")
         raise UserError(f"training in {processes} processes failed: {reason}")
     description.unlink()
 

@@ -171,16 +171,14 @@ class Trainer:
         together = zip(*(feed.epoch(epoch) for feed in self.feeds), strict=True)
         for step, batches in enumerate(together):
             images = self._varied(batches)
-            targets = []
-            for k, batch in enumerate(batches):
-                if self._mix is None:
-                    targets.append(self._smoothed(batch.labels))
-                    continue
-                # The same for all processes, which keeps their batches alike.
-                random = generator(self._seeds[k], "mixing", epoch, step)
-                with global_randomness(int(random.integers(2**31))):
-                    targets.append(self._mix(images[k], batch.labels)[1])
-            yield images, torch.stack(targets)
+            labels = torch.stack([batch.labels for batch in batches])
+            if self._mix is None:
+                yield images, self._smoothed(labels)
+            else:
+                yield images, torch.stack([
+                    self._mixed(images[k], labels[k], self._seeds[k], epoch, step)
+                    for k in range(len(batches))
+                ])  # fmt: skip
 
     def _varied(self, batches: tuple[Batch, ...]) -> torch.Tensor:
         """Return the images of one batch of every set as the networks see them."""
@@ -190,6 +188,15 @@ class Trainer:
         images = torch.cat([batch.images for batch in batches])
         variations = torch.cat([batch.variations for batch in batches])
         return vary_batch(images, variations, self.settings.image_size).view(size)
+
+    def _mixed(
+        self, images: torch.Tensor, labels: torch.Tensor, seed: int, epoch: int, step: int
+    ) -> torch.Tensor:
+        """Mix the images of a batch in place and return their targets, [b, C]."""
+        # The same numbers in all processes, which keeps their batches alike.
+        random = generator(seed, "mixing", epoch, step)
+        with global_randomness(int(random.integers(2**31))):
+            return self._mix(images, labels)[1]
 
     def _smoothed(self, labels: torch.Tensor) -> torch.Tensor:
         share = self.settings.label_smoothing
