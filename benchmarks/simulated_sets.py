@@ -29,7 +29,7 @@ import numpy as np
 import yaml
 from machine import describe_machine
 
-from simtailor.simulation.catalogue_file import read_catalogue
+from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set, make_shards
 from simtailor.simulation.parameters import (
@@ -102,7 +102,7 @@ def rates(studio: Studio) -> tuple[list[str], dict[tuple[str, int, int], Speed]]
 def make_one(job: tuple[str, str, int, int, str]) -> tuple[float, float]:
     """Make the shards of a set; return when it began and ended, by the clock."""
     assets, cache, seed, threads, device = job
-    catalogue, machine = read_catalogue(assets), Machine(device, threads, cache)
+    catalogue, machine = read_catalogue(assets, cache=cache), Machine(device, threads, cache)
     values = {"images": 512, "image_size": 128, "samples": 1, "shard_size": 128, "seed": seed}
     plan = SetPlan.create(str(SETS["all on but blur"]), values)
     start = time.time()
@@ -189,7 +189,7 @@ def study(assets: str, cache: str) -> list[str]:
         used -= before.children_user + before.children_system
         made = sorted(sets.iterdir())
         compared = [SimulatedSet(made[n]) for n in range(0, len(made), 16)]
-        catalogue, machine = read_catalogue(assets), Machine("cpu", 1, cache)
+        catalogue, machine = read_catalogue(assets, cache=cache), Machine("cpu", 1, cache)
         for one in compared:
             plan = SetPlan.create(one.manifest["parameters"], {**STUDY, "seed": 0})
             alone = folder / "alone" / one.manifest["parameters"]
@@ -209,7 +209,7 @@ def study(assets: str, cache: str) -> list[str]:
 
 def report(options: argparse.Namespace) -> str:
     """Measure everything and return the report."""
-    catalogue = read_catalogue(options.assets)
+    catalogue = read_catalogue(options.assets, cache=options.cache)
     triangles = sum(len(model.mesh.faces) for model in catalogue.models)
     with Machine(options.device, 1, options.cache).studio(catalogue) as studio:
         rows, speeds = rates(studio)

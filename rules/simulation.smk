@@ -1,6 +1,7 @@
 # Simulated sets.
 from simtailor.assets.pack import required_packages
 from simtailor.simulation.inputs import (
+    asset_files,
     set_names,
     settings_of_a_set,
     settings_of_pictures,
@@ -56,7 +57,7 @@ rule prepare_assets:
 rule simulation_pictures:
     input:
         kernels=rules.compile_renderer.output,
-        assets=rules.prepare_assets.output,
+        assets=rules.prepare_assets.output[0],
     output:
         report(
             directory(f"{RESULTS}/task2sim/parameters"),
@@ -90,7 +91,7 @@ rule simulation_pictures:
 rule simulate_part:
     input:
         kernels=rules.compile_renderer.output,
-        assets=rules.prepare_assets.output,
+        assets=rules.prepare_assets.output[0],
     output:
         f"{WORK}/task2sim/sets/{{parameters}}/parts/{{part}}-of-{SIMULATION.parts}.json",
     log:
@@ -119,7 +120,7 @@ rule simulate_part:
 rule simulate_set:
     input:
         kernels=rules.compile_renderer.output,
-        assets=rules.prepare_assets.output,
+        assets=rules.prepare_assets.output[0],
         parts=(
             expand(
                 rules.simulate_part.output[0],

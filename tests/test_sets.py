@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from studio import small_catalogue
+from studio import small_catalogue, small_pack
 
+from simtailor.assets.arrays import write_pack
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
 from simtailor.files import read_json, write_json
-from simtailor.simulation.catalogue_file import write_catalogue
 from simtailor.simulation.coco import export_coco, run_lengths
 from simtailor.simulation.inputs import set_names, settings_of_a_set, study_settings
 from simtailor.simulation.machine import Machine
@@ -311,6 +311,18 @@ def test_other_settings_make_all_shards_again(machine, catalogue, tmp_path):
     assert other.load()[0].shape == (6, 40, 40, 3)
 
 
+def test_a_set_that_grows_or_shrinks_keeps_its_full_shards(machine, catalogue, tmp_path):
+    make(tmp_path, machine, catalogue, images=8, shard_size=3)
+    larger, lines = make(tmp_path, machine, catalogue, images=12, shard_size=3)
+    assert lines[0] == "2 of 4 shards are there and intact"
+    whole, _ = make(tmp_path / "whole", machine, catalogue, images=12, shard_size=3)
+    assert contents(larger.folder) == contents(whole.folder)
+    smaller, lines = make(tmp_path, machine, catalogue, images=6, shard_size=3)
+    assert lines == ["2 of 2 shards are there and intact"]
+    assert len(smaller.load()[1]) == 6
+    assert len(list((tmp_path / "work").glob("*.tar"))) == 2
+
+
 def test_parts_share_the_shards_of_a_set(made, machine, catalogue, tmp_path):
     plan = SetPlan.create(NAME, VALUES)
     for part in range(3):
@@ -324,19 +336,19 @@ def test_parts_share_the_shards_of_a_set(made, machine, catalogue, tmp_path):
 
 KILLED = """
 import json, sys
-from simtailor.simulation.catalogue_file import read_catalogue
+from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set
 name, values, folder, cache = sys.argv[1:]
 plan = SetPlan.create(name, json.loads(values))
-catalogue = read_catalogue(f"{folder}/assets.safetensors")
+catalogue = read_catalogue(f"{folder}/assets.safetensors", cache=cache)
 make_set(plan, catalogue, Machine("cpu", 1, cache), f"{folder}/work", f"{folder}/set", print)
 """
 
 
 def test_killed_and_resumed_ends_with_the_same_bytes(machine, catalogue, tmp_path):
     values = {**VALUES, "images": 200, "image_size": 48, "samples": 2, "shard_size": 20}
-    write_catalogue(catalogue, tmp_path / "assets.safetensors")
+    write_pack(small_pack(), tmp_path / "assets.safetensors")
     work, kills = tmp_path / "work", 0
     for wanted in (2, 5):
         run = subprocess.Popen(

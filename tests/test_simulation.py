@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from studio import small_catalogue
+from studio import small_catalogue, small_pack
 
+from simtailor.assets.arrays import write_pack
+from simtailor.assets.content import AssetPack, Category, Model, Sky
 from simtailor.assets.environments import soft_room
 from simtailor.assets.mesh import Material, box
-from simtailor.assets.pack import AssetPack, Category, Model, Sky
 from simtailor.errors import UserError
-from simtailor.simulation.catalogue import load_catalogue
-from simtailor.simulation.catalogue_file import read_catalogue, write_catalogue
+from simtailor.simulation.catalogue import merge_packs, read_catalogue
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.sampler import Sampler
 from simtailor.simulation.studio import VISIBLE_SHARE, Studio, boxes_of
@@ -317,36 +317,27 @@ def test_assets_are_checked_before_they_are_drawn(tmp_path, monkeypatch):
     )
 
     def load(*names, classes=None):
-        return load_catalogue(names, classes, resources=tmp_path)
+        return merge_packs(names, classes, resources=tmp_path)
 
     made = load("bricks", "rooms", "grey")
-    assert [len(x) for x in (made.categories, made.models, made.skies, made.materials)] == [
-        1,
-        2,
-        1,
-        1,
-    ]
+    assert [len(x) for x in (made.categories, made.environments, made.materials)] == [1, 1, 1]
     with pytest.raises(UserError, match="classes: 2, but the packs have 1 categories"):
         load("bricks", "rooms", "grey", classes=2)
     with pytest.raises(UserError, match="several bring the categories brick"):
         load("bricks", "bricks", "rooms", "grey")
-    with pytest.raises(UserError, match="bricks, grey hold no skies"):
+    with pytest.raises(UserError, match="bricks, grey hold no environments"):
         load("bricks", "grey")
     with pytest.raises(UserError, match="differ in size"):
         load("bricks", "rooms", "large", "grey")
 
 
-def test_a_catalogue_survives_its_file(tmp_path):
-    catalogue, path = small_catalogue(), tmp_path / "assets.safetensors"
-    write_catalogue(catalogue, path)
-    read = read_catalogue(path)
-    assert read.digest == catalogue.digest
-    textures = [m.texture for model in read.models for m in model.mesh.materials]
-    known = [t for t in textures if t is not None]
-    assert len({id(t) for t in known}) < len(known)  # shared as before
+def test_assets_are_the_same_from_their_file(tmp_path):
+    path = tmp_path / "assets.safetensors"
+    write_pack(small_pack(), path)
+    assert read_catalogue(path, cache=tmp_path).digest == small_catalogue().digest
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="cannot be read as a catalogue"):
-        read_catalogue(path)
+    with pytest.raises(UserError, match="cannot be read as assets"):
+        read_catalogue(path, cache=tmp_path)
 
 
 def test_the_digest_follows_the_assets():

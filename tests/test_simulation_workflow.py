@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from studio import small_catalogue
+from studio import small_catalogue, small_pack
 
-from simtailor.simulation.catalogue_file import write_catalogue
+from simtailor.assets.arrays import write_pack
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set
 from simtailor.simulation.parameters import PARAMETER_NAMES, PUBLISHED_VALUES
@@ -27,7 +27,7 @@ STUDY = {**VALUES, "values": {"backgr": [0, 1]}, "parts": 2}
 def prepare(project, **values):
     """Configure the study and put a few assets in the place of the packs'."""
     project.configure({}, task2sim={"simulation": {**STUDY, **values}})
-    write_catalogue(small_catalogue(), project.folder / "work/task2sim/assets.safetensors")
+    write_pack(small_pack(), project.folder / "work/task2sim/assets.safetensors")
 
 
 def contents(folder):

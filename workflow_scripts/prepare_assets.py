@@ -1,13 +1,14 @@
-"""Pack all assets of the study into one file."""
+"""Put all assets of the study into one file, and prefilter its skies."""
 
+from simtailor.assets.arrays import write_pack
 from simtailor.reporting import reporter
-from simtailor.simulation.catalogue import load_catalogue
-from simtailor.simulation.catalogue_file import write_catalogue
+from simtailor.simulation.catalogue import Catalogue, merge_packs
 
-packs, classes = snakemake.params.packs, snakemake.params.classes
+params = snakemake.params
 with reporter(snakemake.log[0], "prepare_assets") as report:
-    catalogue = load_catalogue(packs, classes, resources=snakemake.params.cache)
-    write_catalogue(catalogue, snakemake.output[0])
+    pack = merge_packs(params.packs, params.classes, resources=params.cache)
+    catalogue = Catalogue.create(pack, params.cache)
+    write_pack(pack, snakemake.output[0])
     report(
         f"{len(catalogue.categories)} categories, {len(catalogue.models)} models, "
         f"{len(catalogue.skies)} skies, {len(catalogue.materials)} materials"

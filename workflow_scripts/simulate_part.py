@@ -2,13 +2,13 @@
 
 from simtailor.files import write_json
 from simtailor.reporting import reporter
-from simtailor.simulation.catalogue_file import read_catalogue
+from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_shards
 
 name, part = snakemake.wildcards.parameters, int(snakemake.wildcards.part)
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
-catalogue = read_catalogue(snakemake.input.assets[0])
+catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
 plan = SetPlan.create(name, snakemake.params.settings)
 with reporter(snakemake.log[0], f"{name} part {part}") as report:
     parts = snakemake.params.parts

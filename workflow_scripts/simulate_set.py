@@ -1,13 +1,13 @@
 """Make a simulated set."""
 
 from simtailor.reporting import reporter
-from simtailor.simulation.catalogue_file import read_catalogue
+from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set
 
 name = snakemake.wildcards.parameters
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
-catalogue = read_catalogue(snakemake.input.assets[0])
+catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
 plan = SetPlan.create(name, snakemake.params.settings)
 with reporter(snakemake.log[0], name) as report:
     make_set(plan, catalogue, machine, snakemake.params.work, snakemake.output[0], report)

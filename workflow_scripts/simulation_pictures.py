@@ -1,13 +1,13 @@
 """Show what each simulation parameter does, and the classes."""
 
 from simtailor.reporting import reporter
-from simtailor.simulation.catalogue_file import read_catalogue
+from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.pictures import picture_parameters
 from simtailor.simulation.settings import Simulation
 
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
-catalogue = read_catalogue(snakemake.input.assets[0])
+catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
 settings = Simulation.model_validate(snakemake.params.settings)
 with reporter(snakemake.log[0], "simulation_pictures") as report:
     picture_parameters(settings, catalogue, machine, snakemake.output[0])

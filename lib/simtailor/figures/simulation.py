@@ -76,12 +76,10 @@ def set_sheet(made: SimulatedSet, path: str | Path, count: int, *, title: str) -
 
 
 def _resized(image: np.ndarray, size: int) -> Image.Image:
-    # Small images are shown as they are, in larger pixels.
-    kind = Image.Resampling.NEAREST if image.shape[0] < size else Image.Resampling.LANCZOS
-    return Image.fromarray(image).resize((size, size), kind)
+    return Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS)
 
 
-def _fitting(text: str, font: object, width: int) -> str:
+def _fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """Return as much of the text as fits."""
     while text and font.getlength(text) > width:
         text = text[:-1]

@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 
+from simtailor.assets.arrays import read_pack
+from simtailor.assets.content import AssetPack, Category, Model
 from simtailor.assets.mesh import Material
-from simtailor.assets.pack import Category, Model, load_pack
+from simtailor.assets.pack import load_pack
 from simtailor.errors import UserError
 from simtailor.render.raycast.environment import Environment, prefilter
 
@@ -26,6 +29,12 @@ class Catalogue:
     categories: tuple[Category, ...]
     skies: tuple[Environment, ...]
     materials: tuple[Material, ...]
+
+    @classmethod
+    def create(cls, pack: AssetPack, cache: str | Path | None) -> Catalogue:
+        """Return the assets of a pack with its skies prefiltered, which ``cache`` keeps."""
+        skies = tuple(prefilter(sky.radiance, cache) for sky in pack.environments)
+        return cls(pack.categories, skies, pack.materials)
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
@@ -83,10 +92,8 @@ def _add_material(state: hashlib._Hash, material: Material) -> None:
         _add_arrays(state, [np.asarray(material.texture, dtype=np.float32)])
 
 
-def load_catalogue(
-    packs: Sequence[str], classes: int | None, *, resources: str | Path
-) -> Catalogue:
-    """Return the assets of some packs together.
+def merge_packs(packs: Sequence[str], classes: int | None, *, resources: str | Path) -> AssetPack:
+    """Return the assets of some packs together as one pack.
 
     Args:
         classes: take only the first so many categories; None takes all.
@@ -96,25 +103,41 @@ def load_catalogue(
         UserError: there is no such pack, or together they lack something.
     """
     loaded = [load_pack(name, resources=resources) for name in packs]
-    categories = tuple(c for pack in loaded for c in pack.categories)
-    skies = tuple(s for pack in loaded for s in pack.environments)
-    materials = tuple(m for pack in loaded for m in pack.materials)
-    key, names = "configuration key task2sim.simulation", ", ".join(packs)
-    for kind, found in (("categories", categories), ("skies", skies), ("materials", materials)):
-        if not found:
-            raise UserError(f"{key}.packs: {names} hold no {kind}; add a pack that does")
-    titles = [category.name for category in categories]
+    merged = AssetPack(
+        ", ".join(packs),
+        tuple(c for pack in loaded for c in pack.categories)[:classes],
+        tuple(s for pack in loaded for s in pack.environments),
+        tuple(m for pack in loaded for m in pack.materials),
+    )
+    key = "configuration key task2sim.simulation"
+    for kind in ("categories", "environments", "materials"):
+        if not getattr(merged, kind):
+            raise UserError(f"{key}.packs: {merged.name} hold no {kind}; add a pack that does")
+    titles = [category.name for category in merged.categories]
     twice = sorted({title for title in titles if titles.count(title) > 1})
     if twice:
         raise UserError(
-            f"{key}.packs: of {names} several bring the categories {', '.join(twice)}; "
+            f"{key}.packs: of {merged.name} several bring the categories {', '.join(twice)}; "
             "leave one pack out"
         )
-    if classes is not None and classes > len(categories):
-        raise UserError(
-            f"{key}.classes: {classes}, but the packs have {len(categories)} categories"
-        )
-    if len({sky.radiance.shape for sky in skies}) > 1:
-        raise UserError(f"{key}.packs: the skies of {names} differ in size; leave one pack out")
-    prefiltered = tuple(prefilter(sky.radiance, resources) for sky in skies)
-    return Catalogue(categories[:classes], prefiltered, materials)
+    if classes is not None and classes > len(titles):
+        raise UserError(f"{key}.classes: {classes}, but the packs have {len(titles)} categories")
+    if len({sky.radiance.shape for sky in merged.environments}) > 1:
+        raise UserError(f"{key}.packs: the skies of {merged.name} differ in size; leave one out")
+    return merged
+
+
+def read_catalogue(path: str | Path, *, cache: str | Path | None) -> Catalogue:
+    """Read the assets of a study from the file that ``write_pack`` made of them.
+
+    Args:
+        cache: folder of prefiltered skies; those that it lacks are computed and added.
+
+    Raises:
+        UserError: the file is absent or holds no assets.
+    """
+    try:
+        pack = read_pack(path)
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError, IndexError) as error:
+        raise UserError(f"{path}: cannot be read as assets: {error}; make it again") from error
+    return Catalogue.create(pack, cache)

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -36,9 +36,10 @@ from simtailor.simulation.shards import (
     shard_name,
     write_shard,
 )
+from simtailor.simulation.studio import Pictures, Studio
 
-BATCH = 64  # images rendered at a time on a CPU
-CUDA_BATCH = 1024
+PIXELS, CUDA_PIXELS = 1 << 22, 1 << 26  # rendered at a time by a thread, by a GPU
+ENCODED = 64  # images compressed by one call
 UNFINISHED_SHARDS = 2  # rendered ahead of the encoders; bounds the memory
 REPORT_SECONDS = 10.0
 PICTURED = 48  # images on a set's sheet
@@ -73,7 +74,10 @@ class SetPlan:
         )
 
     def recipe(self, catalogue: Catalogue, renderer: str) -> str:
-        """Return a short name for everything that decides the bytes of a set's shards."""
+        """Return a short name for all that decides a shard's bytes but the number of its images.
+
+        So a set that grows keeps its full shards.
+        """
         settings = self.settings
         values = {
             "parameters": str(self.parameters),
@@ -81,7 +85,7 @@ class SetPlan:
             "assets": catalogue.digest,
             "renderer": renderer,
             "simtailor": version("simtailor"),
-            **settings.model_dump(include={"images", "image_size", "samples", "shard_size"}),
+            **settings.model_dump(include={"image_size", "samples", "shard_size"}),
         }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -107,13 +111,14 @@ def make_shards(
     settings = plan.settings
     recipe = plan.recipe(catalogue, machine.renderer)
     mine = [(n, indices) for n, indices in enumerate(plan.shards) if n % parts == part]
-    left = [(n, i) for n, i in mine if not is_intact(work / shard_name(n), recipe)]
+    left = [(n, i) for n, i in mine if not is_intact(work / shard_name(n), recipe, len(i))]
     if len(left) < len(mine):
         report(f"{len(mine) - len(left)} of {len(mine)} shards are there and intact")
     if not left:
         return
     total, done, started, reported = sum(len(i) for _, i in left), 0, time.monotonic(), 0.0
-    batch = BATCH if machine.device == "cpu" else CUDA_BATCH
+    pixels = PIXELS * machine.threads if machine.device == "cpu" else CUDA_PIXELS
+    batch = max(1, pixels // settings.image_size**2)
     with (
         machine.studio(catalogue) as studio,
         # The renderer lets go of the interpreter's lock, so pictures are compressed and
@@ -124,14 +129,7 @@ def make_shards(
         unfinished: list[Future] = []
         for number, indices in left:
             encoded = []
-            for some in np.split(indices, range(batch, len(indices), batch)):
-                pictures = studio.take(
-                    plan.parameters,
-                    plan.seed,
-                    some,
-                    image_size=settings.image_size,
-                    samples=settings.samples,
-                )
+            for pictures, some in _rendered(plan, studio, indices, batch):
                 encoded.append(encoders.submit(encode, pictures, some))
                 done += len(some)
                 seconds = time.monotonic() - started
@@ -146,6 +144,24 @@ def make_shards(
             future.result()
     seconds = time.monotonic() - started
     report(f"{total} images rendered and written, {total / seconds:.0f} a second")
+
+
+def _rendered(
+    plan: SetPlan, studio: Studio, indices: np.ndarray, batch: int
+) -> Iterator[tuple[Pictures, np.ndarray]]:
+    """Render some images, ``batch`` at a time, and yield a few of them with their numbers."""
+    settings = plan.settings
+    for some in np.split(indices, range(batch, len(indices), batch)):
+        pictures = studio.take(
+            plan.parameters,
+            plan.seed,
+            some,
+            image_size=settings.image_size,
+            samples=settings.samples,
+        )
+        for start in range(0, len(some), ENCODED):
+            few = slice(start, start + ENCODED)
+            yield pictures[few], some[few]
 
 
 def _finish_shard(path: Path, recipe: str, encoded: list[Future]) -> None:
@@ -185,6 +201,8 @@ def make_set(
         "renderer": machine.renderer,
         "shards": shards,
     }
+    for outdated in set(work.glob("shard-*.tar")) - {work / name for name in names}:
+        outdated.unlink()  # of a set that was larger
     with staged_folder(output) as staging:
         for name in names:
             _link(work / name, staging / name)

@@ -35,12 +35,12 @@ F_NUMBERS = (0.5, 1.2)
 # Radius of the lens times the f-number, metres: a focal length of 35 mm, blurred as game engines
 # do, who take the film for 24 mm high whatever the field of view.
 LENS = 0.035**2 * np.tan(np.radians(FIELD_OF_VIEW) / 2) / 0.024
-LIGHT = 8.0  # nominal radiance of the directional light
+LIGHT = 7.0  # nominal radiance of the directional light
 LIGHT_FROM = (-0.4, 0.75, 0.9)  # seen from the camera: right, up, backwards
 INTENSITY_RANGE = 0.6
 COLOURS = (0.05, 1.0)
 LIGHT_SOFTNESS = 0.03
-EXPOSURE = 0.55
+EXPOSURE = 0.5
 PLAIN_MATERIAL = 0  # that of all objects where materials are one; the catalogue's follow
 
 RESAMPLES = 3  # times an object that hardly shows is drawn anew before the camera zooms in

@@ -112,7 +112,7 @@ class ShardRecord:
     """What is noted of a finished shard, in a file beside it.
 
     Attributes:
-        recipe: short name for everything that decides the bytes.
+        recipe: short name for all that decides the bytes but the number of images.
         images: how many; sha256: of the tar file.
         statistics: sums over the images, for the set's summary.
     """
@@ -148,9 +148,9 @@ class ShardRecord:
             return None
 
 
-def is_intact(shard: Path, recipe: str) -> bool:
-    """Return whether a shard is finished, of this recipe, and unchanged since."""
+def is_intact(shard: Path, recipe: str, images: int) -> bool:
+    """Return whether a shard is finished, of this recipe and length, and unchanged since."""
     record = ShardRecord.read(shard)
-    if record is None or record.recipe != recipe or not shard.is_file():
+    if record is None or (record.recipe, record.images) != (recipe, images):
         return False
-    return checksum(shard) == record.sha256
+    return shard.is_file() and checksum(shard) == record.sha256

@@ -36,6 +36,9 @@ class Pictures:
     masks: np.ndarray
     annotations: list[dict]
 
+    def __getitem__(self, part: slice) -> Pictures:
+        return Pictures(self.images[part], self.masks[part], self.annotations[part])
+
 
 class Studio:
     """Renders images of simulated sets; a context manager.
