@@ -14,6 +14,8 @@ from simtailor.metasim.inputs import (
     settings_of_job,
 )
 from simtailor.packages import find_package
+from simtailor.tasks.prepare import source_state
+from simtailor.tasks.table import find_task, study_tasks
 
 min_version("9.20")
 
@@ -37,6 +39,7 @@ include: "rules/dag.smk"
 localrules:
     all,
     dag,
+    tasks,
     fetch_package,  # the nodes of a cluster often have no network
 
 

@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs", "run",
-         "pyproject.toml", "constraints.txt")  # fmt: skip
+         "slurm", "pyproject.toml", "constraints.txt")  # fmt: skip
 
 SMALL = {
     "target": {"images": 60},
@@ -44,7 +44,9 @@ class Project:
         folder.mkdir(parents=True)
         for part in PARTS:
             source = ROOT / part
-            if source.is_dir():
+            if source.is_symlink():
+                (folder / part).symlink_to(source.readlink())
+            elif source.is_dir():
                 shutil.copytree(source, folder / part)
             else:
                 shutil.copy(source, folder / part)
@@ -150,3 +152,16 @@ def digits_cache(tmp_path_factory):
     cache = tmp_path_factory.mktemp("digits")
     draw_digits(cache / "packages" / "mnist")
     return cache
+
+
+def write_task(
+    folder: Path, name: str, images: np.ndarray, labels: np.ndarray, train_share: float
+) -> Path:
+    """Write images uint8 [N, S, S, 3] as a prepared task; the first ones are for training."""
+    from simtailor.tasks.prepared import PreparedTask  # noqa: PLC0415
+
+    classes = [f"class {label}" for label in np.unique(labels)]
+    facts = {"name": name, "title": name, "classes": classes, "image_size": images.shape[1]}
+    split = np.split(np.arange(len(images)), [round(train_share * len(images))])
+    PreparedTask(facts, images, labels.astype(np.int64), *split).write(folder)
+    return folder

@@ -45,6 +45,12 @@ def staged_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def copy_folder(source: str | Path, path: str | Path) -> None:
+    """Copy a folder, whole or not at all."""
+    with staged_folder(path) as staging:
+        shutil.copytree(source, staging, dirs_exist_ok=True)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as indented JSON with a final newline."""
     with staged(path) as staging:

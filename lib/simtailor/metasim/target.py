@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
 
 from simtailor.config import Evaluation
 from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.metasim.labels import LabelledImages, object_classes, scene_labels, translated_labels
-from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch
 from simtailor.seeds import generator
+
+if TYPE_CHECKING:
+    from simtailor.render.renderer import Renderer
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 FEWEST_IMAGES = 20
@@ -66,6 +68,8 @@ class TargetImages:
         """Return the target with images averaged down to ``size`` pixels, if they are larger."""
         if self.images.shape[1] <= size:
             return self
+        import torch  # noqa: PLC0415  the workflow reads this module while it plans
+
         parts = []
         for first in range(0, len(self.images), CHUNK):
             images = torch.from_numpy(self.images[first : first + CHUNK]).permute(0, 3, 1, 2)

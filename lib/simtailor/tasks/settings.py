@@ -2,8 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from simtailor.section import Section
+
+
+class ExtraTask(Section):
+    """A folder of images as a task: ``folder/CLASS/*.jpg``, or that below train/ and test/."""
+
+    folder: str = Field(min_length=1, description="Folder with one subfolder of images a class.")
+    title: str = Field("", description="Title for tables and figures; the name where absent.")
+    licence: str = Field("", description="Licence of the images, for the records.")
 
 
 class Tasks(Section):
     """Real downstream tasks."""
+
+    table: str = Field("config/tasks.tsv", description="Table of tasks, see docs/tasks.md.")
+    names: list[str] = Field(
+        [
+            "uci_digits",
+            "mnist",
+            "character_digits",
+            "fashion_mnist",
+            "silhouettes",
+            "orl_faces",
+            "faces",
+        ],
+        min_length=1,
+        description="Tasks of the study, by their names in the table or in 'extra'.",
+    )
+    extra: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")], ExtraTask] = Field(
+        {}, description="Tasks beside the table's, by name: `NAME: {folder: path}`."
+    )
+    image_size: Annotated[int, Field(ge=8, le=1024, strict=True)] = Field(
+        64, description="Pixels of the square images that tasks are prepared with."
+    )
+    most_images: Annotated[int, Field(ge=8, strict=True)] | None = Field(
+        1500,
+        description="Images of a task, at most: a random choice, as even over the classes as "
+        "they allow. Empty takes all.",
+    )
+    test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        1 / 3, description="Share of the images that test, where a task has no split of its own."
+    )

@@ -1,0 +1,140 @@
+"""The pre-training stage: a job trains one backbone, or those of several sets at once."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from simtailor.errors import UserError
+from simtailor.figures.pretrain import training_figure
+from simtailor.files import staged, staged_folder, write_json
+from simtailor.pretrain.backbone import describe, write_backbone
+from simtailor.pretrain.distributed import training_process
+from simtailor.pretrain.images import SetImages
+from simtailor.pretrain.names import seed_of
+from simtailor.pretrain.settings import Pretrain
+from simtailor.pretrain.training import COLUMNS, Trained, Trainer
+
+FORMATS = ("{:.0f}", "{:.6g}", "{:.4f}", "{:.6g}", "{:.2f}", "{:.1f}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job trains.
+
+    Attributes:
+        names: of the backbones, ``{parameters}`` or ``{parameters}.seed{n}``.
+        sets: folder of the simulated set of each backbone.
+        outputs: folder that each backbone is written to.
+        settings: values of ``Pretrain``.
+        seed: of trainings whose name gives none.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: cores of the job.
+        checkpoint: file that an interrupted training goes on from; removed at the end.
+    """
+
+    names: list[str]
+    sets: list[str]
+    outputs: list[str]
+    settings: dict[str, Any]
+    seed: int
+    device: str
+    threads: int
+    checkpoint: str
+
+
+def run(job: Job, report: Callable[[str], None]) -> None:
+    """Do a job, in processes of its own if several GPUs take part.
+
+    Raises:
+        UserError: a set, the settings or the checkpoint are not fit for it.
+    """
+    processes = Pretrain(**job.settings).processes
+    if processes == 1:
+        pretrain(job, report)
+        return
+    description = Path(job.checkpoint).with_suffix(".json")
+    write_json(description, asdict(job))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    with subprocess.Popen(
+        [sys.executable, *torchrun, "-m", "simtailor.pretrain", str(description)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as launched:
+        reason = "see the log"
+        for line in launched.stdout or ():
+            report(line.rstrip())
+            reason = line.strip() if "UserError: " in line else reason
+    if launched.returncode:
+        raise UserError(f"training in {processes} processes failed: {reason}")
+    description.unlink()
+
+
+def pretrain(job: Job, report: Callable[[str], None]) -> None:
+    """Train the backbones of a job and write their folders, as one of its processes or alone."""
+    settings = Pretrain(**job.settings)
+    seeds = [seed_of(name, job.seed) for name in job.names]
+    with training_process(job.device) as (process, device):
+        torch.set_num_threads(max(job.threads // process.local_count, 1))
+        sets = [SetImages(folder, settings.image_size) for folder in job.sets]
+        trainer = Trainer(sets, seeds, settings, process, device, job.threads)
+        where = "in memory" if trainer.feeds[0].cached else "read from the shards"
+        if process.first:
+            report(f"{len(sets[0])} images of {len(sets[0].classes)} classes a set, {where}")
+        networks = trainer.train(job.checkpoint, report if process.first else lambda line: None)
+        if not process.first:
+            return
+        for name, output, images, seed, network in zip(
+            job.names, job.outputs, sets, seeds, networks, strict=True
+        ):
+            description = describe(settings, images.classes, images.parameters, seed)
+            with staged_folder(output) as folder:
+                write_backbone(folder, network.weights, description)
+                _write_progress(folder / "progress.csv", network.rows)
+                summary = _summary(name, images, trainer, network)
+                write_json(folder / "summary.json", summary | {"images_are": where})
+                training_figure(
+                    np.array(network.rows), network.examples, folder / "training.png",
+                    title=f"{settings.model} on set {name}", chance=1 / trainer.classes,
+                )  # fmt: skip
+    Path(job.checkpoint).unlink(missing_ok=True)
+
+
+def _write_progress(path: Path, rows: list[list[float]]) -> None:
+    with staged(path) as staging, open(staging, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow([f.format(v) for v, f in zip(row, FORMATS, strict=True)])
+
+
+def _summary(name: str, images: SetImages, trainer: Trainer, network: Trained) -> dict[str, Any]:
+    last = dict(zip(COLUMNS, network.rows[-1], strict=True))
+    settings = trainer.settings
+    return {
+        "backbone": name,
+        "parameters": images.parameters,
+        "model": settings.model,
+        "weights": sum(value.numel() for value in network.weights.values()),
+        "images": len(images),
+        "classes": len(images.classes),
+        "image_size": settings.image_size,
+        "epochs": settings.epochs,
+        "steps": settings.epochs * trainer.steps,
+        "loss": round(last["loss"], 6),
+        "accuracy": round(last["accuracy"], 4),
+        "chance": round(1 / trainer.classes, 4),
+        "seconds": round(last["seconds"], 2),
+        "images_per_second": round(last["images_per_second"], 1),
+        "trained_at_once": len(trainer.feeds),
+        "processes": trainer.process.count,
+    }

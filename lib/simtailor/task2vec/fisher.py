@@ -1,0 +1,294 @@
+"""The diagonal Fisher information of a probe network's filters.
+
+Source: Achille et al., "Task2Vec: Task Embedding for Meta-Learning" (ICCV 2019). Section 2:
+F = E over images x of the task and labels y drawn from the model p_w(y|x) of the squared
+derivative of log p_w(y|x) by each weight; section 3: only weights of the feature extractor,
+with the classifier fitted to the task; one number a filter, the mean over its weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from simtailor.seeds import generator
+from simtailor.task2vec.layers import (
+    Call,
+    LayerCalls,
+    normalised,
+    squared_gradients,
+)
+from simtailor.task2vec.probe import Head, Probe
+from simtailor.task2vec.settings import Task2Vec, Variational
+
+BLOCK = 128  # draws between two looks at the precision
+FEWEST_BLOCKS = 4
+PLAIN = 0.1  # share of draws that go by the model's probability alone
+SMALL_VARIANCE = 1e-12  # of a prior
+
+
+@dataclass(frozen=True, eq=False)
+class FisherEstimate:
+    """The Fisher information, filter by filter.
+
+    Attributes:
+        values: float32 [F], the layers in the network's order.
+        layers: number of filters by the name of their parameter; their sum is F.
+        skipped: parameters that no supported function uses.
+        draws: pairs of image and label.
+        relative_error: estimated norm of the error over the norm of the values; None where the
+            method does not tell.
+    """
+
+    values: np.ndarray
+    layers: dict[str, int]
+    skipped: list[str]
+    draws: int
+    relative_error: float | None
+
+
+def monte_carlo(
+    probe: Probe,
+    head: Head,
+    images: np.ndarray,
+    settings: Task2Vec,
+    seed: int,
+    report: Callable[[str], None],
+    features: torch.Tensor | None = None,
+) -> FisherEstimate:
+    """Estimate by exact gradients of single images, until the precision is reached.
+
+    Pairs of image and label are drawn with a probability in proportion to p(y|x) times the
+    squared gradient of log p(y|x) by the features, known from the cached features, and are
+    weighted for it: so the estimate is the one with labels drawn from the model, but its
+    variance does not hang on rare labels. A tenth goes by p(y|x) alone, which bounds the
+    weights. Each block of draws is spread evenly over all pairs (systematic sampling).
+
+    Args:
+        images: uint8 [N, H, W, 3].
+        features: of the images, float32 [N, D], where they are at hand.
+    """
+    features = probe.features(images) if features is None else features
+    chances, weights = _proposal(features, head)
+    squares = SquaredGradients(probe, head)
+    blocks: list[np.ndarray] = []
+    error = np.inf
+    while len(blocks) * BLOCK < settings.most_draws:
+        random = generator(seed, "task vector", len(blocks))
+        chosen, labels = _systematic(chances, BLOCK, random)
+        factors = weights[chosen, labels]
+        blocks.append(squares.mean(images, chosen, labels, factors))
+        error = _relative_error(blocks)
+        if len(blocks) >= FEWEST_BLOCKS and error <= settings.precision:
+            break
+        if len(blocks) % 8 == 0:
+            report(f"{len(blocks) * BLOCK} draws: relative error {error:.3f}")
+    values = np.mean(blocks, 0)
+    return FisherEstimate(
+        values.astype(np.float32), squares.layers, squares.skipped, len(blocks) * BLOCK, error
+    )
+
+
+class SquaredGradients:
+    """Squared gradients of log p(y|x), a filter a number.
+
+    Args:
+        probe: the feature extractor, whose filters these are.
+        head: the classifier.
+    """
+
+    def __init__(self, probe: Probe, head: Head) -> None:
+        self.layers: dict[str, int] = {}
+        self.skipped: list[str] = []
+        self._probe, self._head = probe, head
+        self._sums: dict[str, torch.Tensor] = {}
+
+    def mean(
+        self, images: np.ndarray, chosen: np.ndarray, labels: np.ndarray, factors: np.ndarray
+    ) -> np.ndarray:
+        """Return the mean over draws of the factor times the squared gradient: float64 [F].
+
+        Args:
+            images: uint8 [N, H, W, 3]; chosen: int64 [n], indices into them, one a draw.
+            labels: int64 [n]; factors: float [n], at least 0.
+        """
+        self._sums = {}
+        for first in range(0, len(chosen), self._probe.batch_size):
+            part = slice(first, first + self._probe.batch_size)
+            self._add(images[chosen[part]], labels[part], factors[part])
+        if not self.layers:
+            names = self._probe.weights()
+            self.layers = {name: len(self._sums[name]) for name in names if name in self._sums}
+            self.skipped = [name for name in names if name not in self._sums]
+        values = torch.cat([self._sums[name] for name in self.layers]).cpu().numpy()
+        return values / len(chosen)
+
+    def _add(self, images: np.ndarray, labels: np.ndarray, factors: np.ndarray) -> None:
+        # A gradient to the images, and none to the weights: then the backward pass computes
+        # just what the hooks want.
+        batch = self._probe.prepare(images).requires_grad_()
+        index = torch.from_numpy(labels).to(batch.device)[:, None]
+        roots = torch.from_numpy(np.sqrt(factors)).to(batch)[:, None]
+
+        def hook(name: str, call: Call, output: torch.Tensor) -> torch.Tensor:
+            def add(gradient: torch.Tensor) -> None:
+                sums = squared_gradients(call, gradient, len(images)).double()
+                self._sums[name] = self._sums.get(name, 0) + sums
+
+            output.register_hook(add)
+            return output
+
+        with LayerCalls(self._probe.weights(), hook):
+            logits = self._head(self._probe.network(batch))
+        (logits.log_softmax(1).gather(1, index) * roots).sum().backward()
+
+
+def _proposal(features: torch.Tensor, head: Head) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probability of drawing each pair, and the factor of its squared gradient.
+
+    Both float64 [N, C]; the products of the two are p(y|x) / N.
+    """
+    chances = head(features).double().softmax(1)
+    gram = (head.weight @ head.weight.T).double()
+    # Of e_y - p, the gradient by the logits, through the classifier's weight.
+    across = chances @ gram
+    energy = gram.diagonal() - 2 * across + (across * chances).sum(1, keepdim=True)
+    plain = chances / len(chances)
+    preferred = plain * energy.clamp(min=0)
+    preferred = preferred / preferred.sum().clamp(min=torch.finfo(torch.float64).tiny)
+    drawn = (1 - PLAIN) * preferred + PLAIN * plain
+    drawn = drawn / drawn.sum()
+    return drawn.cpu().numpy(), (plain / drawn).nan_to_num(0.0).cpu().numpy()
+
+
+def _systematic(
+    chances: np.ndarray, count: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw pairs with given probabilities, evenly spread over the images in random order.
+
+    Args:
+        chances: float64 [N, C], of sum 1.
+
+    Returns:
+        Images and labels, int64 [count] each.
+    """
+    order = random.permutation(len(chances))
+    ends = np.cumsum(chances[order])
+    places = (random.random() + np.arange(count)) / count * ends[-1]
+    drawn = np.minimum(np.searchsorted(ends, places, side="right"), chances.size - 1)
+    image, label = np.divmod(drawn, chances.shape[1])
+    return order[image], label
+
+
+def _relative_error(blocks: list[np.ndarray]) -> float:
+    """Return the estimated norm of the mean's error over the mean's norm."""
+    if len(blocks) < FEWEST_BLOCKS:
+        return float("inf")
+    variance = np.var(blocks, 0, ddof=1) / len(blocks)
+    norm = float(np.linalg.norm(np.mean(blocks, 0)))
+    return float(np.sqrt(variance.sum()) / norm) if norm else 0.0
+
+
+def variational(
+    probe: Probe,
+    head: Head,
+    images: np.ndarray,
+    labels: np.ndarray,
+    settings: Variational,
+    seed: int,
+) -> FisherEstimate:
+    """Estimate by noise on the weights (section 2 of the paper, "Robust Fisher computation").
+
+    Gaussian noise of one variance v a filter is added to the weights. The variances minimise
+    the task's cross-entropy plus beta times the divergence of the noise from a prior of
+    variance u, half the sum over the weights of v/u - log(v/u) - 1. To second order the noise
+    adds half the sum of F v, so that at the optimum F = beta (1/v - 1/u). The temper beta is
+    such that the noise adds ``added_loss`` there, half the number of weights times beta. The
+    prior's variance is the layer's mean squared weight. Outputs get the noise, not the weights
+    (local reparametrisation, Kingma et al. 2015), so that each image has its own.
+
+    Args:
+        images: uint8 [N, H, W, 3]; labels: int64 [N].
+    """
+    weights = probe.weights()
+    used = _used(probe, images[:2])
+    layers = {name: len(weights[name]) for name in weights if name in used}
+    prior = {n: float(weights[n].square().mean().clamp(min=SMALL_VARIANCE)) for n in layers}
+    count = sum(weights[name].numel() for name in layers)
+    beta = 2 * settings.added_loss / count
+    logs = {
+        name: torch.full((size,), -4.0, device=probe.device, requires_grad=True)
+        for name, size in layers.items()
+    }
+    optimiser = torch.optim.Adam(logs.values(), settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
+    noise = torch.Generator(probe.device).manual_seed(int(generator(seed, "noise").integers(2**31)))
+    targets = torch.from_numpy(labels).to(probe.device)
+
+    def add_noise(name: str, call: Call, output: torch.Tensor) -> torch.Tensor:
+        if name not in logs:
+            return output
+        variance = prior[name] * logs[name].exp()
+        spread = (_input_energy(call) * _along(variance, call, output)).clamp(min=1e-12).sqrt()
+        draw = torch.randn(output.shape, generator=noise, device=output.device)
+        return output + spread * draw
+
+    for step in range(settings.steps):
+        random = generator(seed, "variational", step)
+        chosen = random.choice(len(images), min(probe.batch_size, len(images)), replace=False)
+        with LayerCalls(weights, add_noise):
+            logits = head(probe.network(probe.prepare(images[np.sort(chosen)])))
+        loss = torch.nn.functional.cross_entropy(logits, targets[np.sort(chosen)])
+        for name, log in logs.items():
+            size = weights[name][0].numel()
+            loss = loss + beta * size / 2 * (log.exp() - log - 1).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    values = [
+        beta / prior[name] * ((-log).exp() - 1).clamp(min=0).detach() for name, log in logs.items()
+    ]
+    skipped = [name for name in weights if name not in layers]
+    draws = settings.steps * min(probe.batch_size, len(images))
+    return FisherEstimate(torch.cat(values).cpu().numpy(), layers, skipped, draws, None)
+
+
+def _used(probe: Probe, images: np.ndarray) -> set[str]:
+    """Return the names of the parameters that supported functions use."""
+    used: set[str] = set()
+
+    def note(name: str, _: Call, output: torch.Tensor) -> torch.Tensor:
+        used.add(name)
+        return output
+
+    with torch.no_grad(), LayerCalls(probe.weights(), note):
+        probe.network(probe.prepare(images))
+    return used
+
+
+def _input_energy(call: Call) -> torch.Tensor:
+    """Return the sum of squares that a filter of unit variance makes of the input.
+
+    Of the output's shape, but for one channel a group of a convolution, and one of a linear
+    layer.
+    """
+    if call.kind in ("batch_norm", "layer_norm"):
+        return normalised(call).square()
+    if call.kind == "linear":
+        return call.input.square().sum(-1, keepdim=True)
+    groups = call.arguments.get("groups", 1)
+    ones = torch.ones_like(call.weight[:groups])
+    arguments = {**call.arguments, "weight": ones, "bias": None, "input": call.input.square()}
+    energy = torch.nn.functional.conv2d(**arguments)
+    return energy.repeat_interleave(len(call.weight) // groups, 1)
+
+
+def _along(values: torch.Tensor, call: Call, output: torch.Tensor) -> torch.Tensor:
+    """Return a value a filter in a shape that multiplies the output."""
+    if call.kind in ("linear", "layer_norm"):
+        return values
+    return values.reshape(-1, *[1] * (output.dim() - 2))

@@ -1,0 +1,150 @@
+"""Task vectors: one task's, all of a study, and how far the tasks are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simtailor.errors import UserError
+from simtailor.files import staged
+from simtailor.seeds import generator
+from simtailor.task2vec.fisher import FisherEstimate, monte_carlo, variational
+from simtailor.task2vec.probe import fit_head, make_probe
+from simtailor.task2vec.settings import Task2Vec
+from simtailor.tasks.prepared import PreparedTask
+
+
+def task_vector(
+    task: PreparedTask,
+    settings: Task2Vec,
+    device: str,
+    cache: str | Path,
+    seed: int,
+    report: Callable[[str], None],
+) -> tuple[FisherEstimate, dict[str, Any]]:
+    """Return the Fisher information of the probe network for a task's training images.
+
+    Returns:
+        The estimate, and facts of how it was had.
+
+    Raises:
+        UserError: the probe network cannot be had.
+    """
+    probe = make_probe(settings, device, cache)
+    images, labels = task.train_images, task.train_labels
+    features = probe.features(images)
+    random = generator(seed, "head", task.name)
+    head = fit_head(features, labels, len(task.classes), random)
+    report(f"classifier: {100 * head.accuracy:.1f} % right on held-out images")
+    if settings.method == "monte_carlo":
+        found = monte_carlo(probe, head, images, settings, seed, report, features)
+    else:
+        found = variational(probe, head, images, labels, settings.variational, seed)
+    if found.skipped:
+        report(f"without a vector: {', '.join(found.skipped)}")
+    facts = {
+        "task": task.name,
+        "model": settings.model,
+        "weights": settings.weights,
+        "method": settings.method,
+        "image_size": settings.image_size,
+        "length": len(found.values),
+        "norm": float(np.linalg.norm(found.values)),
+        "draws": found.draws,
+        "relative_error": found.relative_error,
+        "classifier_accuracy": round(100 * head.accuracy, 2),
+        "skipped_parameters": found.skipped,
+    }
+    return found, facts
+
+
+def write_vector(path: str | Path, found: FisherEstimate) -> None:
+    """Write a task's vector with the names and lengths of its layers; nothing is pickled."""
+    with staged(path) as staging:
+        np.savez(
+            staging,
+            values=found.values,
+            layers=np.array(list(found.layers)),
+            filters=np.array(list(found.layers.values()), np.int64),
+        )
+
+
+def collect_vectors(paths: Mapping[str, str | Path]) -> dict[str, np.ndarray]:
+    """Return the vectors of tasks by name, float32 [F] each.
+
+    Raises:
+        UserError: two are of different probe networks.
+    """
+    vectors, layout, first = {}, None, ""
+    for name, path in paths.items():
+        with np.load(path, allow_pickle=False) as stored:
+            own = list(zip(stored["layers"].tolist(), stored["filters"].tolist(), strict=True))
+            vectors[name] = stored["values"]
+        if layout is not None and own != layout:
+            raise UserError(
+                f"{path}: of another probe network than {first}; delete both and make them anew"
+            )
+        layout, first = own, first or str(path)
+    return vectors
+
+
+def cosine_distances(vectors: np.ndarray) -> np.ndarray:
+    """Return 1 minus the cosine between vectors [T, F]: float64 [T, T]."""
+    values = np.asarray(vectors, np.float64)
+    norms = np.maximum(np.linalg.norm(values, axis=1), np.finfo(float).tiny)
+    unit = values / norms[:, None]
+    distances = 1 - unit @ unit.T
+    np.fill_diagonal(distances, 0)
+    return np.clip(distances, 0, None)
+
+
+def normalised_distances(vectors: np.ndarray) -> np.ndarray:
+    """Return the symmetric distance of Achille et al. 2019, section 3.1: float64 [T, T].
+
+    The cosine distance between a / (a + b) and b / (a + b), entry by entry, so that a filter
+    counts whatever its scale.
+
+    Args:
+        vectors: [T, F], entries at least 0.
+    """
+    values = np.asarray(vectors, np.float64)
+    result = np.zeros((len(values),) * 2)
+    for i, first in enumerate(values):
+        for j in range(i + 1, len(values)):
+            total = first + values[j]
+            alive = total > 0  # what neither task uses tells nothing of them
+            pair = np.stack([first[alive], values[j][alive]]) / total[alive]
+            result[i, j] = result[j, i] = cosine_distances(pair)[0, 1]
+    return result
+
+
+def write_distances(
+    path: str | Path, names: Sequence[str], cosine: np.ndarray, normalised: np.ndarray
+) -> None:
+    """Write a row a pair of tasks as CSV."""
+    lines = ["task,other,cosine,normalised"]
+    for i, name in enumerate(names):
+        lines += [
+            f"{name},{names[j]},{cosine[i, j]:.6f},{normalised[i, j]:.6f}"
+            for j in range(len(names))
+            if j != i
+        ]
+    with staged(path) as staging:
+        staging.write_text("\n".join(lines) + "\n")
+
+
+def nearest_tasks(names: Sequence[str], distances: np.ndarray) -> dict[str, list[list[Any]]]:
+    """Return the other tasks of each task, the nearest first, with their distances."""
+    return {
+        name: [[names[j], round(float(row[j]), 6)] for j in np.argsort(row) if j != i]
+        for i, (name, row) in enumerate(zip(names, distances, strict=True))
+    }
+
+
+def write_vectors(path: str | Path, vectors: Mapping[str, np.ndarray]) -> None:
+    """Write the vectors of a study in the published layout: one array a task."""
+    with staged(path) as staging:
+        np.savez(staging, **vectors)

@@ -1,0 +1,191 @@
+"""Prepare a task: take images from its source, split them, check them."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from simtailor.errors import UserError
+from simtailor.seeds import generator
+from simtailor.tasks.pictures import read_squares
+from simtailor.tasks.prepared import PreparedTask
+from simtailor.tasks.settings import Tasks
+from simtailor.tasks.sources.base import ImageSource, find_kind
+from simtailor.tasks.sources.files import image_files
+from simtailor.tasks.split import (
+    balanced_choice,
+    merged_groups,
+    near_duplicates,
+    split_by_groups,
+)
+from simtailor.tasks.table import TaskRow
+
+FEWEST_CLASSES = 2
+MOST_PIXELS = 400_000_000  # of an image in a package, whose checksum is known
+
+
+@dataclass(frozen=True)
+class TaskSize:
+    """How much of a task is taken: ``image_size``, ``most_images`` and ``test_share``."""
+
+    image_size: int
+    most_images: int | None
+    test_share: float
+
+    @classmethod
+    def of(cls, settings: Tasks) -> TaskSize:
+        """Return the part of the settings that a prepared task depends on."""
+        return cls(settings.image_size, settings.most_images, settings.test_share)
+
+
+def prepare_task(
+    row: TaskRow, size: TaskSize, resources: str | Path, seed: int, report: Callable[[str], None]
+) -> tuple[PreparedTask, dict[str, Any]]:
+    """Return the prepared task of a row, and the summary of what was done.
+
+    Raises:
+        UserError: the source cannot be read, or a class lacks images to train or to test.
+    """
+    kind = find_kind(row.kind)
+    source = kind.load(row.place(resources), kind.options.model_validate(row.options))
+    report(f"{len(source.labels)} images of {len(source.classes)} classes in the source")
+    where = ", ".join(row.packages) or row.source
+    _check_classes(source, where)
+    random = generator(seed, "task", row.name)
+    chosen = _choose(source, size, random)
+    with warnings.catch_warnings():
+        if row.packages:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            images, sizes = _read(source, chosen, size.image_size, row)
+        except UserError as error:
+            raise UserError(f"task '{row.name}' from {where}: {error}") from None
+    labels = source.labels[chosen]
+    test, duplicates = _split(source, chosen, images, size, random)
+    counts = {
+        name: {
+            "train": int((~test & (labels == i)).sum()),
+            "test": int((test & (labels == i)).sum()),
+        }
+        for i, name in enumerate(source.classes)
+    }
+    for name, count in counts.items():
+        if not count["train"] or not count["test"]:
+            raise UserError(
+                f"task '{row.name}' from {where}: the class '{name}' has {count['train']} images "
+                f"to train and {count['test']} to test; give it more, or take it out"
+            )
+    facts = {
+        "name": row.name,
+        "title": row.title,
+        "classes": list(source.classes),
+        "image_size": size.image_size,
+        "source": f"{row.kind}: {where}",
+        "licence": row.licence,
+        "notes": [note for note in (row.notes, *source.notes) if note],
+        "train": int((~test).sum()),
+        "test": int(test.sum()),
+    }
+    summary = {
+        **facts,
+        "study": row.study,
+        "split": source.split,
+        "seed": seed,
+        "in_source": len(source.labels),
+        "original_sizes": _described(sizes),
+        "chance": round(100 * max(c["test"] for c in counts.values()) / facts["test"], 2),
+        **duplicates,
+        "counts": counts,
+    }
+    parts = np.flatnonzero(~test), np.flatnonzero(test)
+    return PreparedTask(facts, images, labels, *parts), summary
+
+
+def source_state(row: TaskRow, resources: str | Path) -> str:
+    """Return a digest of names, sizes and times of a row's folder; empty for other sources.
+
+    Raises:
+        UserError: the folder is absent.
+    """
+    if row.packages or row.kind not in ("folder", "files"):
+        return ""
+    digest = hashlib.sha256()
+    for file in image_files(row.place(resources).folders[0]):
+        status = file.stat()
+        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _check_classes(source: ImageSource, where: str) -> None:
+    if len(source.classes) < FEWEST_CLASSES:
+        raise UserError(f"{where}: only one class, {source.classes[0]}; a task needs two or more")
+    counts = np.bincount(source.labels, minlength=len(source.classes))
+    few = [source.classes[i] for i in np.flatnonzero(counts < FEWEST_CLASSES)]
+    if few:
+        raise UserError(
+            f"{where}: classes with fewer than two images, one to train and one to test: "
+            f"{', '.join(few[:10])}; give them more, or take them out"
+        )
+
+
+def _choose(source: ImageSource, size: TaskSize, random: np.random.Generator) -> np.ndarray:
+    """Return sorted indices of the images to take, the source's own parts by their shares."""
+    if size.most_images is None:
+        return np.arange(len(source.labels))
+    if source.test is None:
+        return balanced_choice(source.labels, size.most_images, random)
+    testing = round(size.test_share * size.most_images)
+    parts = ((~source.test, size.most_images - testing), (source.test, testing))
+    chosen = []
+    for mask, count in parts:
+        members = np.flatnonzero(mask)
+        chosen.append(members[balanced_choice(source.labels[members], count, random)])
+    return np.sort(np.concatenate(chosen))
+
+
+def _read(
+    source: ImageSource, chosen: np.ndarray, edge: int, row: TaskRow
+) -> tuple[np.ndarray, set[tuple[int, int]]]:
+    limit = Image.MAX_IMAGE_PIXELS
+    try:
+        if row.packages:
+            Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+        return read_squares(source, chosen, edge, row.fit)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _split(
+    source: ImageSource,
+    chosen: np.ndarray,
+    images: np.ndarray,
+    size: TaskSize,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Return which images test, bool [n], and counts of near-duplicates."""
+    alike = near_duplicates(images)
+    labels = source.labels[chosen]
+    if source.test is not None:
+        test = source.test[chosen]
+    else:
+        groups = alike if source.groups is None else merged_groups(alike, source.groups[chosen])
+        test = split_by_groups(labels, groups, size.test_share, random)
+    both = np.intersect1d(alike[test], alike[~test])
+    return test, {
+        "near_duplicates": int(len(alike) - len(np.unique(alike))),
+        "near_duplicates_across_the_split": len(both),
+    }
+
+
+def _described(sizes: set[tuple[int, int]]) -> str:
+    if len(sizes) == 1:
+        return "{} x {}".format(*next(iter(sizes)))
+    edges = [edge for size in sizes for edge in size]
+    return f"{len(sizes)} sizes, edges from {min(edges)} to {max(edges)}"

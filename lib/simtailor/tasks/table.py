@@ -1,0 +1,171 @@
+"""The table of tasks: which there are, where their images come from, which a study takes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from simtailor.errors import UserError, nearest_name
+from simtailor.packages import find_package
+from simtailor.section import Section
+from simtailor.tasks import sources  # noqa: F401  (registers the kinds)
+from simtailor.tasks.settings import Tasks
+from simtailor.tasks.sources.base import Place, find_kind
+
+NAME = re.compile(r"[A-Za-z0-9_\-]+")
+RESOURCES = "{resources}"
+
+
+class TaskRow(Section):
+    """One task, as its row in the table says.
+
+    Attributes:
+        study: ``seen`` or ``unseen`` of the published study, or ``registry``.
+        kind: of source, see ``simtailor.tasks.sources``.
+        source: folder or name of the data set; ``{resources}`` stands for that folder.
+        packages: whose files are the source instead.
+        options: of the kind.
+        fit: ``crop`` cuts images to the middle square, ``pad`` adds a border.
+    """
+
+    name: str
+    title: str
+    study: Literal["seen", "unseen", "registry", "extra"]
+    kind: str
+    source: str = ""
+    packages: tuple[str, ...] = ()
+    options: dict[str, Any] = Field({})
+    fit: Literal["crop", "pad"] = "crop"
+    licence: str = ""
+    notes: str = ""
+
+    def place(self, resources: str | Path) -> Place:
+        """Return where the source's files are."""
+        folders = [Path(resources) / "packages" / name for name in self.packages]
+        source = self.source.replace(RESOURCES, str(resources))
+        return Place(
+            tuple(folders) or (Path(source),), source, Path(resources) / "datasets" / self.name
+        )
+
+
+COLUMNS = tuple(TaskRow.model_fields)
+
+
+def study_tasks(settings: Tasks) -> list[str]:
+    """Return the names of the study's tasks in the order of the configuration.
+
+    Raises:
+        UserError: the table is malformed or lacks one of them.
+    """
+    rows = read_table(settings.table)
+    return [_find(settings, name, rows).name for name in settings.names]
+
+
+def find_task(settings: Tasks, name: str) -> TaskRow:
+    """Return a task of the table or of ``task2sim.tasks.extra``.
+
+    Raises:
+        UserError: there is none of this name, or the table is malformed.
+    """
+    return _find(settings, name, read_table(settings.table))
+
+
+def _find(settings: Tasks, name: str, rows: dict[str, TaskRow]) -> TaskRow:
+    if name in settings.extra:
+        extra = settings.extra[name]
+        return TaskRow(
+            name=name, title=extra.title or name, study="extra", kind="folder",
+            source=extra.folder, licence=extra.licence,
+        )  # fmt: skip
+    if name not in rows:
+        known = [*rows, *settings.extra]
+        raise UserError(
+            f"no task '{name}': neither a row of {settings.table} nor a key of "
+            f"task2sim.tasks.extra.{nearest_name(name, known)} Known: {', '.join(known)}."
+        )
+    return rows[name]
+
+
+def read_table(path: str | Path) -> dict[str, TaskRow]:
+    """Return the tasks of a table by name.
+
+    The table has tabs between its columns, one line a task and the names of the columns in
+    the first; lines that start with # are skipped.
+
+    Raises:
+        UserError: names line and column of what is wrong.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot read the table of tasks: {error}") from error
+    lines = [
+        (number, next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE), []))
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.startswith("#")
+    ]
+    header = lines[0][1] if lines else []
+    if header != list(COLUMNS):
+        raise UserError(
+            f"{path}:{lines[0][0] if lines else 1}: the columns are {', '.join(header) or 'none'};"
+            f" expected, with tabs between: {', '.join(COLUMNS)}"
+        )
+    rows: dict[str, TaskRow] = {}
+    for number, cells in lines[1:]:
+        row = _row(f"{path}:{number}", cells)
+        if row.name in rows:
+            raise UserError(f"{path}:{number}: column 1 (name): '{row.name}' is there twice")
+        rows[row.name] = row
+    return rows
+
+
+def _row(where: str, cells: Sequence[str]) -> TaskRow:
+    if len(cells) != len(COLUMNS):
+        raise UserError(
+            f"{where}: {len(cells)} columns, expected {len(COLUMNS)}: {', '.join(COLUMNS)}"
+        )
+    values: dict[str, Any] = dict(zip(COLUMNS, (cell.strip() for cell in cells), strict=True))
+
+    def wrong(column: str, problem: object) -> UserError:
+        return UserError(f"{where}: column {COLUMNS.index(column) + 1} ({column}): {problem}")
+
+    if not NAME.fullmatch(values["name"]):
+        raise wrong("name", f"'{values['name']}': use letters, digits, _ and -")
+    values["packages"] = tuple(values["packages"].split())
+    try:
+        values["options"] = json.loads(values["options"] or "{}")
+    except ValueError as error:
+        raise wrong("options", f"not JSON: {error}") from None
+    try:
+        row = TaskRow.model_validate({k: v for k, v in values.items() if v != ""})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise wrong(str(problem["loc"][0]), f"{problem['msg']}, got {problem['input']!r}") from None
+    try:
+        kind = find_kind(row.kind)
+    except UserError as error:
+        raise wrong("kind", error) from None
+    for package in row.packages:
+        try:
+            find_package(package)
+        except UserError as error:
+            raise wrong("packages", error) from None
+    if bool(row.packages) == bool(row.source):
+        raise wrong("source", "give either a source or packages")
+    given = "packages" if row.packages else "source"
+    if kind.needs not in ("either", given):
+        raise wrong(given, f"the kind '{row.kind}' needs its {kind.needs} instead")
+    try:
+        kind.options.model_validate(row.options)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        known = ", ".join(kind.options.model_fields) or "none"
+        raise wrong("options", f"{key}: {problem['msg']}; keys of '{row.kind}': {known}") from None
+    return row

@@ -1,0 +1,65 @@
+"""Nearest neighbours: equal to an exact search, whatever FAISS returns."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
+
+from simtailor.evaluate.neighbours import nearest, neighbour_accuracy, normalised, vote
+from simtailor.evaluate.settings import Neighbours
+
+
+def exact_search(train, queries, count):
+    """Return indices and cosines by torch in double precision; equal cosines by index."""
+    cosines = torch.from_numpy(queries).double() @ torch.from_numpy(train).double().T
+    cosines, indices = (cosines * 1e12).round().div(1e12).sort(dim=1, descending=True, stable=True)
+    return indices[:, :count].numpy(), cosines[:, :count].numpy()
+
+
+def features(count, width, seed, kind):
+    random = np.random.default_rng(seed)
+    if kind == "spread":
+        return normalised(random.standard_normal((count, width)))
+    if kind == "near":  # of a poor backbone: cosines differ in the sixth decimal
+        return normalised(1 + 1e-3 * random.standard_normal((count, width)))
+    if kind == "ties":  # few distinct vectors
+        return normalised(random.integers(0, 2, (count, 4)) @ random.random((4, width)))
+    return np.zeros((count, width), np.float32)  # a dead backbone
+
+
+@pytest.mark.parametrize("kind", ["spread", "near", "ties", "dead"])
+@pytest.mark.parametrize(("count", "width", "k"), [(500, 64, 5), (1500, 16, 20), (7, 3, 5)])
+def test_faiss_equals_the_exact_search(kind, count, width, k):
+    train, queries = features(count, width, 0, kind), features(200, width, 1, kind)
+    indices, cosines = nearest(train, queries, k)
+    expected, expected_cosines = exact_search(train, queries, k)
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_allclose(cosines, expected_cosines, atol=2e-12)
+
+
+def test_more_neighbours_than_training_images_takes_all():
+    train = features(3, 8, 0, "spread")
+    indices, _ = nearest(train, train, 5)
+    assert indices.shape == (3, 3)
+    assert sorted(indices[0]) == [0, 1, 2]
+    np.testing.assert_array_equal(indices[:, 0], [0, 1, 2])
+
+
+def test_votes_are_weighted_by_nearness_and_ties_are_settled():
+    labels = np.array([[0, 1, 1, 2, 2], [3, 2, 2, 1, 1]])
+    cosines = np.array([[0.99, 0.5, 0.49, 0.1, 0.1], [0.5, 0.5, 0.5, 0.5, 0.5]])
+    softmax, uniform = Neighbours(temperature=0.07), Neighbours(weighting="uniform")
+    np.testing.assert_array_equal(vote(labels, cosines, 4, softmax), [0, 1])
+    np.testing.assert_array_equal(vote(labels, cosines, 4, uniform), [1, 2])
+
+
+def test_real_digits_agree_with_scikit_learn():
+    images, labels = load_digits(return_X_y=True)
+    train, test = slice(0, 1200), slice(1200, None)
+    found = neighbour_accuracy(
+        images[train], labels[train], images[test], labels[test], Neighbours(weighting="uniform")
+    )
+    other = KNeighborsClassifier(5, metric="cosine").fit(images[train], labels[train])
+    assert abs(found - 100 * other.score(images[test], labels[test])) < 0.7
+    assert found > 94

@@ -1,0 +1,91 @@
+"""The plan of a study, and dry runs of the configurations that come with the project."""
+
+import re
+
+import pytest
+import yaml
+
+from simtailor.config import load_configuration
+from simtailor.errors import UserError
+from simtailor.plan import Rates, describe_plan, multiplications, plan_study
+from simtailor.simulation.inputs import set_names
+
+ROOT_RATES = "config/rates.tsv"
+HEADER = "stage\tdevice\twork\trate\tbasis\tconditions\tsource\n"
+
+
+def planned(project, name):
+    """Return configuration, sets and stages of a configuration file of the project."""
+    path = project.folder / f"config/{name}.yaml"
+    configuration = load_configuration(yaml.safe_load(path.read_text()), [path])
+    sets = set_names(configuration.task2sim.simulation)
+    tasks = len(configuration.task2sim.tasks.names)
+    return configuration, sets, tasks, Rates(project.folder / ROOT_RATES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "packages", "expected"),
+    [
+        ("config", None, {"evaluate_set": 12, "pretrain": 12}),
+        ("gpu", None, {"simulate_set": 256, "prepare_task": 10, "pretrain_group": 18}),
+        ("paper", 0, {"simulate_set": 256, "prepare_task": 20, "evaluate_set": 264}),
+    ],
+)
+def test_the_dry_run_has_the_jobs_of_the_plan(project, name, packages, expected):
+    options = ("-n", "-q", "rules", "--configfile", f"config/{name}.yaml")
+    run = project.snakemake("reward_db", options=options)
+    assert run.returncode == 0, run.stderr[-3000:]
+    output = run.stdout + run.stderr
+    jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+    assert {rule: jobs[rule] for rule in expected} == expected
+    configuration, sets, tasks, rates = planned(project, name)
+    fetched = jobs.get("fetch_package", 0)
+    assert packages is None or fetched == packages
+    stages = plan_study(configuration, sets, tasks, fetched, rates)
+    assert sum(stage.jobs for stage in stages) == jobs["total"]
+    # The images of published tasks are the user's; a study is planned before they are there.
+    assert ("cannot be prepared yet" in output) == (name == "paper")
+
+
+def test_the_published_study_is_sized_as_published(project):
+    configuration, sets, tasks, rates = planned(project, "paper")
+    stages = {stage.stage: stage for stage in plan_study(configuration, sets, tasks, 0, rates)}
+    assert stages["render"].items == 256 * 40_000
+    assert stages["pretrain"].items == (256 + 8) * 40_000 * 100
+    assert stages["pretrain"].device == "cuda"
+    assert 50 < stages["render"].gigabytes < 500
+    text = describe_plan(configuration, sets, tasks, list(stages.values()), 16)
+    assert "256 sets x 40,000 images at 256 px, resnet50" in text
+    assert "inferred" in text
+
+
+def test_the_plan_is_printed_and_makes_nothing(project):
+    run = project.make("plan")
+    assert "Reward database: 8 sets x" in run.stdout
+    assert re.search(r"With 2 cores: about \d+ minutes", run.stdout)
+    assert not (project.folder / "results").exists()
+
+
+def test_multiplications_are_those_of_the_literature():
+    giga, weights = multiplications("resnet50", {}, 224)
+    assert giga == pytest.approx(4.09, abs=0.02)  # He et al. 2016 give 3.8, without shortcuts
+    assert weights == pytest.approx(23.7e6, rel=0.01)  # with 100 classes
+
+
+def test_rates_are_scaled_by_work_and_say_so(tmp_path):
+    table = tmp_path / "rates.tsv"
+    rows = ["render\tcpu\t0.01\t100\tmeasured\tsmall\ta", "render\tcpu\t0.1\t5\tmeasured\tlarge\tb"]
+    table.write_text(HEADER + "\n".join(rows) + "\n")
+    rates = Rates(table)
+    assert (rates.rate("render", "cpu", 0.01).seconds, rates.rate("render", "cpu", 0.01).basis) == (
+        pytest.approx(0.01), "measured",
+    )  # fmt: skip
+    scaled = rates.rate("render", "cpu", 0.2)
+    assert (scaled.seconds, scaled.basis) == (pytest.approx(0.4), "measured, scaled")
+    assert "large (b)" in scaled.source
+    with pytest.raises(UserError, match=r"rates\.tsv: no rate of 'render' on 'cuda'"):
+        rates.rate("render", "cuda", 1)
+    table.write_text("stage,rate\nrender,5\n")
+    with pytest.raises(UserError, match=r"rates\.tsv: expected the columns stage, device"):
+        Rates(table)

@@ -1,0 +1,412 @@
+"""Pre-training: same weights whatever happens on the way, outputs that others can read."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from tiny_sets import CLASSES, draw, make_set
+
+from simtailor.errors import UserError
+from simtailor.pretrain.augmentation import (
+    MEAN,
+    STD,
+    draw_variations,
+    image_transform,
+    vary_batch,
+)
+from simtailor.pretrain.backbone import Backbone
+from simtailor.pretrain.distributed import Process
+from simtailor.pretrain.images import SetImages
+from simtailor.pretrain.names import group_of, members_of, seed_of, set_of
+from simtailor.pretrain.network import timm
+from simtailor.pretrain.settings import Augmentation, Pretrain
+from simtailor.pretrain.stage import Job, run
+from simtailor.pretrain.training import COLUMNS, Trainer
+
+NAMES = ["0_0_0_0_0_1_0_0_0", "1_0_0_0_0_1_0_0_0", "1_0_0_0_0_3_0_0_0"]
+NETWORK = {"channels": [8, 8, 16, 16], "stem_width": 8, "global_pool": "catavgmax"}
+SETTINGS = {"model_options": NETWORK, "image_size": 32, "epochs": 3, "batch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """Three tiny sets."""
+    folder = tmp_path_factory.mktemp("sets")
+    return [make_set(folder / n, seed=i, parameters=n) for i, n in enumerate(NAMES)]
+
+
+def silent(line):
+    """Report nothing."""
+
+
+def trained(folders, seeds=(0,), *, checkpoint=None, report=silent, **changes):
+    """Train and return the networks."""
+    settings = Pretrain(**SETTINGS | changes)
+    images = [SetImages(folder, settings.image_size) for folder in folders]
+    return Trainer(images, list(seeds), settings).train(checkpoint, report)
+
+
+def assert_same_bits(first, second):
+    for one, other in zip(first, second, strict=True):
+        assert one.weights.keys() == other.weights.keys()
+        assert all(torch.equal(v, other.weights[k]) for k, v in one.weights.items())
+        assert [row[:3] for row in one.rows] == [row[:3] for row in other.rows]
+
+
+def job(folder, sets, count=1, **changes):
+    """Return a job for the first sets."""
+    return Job(
+        names=NAMES[:count],
+        sets=[str(s) for s in sets[:count]],
+        outputs=[str(folder / "backbones" / name) for name in NAMES[:count]],
+        settings=SETTINGS | {"at_once": count} | changes,
+        seed=0,
+        device="cpu",
+        threads=1,
+        checkpoint=str(folder / "checkpoint.pt"),
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, sets):
+    """A folder with one finished backbone."""
+    folder = tmp_path_factory.mktemp("finished")
+    run(job(folder, sets), silent)
+    assert not (folder / "checkpoint.pt").exists()
+    return folder / "backbones" / NAMES[0]
+
+
+@pytest.mark.slow
+def test_killed_training_ends_with_the_same_bytes(tmp_path, sets, finished):
+    described = tmp_path / "job.json"
+    described.write_text(json.dumps(asdict(job(tmp_path, sets))))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simtailor.pretrain", str(described)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("epoch 1/"):
+            os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "backbones").exists()
+    lines = []
+    run(job(tmp_path, sets), lines.append)
+    assert "resumed after epoch 1" in lines
+    for name in ("model.safetensors", "backbone.json"):
+        made = tmp_path / "backbones" / NAMES[0] / name
+        assert made.read_bytes() == (finished / name).read_bytes()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("drop", [0.0, 0.3])
+def test_resumed_from_any_epoch_to_the_same_bits(tmp_path, sets, count, drop):
+    options = NETWORK | {"drop_path_rate": drop}
+    arguments = {"seeds": range(count), "model_options": options, "mixup": 0.8, "cutmix": 1.0}
+    whole = trained(sets[:count], **arguments)
+
+    def killed(line):
+        if line.startswith("epoch 1/"):
+            raise InterruptedError
+
+    checkpoint = tmp_path / "checkpoint.pt"
+    with pytest.raises(InterruptedError):
+        trained(sets[:count], checkpoint=checkpoint, report=killed, **arguments)
+    assert_same_bits(trained(sets[:count], checkpoint=checkpoint, **arguments), whole)
+
+
+def test_damaged_checkpoint_is_refused_and_that_of_other_settings_ignored(tmp_path, sets):
+    checkpoint = tmp_path / "checkpoint.pt"
+    trained(sets[:1], checkpoint=checkpoint, epochs=2)
+    lines = []
+    trained(sets[:1], checkpoint=checkpoint, epochs=2, weight_decay=0.1, report=lines.append)
+    assert "belongs to other settings" in lines[0]
+    lines.clear()
+    trained(sets[:1], checkpoint=checkpoint, epochs=2, weight_decay=0.1, report=lines.append,
+            cache_mb=0)  # fmt: skip
+    assert lines == ["resumed after epoch 2"]
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-2000])
+    with pytest.raises(UserError, match=r"checkpoint\.pt: .* cannot be read .* delete it"):
+        trained(sets[:1], checkpoint=checkpoint, epochs=2, weight_decay=0.1)
+
+
+@pytest.mark.parametrize("kind", ["batch", "image"])
+def test_memory_and_workers_do_not_change_the_weights(sets, kind):
+    options = NETWORK | {"drop_path_rate": 0.3}
+    common = {"augmentation": {"kind": kind}, "epochs": 2, "model_options": options}
+    kept = trained(sets[:1], **common)
+    assert_same_bits(trained(sets[:1], cache_mb=0, workers=2, **common), kept)
+
+
+def test_seed_and_set_change_the_weights(sets):
+    first, seed, other = (
+        trained(folder, seeds, epochs=2)[0].weights["conv1.0.weight"]
+        for folder, seeds in ((sets[:1], [0]), (sets[:1], [1]), (sets[1:2], [0]))
+    )
+    assert not torch.equal(first, seed)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("changes", [{}, {"mixup": 0.8, "cutmix": 1.0, "optimiser": "sgd"}])
+def test_backbones_trained_at_once_equal_those_trained_one_by_one(sets, changes):
+    together = trained(sets, [0, 1, 2], epochs=2, at_once=3, **changes)
+    for k, folder in enumerate(sets):
+        (alone,) = trained([folder], [k], epochs=2, **changes)
+        rows = np.array([row[:4] for row in alone.rows])
+        np.testing.assert_allclose([r[:4] for r in together[k].rows], rows, rtol=1e-3, atol=1e-5)
+        for name, value in alone.weights.items():
+            torch.testing.assert_close(together[k].weights[name], value, rtol=1e-2, atol=2e-3)
+    assert torch.equal(together[0].examples, trained(sets[:1], epochs=2, **changes)[0].examples)
+
+
+def test_sets_that_cannot_be_trained_at_once_are_named(tmp_path, sets):
+    small = make_set(tmp_path / "small", images=20)
+    with pytest.raises(UserError, match=r"small: 20 images .*at_once: 1"):
+        trained([sets[0], small], [0, 1], at_once=2)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path, sets):
+    # Normalised by group: batch statistics are those of a process's part.
+    options = NETWORK | {"norm_layer": "groupnorm1"}
+    one, two = (job(tmp_path / str(n), sets, model_options=options, processes=n) for n in (1, 2))
+    lines = []
+    run(one, silent)
+    run(two, lines.append)
+    assert sum(line.startswith("epoch ") for line in lines) == 3  # one of them reports
+    weights = [load_file(f"{j.outputs[0]}/model.safetensors") for j in (one, two)]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=1e-2, atol=2e-3)
+    with open(f"{one.outputs[0]}/progress.csv") as a, open(f"{two.outputs[0]}/progress.csv") as b:
+        losses = [[float(row["loss"]) for row in csv.DictReader(file)] for file in (a, b)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+def test_processes_of_torchrun_and_of_a_slurm_step():
+    torchrun = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
+    assert Process.from_environment(torchrun) == Process(5, 8, 1, 4)
+    step = {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4", "SLURM_LOCALID": "1",
+            "SLURM_STEP_NUM_NODES": "2"}  # fmt: skip
+    assert Process.from_environment(step) == Process(3, 4, 1, 2)
+    # In the batch script of a job for four tasks there is only one process.
+    assert Process.from_environment({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) == Process()
+    parts = [list(range(8))[Process(rank, 4).part(8)] for rank in range(4)]
+    assert parts == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+def test_folder_holds_what_timm_and_others_read(finished):
+    description = json.loads((finished / "backbone.json").read_text())
+    network = timm().create_model(
+        description["model"],
+        num_classes=len(description["classes"]),
+        **description["model_options"],
+    )
+    network.load_state_dict(load_file(finished / "model.safetensors"))
+    assert description["classes"] == CLASSES
+    assert (description["parameters"], description["seed"]) == (NAMES[0], 0)
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary["steps"] == 9
+    assert summary["chance"] == 0.25
+    with open(finished / "progress.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert float(rows[-1]["loss"]) == pytest.approx(summary["loss"], abs=1e-5)
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates[0] > rates[1] > rates[2]  # the warm-up is within the first epoch
+    pixels = np.asarray(Image.open(finished / "training.png").convert("RGB"))
+    assert pixels.std() > 20
+
+
+def test_features_are_those_before_the_classifier(finished):
+    backbone = Backbone.read(finished)
+    random = np.random.default_rng(0)
+    images = np.stack([draw(i % 4, 32, random) for i in range(6)])
+    features = backbone.features(images)
+    assert features.shape == (6, 32)
+    assert features.dtype == np.float32
+    pixels = (torch.from_numpy(images) / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    with torch.no_grad():
+        scores = backbone.network(pixels.permute(0, 3, 1, 2))
+        again = backbone.network.get_classifier()(torch.from_numpy(features))
+    torch.testing.assert_close(again, scores, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(backbone.features(images[:1])[0], features[0], atol=1e-5)
+    large = np.kron(images, np.ones((1, 3, 3, 1), np.uint8))
+    resized = backbone.features(large)
+    assert np.corrcoef(resized.ravel(), features.ravel())[0, 1] > 0.95
+    assert backbone.features(images[:0]).shape == (0, 32)
+
+
+def test_training_beats_chance_and_random_weights(sets, tmp_path):
+    changes = {"epochs": 16, "augmentation": {"crop": 0.7}, "learning_rate": 5e-3}
+    large = make_set(tmp_path / "large", images=96, seed=5)
+    result = job(tmp_path, [large], **changes)
+    run(result, silent)
+    assert json.loads((tmp_path / "backbones" / NAMES[0] / "summary.json").read_text())[
+        "accuracy"
+    ] > 0.6  # fmt: skip
+    test = SetImages(make_set(tmp_path / "test", images=80, seed=9), 32)
+    first, second = slice(0, 40), slice(40, 80)
+
+    def accuracy(backbone):
+        features = backbone.features(test.decoded())
+        features /= np.linalg.norm(features, axis=1, keepdims=True)
+        nearest = (features[second] @ features[first].T).argmax(1)
+        return (test.labels[first][nearest] == test.labels[second]).mean()
+
+    settings = Pretrain(**SETTINGS)
+    start = np.mean([accuracy(Backbone.random(settings, seed)) for seed in range(3)])
+    assert accuracy(Backbone.read(result.outputs[0])) > start + 0.1
+
+
+def test_damaged_backbone_is_named(tmp_path, finished):
+    (tmp_path / "backbone.json").write_text((finished / "backbone.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes(b"1234567890")
+    with pytest.raises(UserError, match=f"{tmp_path}: no backbone that can be read"):
+        Backbone.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"model": "resnet10"}, r"pretrain\.model: timm has no model .* Did you mean 'resnet"),
+        ({"model_options": {"chanels": 3}}, r"pretrain\.model_options: 'resnet10t' does not take"),
+        ({"learning_rate": 1e30, "warmup_epochs": 0}, r"not finite.*learning_rate"),
+    ],
+)
+def test_settings_that_cannot_work_are_named(sets, changes, expected):
+    with pytest.raises(UserError, match=expected):
+        trained(sets[:1], **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"warmup_epochs": 3},
+        {"batch_size": 15, "mixup": 0.2},
+        {"batch_size": 16, "processes": 3},
+        {"at_once": 2, "processes": 2},
+        {"at_once": 2, "precision": "float16"},
+        {"model_options": {"num_classes": 3}},
+        {"augmentation": {"randaugment": "strong"}},
+    ],
+)
+def test_settings_that_contradict_are_refused_before_any_job(changes):
+    with pytest.raises(ValidationError):
+        Pretrain(**SETTINGS | changes)
+
+
+def test_sets_that_are_not_whole_are_named(tmp_path):
+    folder = make_set(tmp_path / "set")
+    shard = folder / "shard-00001.tar"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"set.*make"):
+        trained([folder])
+    shard.write_bytes(whole)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["classes"] = CLASSES[:2]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=r"labels 0 to 3, but 2 classes"):
+        trained([folder])
+    with pytest.raises(UserError, match="too few"):
+        trained([make_set(tmp_path / "one", images=1, shards=1)])
+
+
+def test_images_are_read_in_any_order_and_averaged_down(tmp_path):
+    folder = make_set(tmp_path / "set", images=7, size=96)
+    kept, read = SetImages(folder, 32), SetImages(folder, 32)
+    assert kept.decoded(2).shape == (7, 64, 64, 3)
+    for index in (5, 0, 6):
+        np.testing.assert_array_equal(read[index], kept[index])
+    assert kept.labels.tolist() == [0, 1, 2, 3, 0, 1, 2]
+    full = SetImages(folder, 96)
+    assert full[5].shape == (96, 96, 3)
+    assert abs(full[5].mean() - kept[5].mean()) < 1
+
+
+def test_batch_is_cropped_mirrored_and_coloured():
+    random = np.random.default_rng(0)
+    images = torch.from_numpy(np.stack([draw(i % 4, 32, random) for i in range(8)]))
+    plain = {"crop": 1.0, "flip": 0.0, "colour": 0.0, "grey": 0.0}
+
+    def varied(**changes):
+        variations = draw_variations(Augmentation(**plain | changes), 8, np.random.default_rng(1))
+        if "crop" not in changes:
+            variations[:, :2] = 1  # a crop of another shape leaves out a little
+            variations[:, 2:4] = 0
+        made = vary_batch(images, variations, 32).permute(0, 2, 3, 1)
+        return made * torch.tensor(STD) + torch.tensor(MEAN), variations
+
+    pixels = images.float() / 255
+    torch.testing.assert_close(varied()[0], pixels, atol=1e-5, rtol=0)
+    torch.testing.assert_close(varied(flip=1.0)[0], pixels.flip(2), atol=1e-5, rtol=0)
+    grey = varied(grey=1.0)[0]
+    torch.testing.assert_close(grey[..., 0], grey[..., 2], atol=1e-5, rtol=0)
+    assert varied(colour=0.8)[0].mean((1, 2, 3)).std() > pixels.mean((1, 2, 3)).std()
+    _, variations = varied(crop=0.2)
+    width, height, x, y = variations.unbind(1)[:4]
+    assert ((width * height > 0.14) & (width * height <= 1)).all()
+    assert ((x.abs() + width <= 1 + 1e-6) & (y.abs() + height <= 1 + 1e-6)).all()
+
+
+def test_strongest_randaugment_works_with_this_pillow():
+    augmentation = {"kind": "image", "randaugment": "rand-m10-n4-inc1"}
+    transform = image_transform(Pretrain(image_size=16, augmentation=augmentation))
+    image = draw(0, 24, np.random.default_rng(0))
+    made = torch.stack([transform(image, seed) for seed in range(60)])
+    assert made.shape == (60, 3, 16, 16)
+    torch.testing.assert_close(transform(image, 7), made[7])
+    assert made.flatten(1).std(0).min() > 0.01
+
+
+def test_names_give_set_seed_and_group():
+    assert set_of(f"{NAMES[0]}.seed3") == NAMES[0]
+    assert seed_of(f"{NAMES[0]}.seed3", 0) == 3
+    assert seed_of(NAMES[0], 7) == 7
+    for name in (*NAMES, f"{NAMES[2]}.seed1"):
+        group = group_of(name, NAMES, 2)
+        assert name in members_of(group, NAMES, 2)
+    assert members_of("1.seed1", NAMES, 2) == [f"{NAMES[2]}.seed1"]
+    with pytest.raises(UserError, match="none of the study's 3"):
+        group_of("1_1_1_1_1_1_0_1_1", NAMES, 2)
+    with pytest.raises(UserError, match="no group 2"):
+        members_of("2", NAMES, 2)
+
+
+@pytest.mark.slow
+def test_workflow_trains_a_group_and_hands_out_its_backbones(project):
+    def configure(**changes):
+        values = {"backgr": [0, 1], "materials": [1]}
+        pretrain = SETTINGS | {"epochs": 2, "at_once": 2} | changes
+        simulation = {"values": values, "images": 48}
+        project.configure({}, task2sim={"simulation": simulation, "pretrain": pretrain})
+
+    configure()
+    folder = project.folder / "results/task2sim/sets"
+    for name in NAMES[:2]:
+        make_set(folder / name, parameters=name)
+    ours = ("--allowed-rules", "backbones", "pretrain_group", "pretrain_member")
+    finished = project.snakemake("backbones", f"results/task2sim/backbones/{NAMES[1]}.seed5",
+                                 options=ours)  # fmt: skip
+    assert finished.returncode == 0, finished.stderr[-4000:]
+    backbones = project.folder / "results/task2sim/backbones"
+    seeds = {p.name: json.loads((p / "backbone.json").read_text())["seed"] for p in
+             backbones.iterdir()}  # fmt: skip
+    assert seeds == {NAMES[0]: 0, NAMES[1]: 0, f"{NAMES[1]}.seed5": 5}
+    summary = json.loads((backbones / NAMES[0] / "summary.json").read_text())
+    assert summary["trained_at_once"] == 2
+    assert Backbone.read(backbones / NAMES[1]).features(np.zeros((1, 9, 9, 3), "u1")).any()
+    configure(workers=2)  # changes nothing in what comes out
+    assert "Nothing to be done" in project.snakemake("backbones", options=(*ours, "-n")).stdout
+    configure(weight_decay=0.1)
+    assert "pretrain_group" in project.snakemake("backbones", options=(*ours, "-n")).stdout

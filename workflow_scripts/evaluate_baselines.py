@@ -1,0 +1,22 @@
+"""Evaluate what needs no simulated set on all tasks of the study."""
+
+import torch
+
+from simtailor.evaluate.settings import Evaluate
+from simtailor.evaluate.stage import evaluate_baselines
+from simtailor.pretrain.settings import Pretrain
+from simtailor.reporting import reporter
+
+torch.set_num_threads(snakemake.threads)
+params = snakemake.params
+with reporter(snakemake.log[0], "baselines") as report:
+    evaluate_baselines(
+        snakemake.input.tasks,
+        Evaluate.model_validate(params.settings),
+        Pretrain.model_validate(params.pretrain),
+        range(params.seed, params.seed + params.seeds),
+        params.device,
+        params.cache,
+        snakemake.output[0],
+        report,
+    )

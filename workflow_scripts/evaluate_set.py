@@ -1,0 +1,22 @@
+"""Evaluate one backbone on all tasks of the study."""
+
+import torch
+
+from simtailor.evaluate.settings import Evaluate
+from simtailor.evaluate.stage import evaluate_set
+from simtailor.reporting import reporter
+
+torch.set_num_threads(snakemake.threads)
+name, params = snakemake.wildcards.backbone, snakemake.params
+with reporter(snakemake.log[0], name) as report:
+    evaluate_set(
+        name,
+        snakemake.input.backbone,
+        snakemake.input.tasks,
+        Evaluate.model_validate(params.settings),
+        params.seed,
+        params.device,
+        params.cache,
+        snakemake.output[0],
+        report,
+    )

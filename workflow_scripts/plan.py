@@ -1,0 +1,12 @@
+"""Print what the reward database takes."""
+
+from simtailor.config import Configuration
+from simtailor.plan import Rates, describe_plan, plan_study
+from simtailor.reporting import reporter
+
+params = snakemake.params
+configuration = Configuration.model_validate(params.configuration)
+with reporter(snakemake.log[0], "plan"):
+    rates = Rates(snakemake.input.rates)
+    stages = plan_study(configuration, params.sets, params.tasks, params.packages, rates)
+    print(describe_plan(configuration, params.sets, params.tasks, stages, params.cores))
