@@ -13,14 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.func import functional_call
 
 from simtailor.seeds import generator
-from simtailor.task2vec.layers import (
-    Call,
-    LayerCalls,
-    normalised,
-    squared_gradients,
-)
+from simtailor.task2vec.layers import Call, LayerCalls, squared_gradients
 from simtailor.task2vec.probe import Head, Probe
 from simtailor.task2vec.settings import Task2Vec, Variational
 
@@ -28,6 +24,7 @@ BLOCK = 128  # draws between two looks at the precision
 FEWEST_BLOCKS = 4
 PLAIN = 0.1  # share of draws that go by the model's probability alone
 SMALL_VARIANCE = 1e-12  # of a prior
+FIRST_LOG_VARIANCE = -4.0  # of the noise, in units of the prior's
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,8 +204,8 @@ def variational(
     variance u, half the sum over the weights of v/u - log(v/u) - 1. To second order the noise
     adds half the sum of F v, so that at the optimum F = beta (1/v - 1/u). The temper beta is
     such that the noise adds ``added_loss`` there, half the number of weights times beta. The
-    prior's variance is the layer's mean squared weight. Outputs get the noise, not the weights
-    (local reparametrisation, Kingma et al. 2015), so that each image has its own.
+    prior's variance is the layer's mean squared weight. Noise comes in pairs of opposite sign:
+    what the loss does to first order, which tells nothing of F, cancels.
 
     Args:
         images: uint8 [N, H, W, 3]; labels: int64 [N].
@@ -217,31 +214,30 @@ def variational(
     used = _used(probe, images[:2])
     layers = {name: len(weights[name]) for name in weights if name in used}
     prior = {n: float(weights[n].square().mean().clamp(min=SMALL_VARIANCE)) for n in layers}
-    count = sum(weights[name].numel() for name in layers)
-    beta = 2 * settings.added_loss / count
+    beta = 2 * settings.added_loss / sum(weights[name].numel() for name in layers)
     logs = {
-        name: torch.full((size,), -4.0, device=probe.device, requires_grad=True)
+        name: torch.full((size,), FIRST_LOG_VARIANCE, device=probe.device, requires_grad=True)
         for name, size in layers.items()
     }
     optimiser = torch.optim.Adam(logs.values(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
     noise = torch.Generator(probe.device).manual_seed(int(generator(seed, "noise").integers(2**31)))
-    targets = torch.from_numpy(labels).to(probe.device)
-
-    def add_noise(name: str, call: Call, output: torch.Tensor) -> torch.Tensor:
-        if name not in logs:
-            return output
-        variance = prior[name] * logs[name].exp()
-        spread = (_input_energy(call) * _along(variance, call, output)).clamp(min=1e-12).sqrt()
-        draw = torch.randn(output.shape, generator=noise, device=output.device)
-        return output + spread * draw
-
+    count = min(probe.batch_size, len(images))
     for step in range(settings.steps):
-        random = generator(seed, "variational", step)
-        chosen = random.choice(len(images), min(probe.batch_size, len(images)), replace=False)
-        with LayerCalls(weights, add_noise):
-            logits = head(probe.network(probe.prepare(images[np.sort(chosen)])))
-        loss = torch.nn.functional.cross_entropy(logits, targets[np.sort(chosen)])
+        chosen = generator(seed, "variational", step).choice(len(images), count, replace=False)
+        batch = probe.prepare(images[np.sort(chosen)])
+        targets = torch.from_numpy(labels[np.sort(chosen)]).to(probe.device)
+        moves = {}
+        for name, log in logs.items():
+            weight = weights[name]
+            draw = torch.randn(weight.shape, generator=noise, device=probe.device)
+            spread = (prior[name] * log.exp()).sqrt()
+            moves[name] = draw * spread.reshape(-1, *[1] * (weight.dim() - 1))
+        loss = 0
+        for sign in (1, -1):
+            moved = {name: weights[name] + sign * move for name, move in moves.items()}
+            logits = head(functional_call(probe.network, moved, (batch,)))
+            loss = loss + torch.nn.functional.cross_entropy(logits, targets) / 2
         for name, log in logs.items():
             size = weights[name][0].numel()
             loss = loss + beta * size / 2 * (log.exp() - log - 1).sum()
@@ -253,7 +249,7 @@ def variational(
         beta / prior[name] * ((-log).exp() - 1).clamp(min=0).detach() for name, log in logs.items()
     ]
     skipped = [name for name in weights if name not in layers]
-    draws = settings.steps * min(probe.batch_size, len(images))
+    draws = settings.steps * count
     return FisherEstimate(torch.cat(values).cpu().numpy(), layers, skipped, draws, None)
 
 
@@ -268,27 +264,3 @@ def _used(probe: Probe, images: np.ndarray) -> set[str]:
     with torch.no_grad(), LayerCalls(probe.weights(), note):
         probe.network(probe.prepare(images))
     return used
-
-
-def _input_energy(call: Call) -> torch.Tensor:
-    """Return the sum of squares that a filter of unit variance makes of the input.
-
-    Of the output's shape, but for one channel a group of a convolution, and one of a linear
-    layer.
-    """
-    if call.kind in ("batch_norm", "layer_norm"):
-        return normalised(call).square()
-    if call.kind == "linear":
-        return call.input.square().sum(-1, keepdim=True)
-    groups = call.arguments.get("groups", 1)
-    ones = torch.ones_like(call.weight[:groups])
-    arguments = {**call.arguments, "weight": ones, "bias": None, "input": call.input.square()}
-    energy = torch.nn.functional.conv2d(**arguments)
-    return energy.repeat_interleave(len(call.weight) // groups, 1)
-
-
-def _along(values: torch.Tensor, call: Call, output: torch.Tensor) -> torch.Tensor:
-    """Return a value a filter in a shape that multiplies the output."""
-    if call.kind in ("linear", "layer_norm"):
-        return values
-    return values.reshape(-1, *[1] * (output.dim() - 2))

@@ -119,6 +119,8 @@ def squared_gradients(call: Call, gradient: torch.Tensor, images: int) -> torch.
         outputs = gradient.reshape(images, -1, gradient.shape[-1]).transpose(1, 2)[:, None]
         return _squares(inputs, outputs)
     groups = call.arguments.get("groups", 1)
+    if groups == len(call.weight) == call.input.shape[1]:
+        return _depthwise_squares(call, gradient)
     outputs = gradient.reshape(images, groups, len(call.weight) // groups, -1)
     size = call.weight[0].numel() * groups * outputs.shape[-1]
     parts = max(1, CHUNK // max(1, size))
@@ -140,9 +142,7 @@ def _squares(inputs: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """
     size, places = inputs.shape[2:]
     filters = gradient.shape[2]
-    if filters == 1:  # many small products: matrix multiplication would go one by one
-        squares = (inputs * gradient).sum(3, keepdim=True).transpose(2, 3).square().sum((0, 3))
-    elif filters * size <= places * (size + filters):
+    if filters * size <= places * (size + filters):
         squares = (gradient @ inputs.transpose(2, 3)).square().sum((0, 3))
     else:
         gram = inputs.transpose(2, 3) @ inputs
@@ -150,25 +150,49 @@ def _squares(inputs: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     return squares.flatten() / size
 
 
+def _depthwise_squares(call: Call, gradient: torch.Tensor) -> torch.Tensor:
+    """Return what ``_squares`` does for a convolution with a filter a channel.
+
+    Its gradient is itself a convolution, of every image and channel with the output's gradient
+    as filter, in which stride and dilation change places.
+    """
+    inputs, padding = _padded(call, call.input)
+    stride, dilation = (_pair(call.arguments.get(key, 1)) for key in ("stride", "dilation"))
+    height, width = call.weight.shape[2:]
+    products = functional.conv2d(
+        inputs.reshape(1, -1, *inputs.shape[2:]),
+        gradient.reshape(-1, 1, *gradient.shape[2:]),
+        stride=dilation, padding=padding, dilation=stride, groups=gradient[:, :, 0, 0].numel(),
+    )[0, :, :height, :width]  # fmt: skip
+    squares = products.square().sum((1, 2)).reshape(len(gradient), -1).sum(0)
+    return squares / (height * width)
+
+
 def patches(call: Call, inputs: torch.Tensor) -> torch.Tensor:
     """Return what each filter of a convolution sees at each place: [B, groups, K, places]."""
     kernel = call.weight.shape[2:]
-    get = call.arguments.get
-    stride, dilation = (_pair(get(key, 1)) for key in ("stride", "dilation"))
-    padding, groups = get("padding", 0), get("groups", 1)
-    if padding == "same":
-        sides = [
-            side
-            for d, k in zip(reversed(dilation), reversed(kernel), strict=True)
-            for side in (d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2)
-        ]
-        inputs, padding = functional.pad(inputs, sides), 0
-    padding = _pair(0 if padding == "valid" else padding)
+    stride, dilation = (_pair(call.arguments.get(key, 1)) for key in ("stride", "dilation"))
+    inputs, padding = _padded(call, inputs)
     if tuple(kernel) == (1, 1) and padding == (0, 0):
         columns = inputs[:, :, :: stride[0], :: stride[1]].flatten(2)
     else:
         columns = functional.unfold(inputs, kernel, dilation, padding, stride)
+    groups = call.arguments.get("groups", 1)
     return columns.reshape(len(inputs), groups, -1, columns.shape[-1])
+
+
+def _padded(call: Call, inputs: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
+    """Return the input of a convolution and its padding in numbers."""
+    padding = call.arguments.get("padding", 0)
+    if padding != "same":
+        return inputs, _pair(0 if padding == "valid" else padding)
+    kernel, dilation = call.weight.shape[2:], _pair(call.arguments.get("dilation", 1))
+    sides = [
+        side
+        for d, k in zip(reversed(dilation), reversed(kernel), strict=True)
+        for side in (d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2)
+    ]
+    return functional.pad(inputs, sides), (0, 0)
 
 
 def normalised(call: Call) -> torch.Tensor:

@@ -139,9 +139,15 @@ def _choose(source: ImageSource, size: TaskSize, random: np.random.Generator) ->
     """Return sorted indices of the images to take, the source's own parts by their shares."""
     if size.most_images is None:
         return np.arange(len(source.labels))
+    testing = round(size.test_share * size.most_images)
+    fewest = min(testing, size.most_images - testing)
+    if fewest < len(source.classes):
+        raise UserError(
+            f"task2sim.tasks.most_images: {size.most_images} leave {fewest} images to train or to "
+            f"test for {len(source.classes)} classes; give more"
+        )
     if source.test is None:
         return balanced_choice(source.labels, size.most_images, random)
-    testing = round(size.test_share * size.most_images)
     parts = ((~source.test, size.most_images - testing), (source.test, testing))
     chosen = []
     for mask, count in parts:

@@ -70,7 +70,8 @@ def split_by_groups(
     """Return which images test: bool [N]; a group is never on both sides.
 
     Groups are taken in random order, the large ones first, as long as no class gets more
-    than its share of the test part, and at least one image of each class.
+    than its share of the test part, or one image. A class that all its groups are too large
+    for gets the smallest of them. A class in one group only cannot be on both sides.
 
     Args:
         labels: int64 [N]; groups: int64 [N]; share: of the test part, in (0, 1).
@@ -85,6 +86,13 @@ def split_by_groups(
         if counts[group].any() and (taken + counts[group] <= quota).all():
             test[group] = True
             taken += counts[group]
+    for label in np.flatnonzero(taken == 0):
+        if taken[label]:
+            continue  # came with the group of another class
+        members = order[counts[order, label] > 0]
+        smallest = members[np.argmin(counts[members].sum(1))]
+        test[smallest] = True
+        taken += counts[smallest]
     return test[groups]
 
 
