@@ -175,7 +175,8 @@ def study(assets: str, cache: str) -> list[str]:
         started = time.perf_counter()
         run = subprocess.Popen(command, start_new_session=True, **quiet)
         sets = folder / "results/task2sim/sets"
-        while run.poll() is None and len(list(sets.glob("*/summary.json"))) < 60:
+        total = len(list(enumerate_parameters(PUBLISHED_VALUES)))
+        while run.poll() is None and len(list(sets.glob("*/summary.json"))) < total / 4:
             time.sleep(0.1)
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()

@@ -1,11 +1,5 @@
 # Pictures of the asset packs: `snakemake results/task2sim/assets/sweethome3d`.
-from simtailor.assets.pack import required_packages
-
-
-def packages_of_pack(wildcards):
-    """Return the folders of the packages that a pack reads."""
-    names = or_workflow_error(required_packages, [wildcards.pack])
-    return [f"{RESOURCES}/packages/{name}" for name in names]
+from simtailor.assets.pack import fetched_packages
 
 
 wildcard_constraints:
@@ -14,7 +8,10 @@ wildcard_constraints:
 
 rule asset_pack:
     input:
-        packages=packages_of_pack,
+        packages=lambda wildcards: [
+            f"{RESOURCES}/packages/{name}"
+            for name in or_workflow_error(fetched_packages, [wildcards.pack])
+        ],
         kernels=rules.compile_renderer.output,
     output:
         report(

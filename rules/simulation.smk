@@ -1,5 +1,5 @@
 # Simulated sets.
-from simtailor.assets.pack import required_packages
+from simtailor.assets.pack import fetched_packages
 from simtailor.simulation.inputs import (
     asset_files,
     set_names,
@@ -10,7 +10,7 @@ from simtailor.simulation.inputs import (
 
 SIMULATION = study_settings(CONFIGURATION)
 SETS = set_names(SIMULATION)
-SIMULATION_PACKAGES = or_workflow_error(required_packages, SIMULATION.packs)
+SIMULATION_PACKAGES = or_workflow_error(fetched_packages, SIMULATION.packs)
 
 
 wildcard_constraints:

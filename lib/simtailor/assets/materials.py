@@ -1,7 +1,8 @@
 """Measured parametric materials of the package materialxmaterials, as our own.
 
 The values are those of the Physically Based Database (Anton Palmqvist, CC0), which the package
-carries as JSON. Clear materials are drawn opaque: the ray caster does not refract.
+carries as JSON. The ray caster does not refract: clear materials with a colour, such as amber,
+are drawn opaque, and those without, such as water, are left out.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ COLOUR_SPACE = "srgb-linear"
 
 @lru_cache(maxsize=1)
 def measured_materials() -> tuple[Material, ...]:
-    """Return all materials of the package, in its order."""
+    """Return the package's materials, in its order."""
     # The package's own import would need its clients of web services.
     folder = Path(find_spec("materialxMaterials").origin).parent
-    return tuple(convert(entry) for entry in json.loads((folder / TABLE).read_text("utf-8")))
+    entries = json.loads((folder / TABLE).read_text("utf-8"))
+    return tuple(convert(entry) for entry in entries if not is_colourless(entry))
+
+
+def is_colourless(entry: Mapping[str, Any]) -> bool:
+    """Return whether an entry of the table lets all light through, as water does."""
+    return entry.get("transmission", 0) > 0.5 and min(convert(entry).base_colour) > 0.6
 
 
 def convert(entry: Mapping[str, Any]) -> Material:

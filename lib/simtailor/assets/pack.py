@@ -29,11 +29,11 @@ __all__ = [
     "Category",
     "Model",
     "Sky",
+    "fetched_packages",
     "find_pack",
     "load_pack",
     "pack_names",
     "register_pack",
-    "required_packages",
 ]
 
 PackMaker = Callable[[Mapping[str, Path]], AssetPack]
@@ -99,7 +99,7 @@ def folder_pack(folder: Path) -> RegisteredPack:
     return RegisteredPack(lambda _: reader.read_folder(folder), (), tuple(reader.files_of(folder)))
 
 
-def required_packages(names: Sequence[str]) -> list[str]:
+def fetched_packages(names: Sequence[str]) -> list[str]:
     """Return the packages that must be fetched for packs, each once."""
     return list(dict.fromkeys(p for name in names for p in find_pack(name).packages))
 
@@ -147,7 +147,7 @@ def _digest(pack: RegisteredPack) -> str:
         digest.update(path.read_bytes())
     for package in pack.packages:
         digest.update(find_package(package).sha256.encode())
-    for path in pack.files:
+    for path in filter(Path.exists, pack.files):
         state = path.stat()
         digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,21 +78,29 @@ class SimulatedSet:
             yield from self._read(number)
 
     def samples(self) -> Iterator[Sample]:
-        """Yield every image with mask and annotation."""
+        """Yield every image with mask and annotation.
+
+        Raises:
+            UserError: as for ``encoded``, or an image in it is damaged.
+        """
         for encoded in self.encoded():
-            yield Sample(
-                key=encoded.key,
-                image=_pixels(encoded.jpg),
-                mask=_pixels(encoded.mask),
-                annotation=json.loads(encoded.annotation),
-            )
+            with self._naming(encoded):  # what the caller does with it is not named
+                image, mask = _pixels(encoded.jpg), _pixels(encoded.mask)
+                annotation = json.loads(encoded.annotation)
+            yield Sample(encoded.key, image, mask, annotation)
 
     def load_shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield images uint8 [n, S, S, 3] and labels int64 [n], shard by shard."""
+        size = self.manifest["image_size"]
         for number in range(len(self.shards)):
-            encoded = self._read(number)
-            labels = [json.loads(e.annotation)["label"] for e in encoded]
-            yield np.stack([_pixels(e.jpg) for e in encoded]), np.array(labels, dtype=np.int64)
+            some = self._read(number)
+            images = np.empty((len(some), size, size, 3), np.uint8)
+            labels = np.empty(len(some), np.int64)
+            for place, encoded in enumerate(some):
+                with self._naming(encoded):
+                    images[place] = _pixels(encoded.jpg)
+                    labels[place] = json.loads(encoded.annotation)["label"]
+            yield images, labels
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all images uint8 [N, S, S, 3] and labels int64 [N]."""
@@ -104,6 +113,17 @@ class SimulatedSet:
             labels[start : start + len(some)] = of_them
             start += len(some)
         return images, labels
+
+    @contextmanager
+    def _naming(self, encoded: EncodedImage) -> Iterator[None]:
+        """Name the image that turns out to be damaged."""
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{self.folder}: image {encoded.key} is damaged: {error}; make its shard again: "
+                f"./run snakemake --force {self.folder}"
+            ) from error
 
     def _read(self, number: int) -> list[EncodedImage]:
         images, expected = list(read_shard(self.shards[number])), self.manifest["shards"][number]

@@ -40,7 +40,7 @@ LIGHT_FROM = (-0.4, 0.75, 0.9)  # seen from the camera: right, up, backwards
 INTENSITY_RANGE = 0.6
 COLOURS = (0.05, 1.0)
 LIGHT_SOFTNESS = 0.03
-EXPOSURE = 0.5
+EXPOSURE = 0.55
 PLAIN_MATERIAL = 0  # that of all objects where materials are one; the catalogue's follow
 
 RESAMPLES = 3  # times an object that hardly shows is drawn anew before the camera zooms in

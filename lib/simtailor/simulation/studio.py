@@ -20,7 +20,7 @@ VISIBLE_SHARE = 0.005  # of the image that the object's mask covers at least
 MOST_ATTEMPTS = 16
 LENS_SAMPLES = 4  # times the rays for images behind a lens, or their blur would be grain
 PLAIN = Material((0.45, 0.45, 0.45), roughness=0.55)
-AMBIENT = 0.35  # mean radiance that every sky is brought to, so that all light alike
+AMBIENT = 0.45  # mean radiance that every sky is brought to, so that all light alike
 
 
 @dataclass(frozen=True, eq=False)

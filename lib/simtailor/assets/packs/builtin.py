@@ -10,9 +10,11 @@ from simtailor.assets.environments import built_in_skies
 from simtailor.assets.materials import measured_materials
 from simtailor.assets.pack import register_pack
 from simtailor.assets.procedural.catalogue import procedural_categories
+from simtailor.assets.procedural.finishes import assorted
 
 
 @register_pack("builtin")
 def builtin(_: Mapping[str, Path]) -> AssetPack:
-    """Return procedural categories, skies by formula and measured parametric materials."""
-    return AssetPack("builtin", procedural_categories(), built_in_skies(), measured_materials())
+    """Return procedural categories, skies by formula, measured and procedural materials."""
+    materials = (*measured_materials(), *assorted())
+    return AssetPack("builtin", procedural_categories(), built_in_skies(), materials)

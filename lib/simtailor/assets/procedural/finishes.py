@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from simtailor.assets.mesh import Material
+from simtailor.seeds import generator
 
 SIZE = 128  # texels of a texture's side
 
@@ -83,6 +84,25 @@ def mottled(colour: tuple[float, float, float], roughness: float = 0.8) -> Mater
 def grainy(colour: tuple[float, float, float], roughness: float = 0.9) -> Material:
     """Return a rough surface such as plaster, clay or snow."""
     return Material(colour, roughness=roughness, texture=specks())
+
+
+def assorted(count: int = 60, seed: int = 0) -> tuple[Material, ...]:
+    """Return so many finishes of all kinds and colours."""
+
+    def brickwork(random: np.random.Generator) -> Material:
+        return Material(hued(random, (0.0, 0.12)), roughness=0.9, texture=bricks())
+
+    kinds = (
+        paint,
+        wood,
+        cloth,
+        ceramic,
+        metal,
+        lambda random: mottled(hued(random)),
+        lambda random: grainy(hued(random)),
+        brickwork,
+    )
+    return tuple(kinds[i % len(kinds)](generator(seed, "finish", i)) for i in range(count))
 
 
 def _noise(seed: int, width_x: float, width_y: float) -> np.ndarray:

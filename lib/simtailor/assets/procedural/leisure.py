@@ -242,9 +242,9 @@ def drum(random: np.random.Generator) -> list[Mesh]:
 @category("hat", "n03497657")
 def hat(random: np.random.Generator) -> list[Mesh]:
     """A hat with crown, band and brim: top hat, bowler, sun hat or one with a rolled brim."""
+    style = random.choice(4)
     felt = cloth(random)
     ribbon = Material(hued(random, value=(0.1, 0.9)), roughness=0.6)
-    style = random.choice(4)
     radius = random.uniform(0.09, 0.105)
     high, brim, crown = [
         (0.16, 0.055, [(1.0, 0), (0.95, 0.6), (1.04, 0.97), (1.0, 1.0), (0, 1.0)]),  # top hat

@@ -78,14 +78,14 @@ def screwdriver(random: np.random.Generator) -> list[Mesh]:
 @category("ladder", "n03632277")
 def ladder(random: np.random.Generator) -> list[Mesh]:
     """A ladder to lean, or a stepladder that stands by itself."""
+    steps = random.random() < 0.3
     finish = wood(random) if random.random() < 0.5 else metal(random)
     if random.random() < 0.2:
         finish = paint(random)
     high, width = random.uniform(1.6, 2.8), random.uniform(0.36, 0.46)
     taper = random.uniform(0.75, 1.0)
     count = int(high / random.uniform(0.24, 0.3))
-    apart = random.uniform(0.28, 0.42) if random.random() < 0.55 else 0.0  # of a stepladder's feet
-    steps = apart > 0
+    apart = random.uniform(0.28, 0.42) if steps else 0.0  # of a stepladder's feet
 
     def at(side: float, share: float, back: float = 1.0) -> np.ndarray:
         half = width / 2 * (1 - (1 - taper) * share)
