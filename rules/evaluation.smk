@@ -1,6 +1,4 @@
 # Accuracy of every backbone on every task, and the reward database.
-from functools import cache
-
 from simtailor.evaluate.inputs import (
     present_evaluations,
     repeated_sets,
@@ -12,25 +10,6 @@ REPEATS = repeated_sets(
     SETS, EVALUATE.repeats.sets, EVALUATE.repeats.seeds, PRETRAIN.at_once
 )
 EVALUATIONS = f"{RESULTS}/task2sim/evaluations"
-
-
-@cache
-def names_of_tasks():
-    """Return the names of the study's tasks, read once."""
-    return or_workflow_error(study_tasks, TASKS)
-
-
-def prepared_tasks(wildcards):
-    """Return the folders of the study's tasks."""
-    return [f"{WORK}/task2sim/tasks/{task}" for task in names_of_tasks()]
-
-
-def packages_of_study(wildcards):
-    """Return the names of all packages that the study's sets and tasks are made from."""
-    rows = [or_workflow_error(find_task, TASKS, task) for task in names_of_tasks()]
-    return sorted(
-        {*SIMULATION_PACKAGES, *(name for row in rows for name in row.packages)}
-    )
 
 
 localrules:

@@ -73,6 +73,15 @@ def test_multiplications_are_those_of_the_literature():
     assert weights == pytest.approx(23.7e6, rel=0.01)  # with 100 classes
 
 
+def test_every_rate_says_where_it_comes_from(project):
+    table = Rates(project.folder / ROOT_RATES).table
+    assert set(table.basis) <= {"measured", "inferred"}
+    assert table.source.str.len().min() > 5
+    assert (table.rate > 0).all()
+    # No GPU has run any of this yet.
+    assert (table.basis[table.device == "cuda"] == "inferred").all()
+
+
 def test_rates_are_scaled_by_work_and_say_so(tmp_path):
     table = tmp_path / "rates.tsv"
     rows = ["render\tcpu\t0.01\t100\tmeasured\tsmall\ta", "render\tcpu\t0.1\t5\tmeasured\tlarge\tb"]

@@ -1,0 +1,152 @@
+"""A small study from end to end: its reward database on cores and through a real Slurm."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Project
+from PIL import Image
+from sklearn.datasets import load_digits
+
+SCRIPT = Path(__file__).parent / "slurm.sh"
+SWITCH = "SIMTAILOR_TEST_SLURM"
+CLUSTER, NO_INSTALL = 3, 4  # exit status of the script
+FASTER = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
+TASKS = {"digits": 10, "four_digits": 4, "two_digits": 2}  # classes
+SETS = ["0_0_0_0_0_1_0_0_0", "1_0_0_0_0_1_0_0_0"]
+pytestmark = pytest.mark.slow
+
+
+def photographs(folder, classes):
+    """Write a folder of images a class: some of the UCI digits."""
+    pixels, labels = load_digits(n_class=classes, return_X_y=True)
+    for number, (image, label) in enumerate(zip(pixels[:240], labels[:240], strict=True)):
+        path = folder / f"digit_{label}" / f"{number:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((15 * image).astype(np.uint8).reshape(8, 8)).resize((16, 16)).save(path)
+    return {"folder": str(folder)}
+
+
+def configure(project, pictures, tasks):
+    """Write the configuration of two sets and these tasks."""
+    study = {
+        "simulation": {
+            "values": {"backgr": [0, 1]}, "images": 40, "image_size": 32, "samples": 1,
+            "classes": 4,
+        },
+        "pretrain": {
+            "epochs": 2, "image_size": 32, "batch_size": 20,
+            "model_options": {"channels": [8, 16, 24, 32], "stem_width": 8},
+        },
+        "tasks": {
+            "names": tasks,
+            "extra": {task: photographs(pictures / task, TASKS[task]) for task in tasks},
+        },
+        "evaluate": {"repeats": {"sets": 0, "seeds": 1}},
+    }  # fmt: skip
+    project.configure({}, task2sim=study)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Where the tasks' images are, for every run the same."""
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, kernel_cache, pictures):
+    """A project whose small reward database is made, to look at and to copy."""
+    project = Project(tmp_path_factory.mktemp("study") / "project", kernel_cache)
+    configure(project, pictures, ["digits", "four_digits"])
+    project.make("reward_db")
+    return project
+
+
+def copied(project, folder):
+    """Return a copy of a project with all that it made."""
+    copy = Project(folder / "copy", project.cache)
+    shutil.rmtree(copy.folder)
+    shutil.copytree(project.folder, copy.folder, symlinks=True)
+    return copy
+
+
+def databases(project):
+    """Return the bytes of the reward database and of all evaluations."""
+    folder = project.folder / "results/task2sim"
+    files = [folder / "reward_db.json", *sorted((folder / "evaluations").glob("*.json"))]
+    return {path.name: path.read_bytes() for path in files}
+
+
+def test_the_reward_database_is_made_with_all_that_is_promised(study):
+    folder = study.folder / "results/task2sim"
+    database = json.loads((folder / "reward_db.json").read_text())
+    assert list(database) == ["digits", "four_digits"]
+    assert all(list(rewards) == SETS for rewards in database.values())
+    summary = json.loads((folder / "reward_db/summary.json").read_text())
+    assert summary["complete"]
+    digits = summary["tasks"]["digits"]
+    assert digits["chance"] == 10
+    assert digits["mean"] > 2 * digits["chance"]
+    assert digits["raw_pixels"] > digits["best"]  # these digits are easy
+    for figure in ("heat_map", "comparison", "effects"):
+        assert np.asarray(Image.open(folder / f"reward_db/{figure}.png")).std() > 10
+
+
+def test_a_task_added_later_adds_its_results_without_redoing_the_rest(study, pictures, tmp_path):
+    project = copied(study, tmp_path)
+    before = databases(project)
+    configure(project, pictures, list(TASKS))
+    run = project.make("reward_db")
+    assert "Pre-train" not in run.stderr
+    log = (project.folder / f"logs/task2sim/evaluations/{SETS[0]}.log").read_text().splitlines()
+    assert [line.endswith("(known)") for line in log] == [True, True, False]
+    database = json.loads(databases(project)["reward_db.json"])
+    assert list(database) == list(TASKS)
+    assert json.loads(before["reward_db.json"])["digits"] == database["digits"]
+
+
+def test_what_is_there_so_far_is_assembled_and_the_rest_listed(study, tmp_path):
+    project = copied(study, tmp_path)
+    (project.folder / f"results/task2sim/evaluations/{SETS[1]}.json").unlink()
+    run = project.make("reward_db_so_far")
+    assert f"missing: {SETS[1]} on digits, four_digits" in run.stderr
+    path = project.folder / "results/task2sim/reward_db_so_far/summary.json"
+    assert not json.loads(path.read_text())["complete"]
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """Four nodes on this machine, ended and removed after the test."""
+    if os.environ.get(SWITCH) == "0":
+        pytest.skip(f"{SWITCH}=0")
+    if os.geteuid() != 0:
+        pytest.skip("starting Slurm needs root")
+    if not (shutil.which("slurmctld") or shutil.which("apt-get")):
+        pytest.skip("neither Slurm nor apt-get to install it is here")
+    folder = tmp_path / "slurm"
+    started = subprocess.run(
+        ["bash", SCRIPT, "start", folder], capture_output=True, text=True, check=False
+    )
+    try:
+        if started.returncode in (CLUSTER, NO_INSTALL):
+            pytest.skip(f"no Slurm of our own here: {started.stderr.strip()[-300:]}")
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield
+    finally:
+        subprocess.run(["bash", SCRIPT, "stop", folder], check=False)
+
+
+def test_the_reward_database_is_the_same_through_slurm(slurm, study, project, pictures):
+    configure(project, pictures, ["digits", "four_digits"])
+    run = project.launch(
+        "snakemake", "--profile", "slurm", *FASTER, "--configfile", "small.yaml", "--", "reward_db"
+    )
+    output, _ = run.communicate()
+    assert run.returncode == 0, output[-6000:]
+    # All but the target itself and what is fetched; each job is one of Slurm's.
+    assert output.count("has been submitted with SLURM jobid") >= 10
+    assert databases(project) == databases(study)
