@@ -2,8 +2,44 @@
 
 from __future__ import annotations
 
-from simtailor.section import Section
+from typing import Annotated
+
+from pydantic import Field
+
+from simtailor.section import PositiveInt, Section, Share
+
+
+class Reinforce(Section):
+    """Training of the published controller; every default is as published."""
+
+    hidden: PositiveInt = Field(400, description="Units of each of the two hidden layers.")
+    epochs: PositiveInt = Field(1000, description="Passes over the training tasks.")
+    batch_size: PositiveInt = Field(4, description="Tasks a step.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        0.001, description="Of SGD with momentum 0.9; a tenth after every 500 epochs."
+    )
+    warmup_epochs: PositiveInt = Field(50, description="Epochs in which the rate rises.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-5, description="Of all weights.")
+    noise: Share = Field(
+        0.4, description="Probability taken from the likeliest value for exploration at first."
+    )
+    noise_epochs: PositiveInt = Field(
+        5, description="After so many epochs the noise is a half of that, then a third, and so on."
+    )
+    imitation_from: Annotated[int, Field(ge=0, strict=True)] = Field(
+        50, description="Epoch from which the best parameters seen of a task are imitated."
+    )
+    imitation_steps: Annotated[int, Field(ge=0, strict=True)] = Field(
+        5, description="Steps of imitation after a step of exploration."
+    )
+    published_index_defect: bool = Field(
+        False,
+        description="Let each task learn from the choices of its batch-mates, as the published "
+        "loss does; for comparison only.",
+    )
 
 
 class Controller(Section):
     """From a task vector to simulation parameters."""
+
+    reinforce: Reinforce = Reinforce()
