@@ -42,4 +42,43 @@ class Reinforce(Section):
 class Controller(Section):
     """From a task vector to simulation parameters."""
 
+    reward_db: str | None = Field(
+        None, description="Published reward database to learn from; empty takes the workflow's own."
+    )
+    task_vectors: str | None = Field(
+        None, description="Its task vectors (npz); empty takes the workflow's own."
+    )
+    unseen: list[str] = Field(
+        [], description="Tasks that are held out, to be reported as unseen; the others are seen."
+    )
+    policies: list[str] = Field(
+        [
+            "best_fixed",
+            "nearest",
+            "neighbours",
+            "shrinkage",
+            "reinforce",
+            "reinforce_ensemble",
+            "transfer",
+        ],
+        min_length=1,
+        description="Policies that are trained and compared.",
+    )
+    neighbours: PositiveInt = Field(3, description="Known tasks that 'neighbours' averages.")
+    seeds: PositiveInt = Field(
+        8, description="Trainings of a learned policy on the seen tasks; their mean is reported."
+    )
+    leave_one_out_seeds: PositiveInt = Field(
+        1, description="Trainings of a learned policy for each task left out."
+    )
+    evaluations: list[PositiveInt] = Field(
+        [1, 2, 4, 8, 16],
+        min_length=1,
+        description="Numbers of sets tried on a new task, for the table of few-shot results.",
+    )
+    abstain_below: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.6,
+        description="Recommend the best fixed set if another is better with a probability below "
+        "this.",
+    )
     reinforce: Reinforce = Reinforce()
