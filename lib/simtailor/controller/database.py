@@ -116,10 +116,14 @@ def _order(name: str) -> tuple[int, ...]:
 def _read_rewards(path: Path) -> dict[str, dict[str, float]]:
     content = _json(path)
     if not isinstance(content, Mapping) or len(content) < 2:
-        raise UserError(f"{path}: expected rewards of at least two tasks, {{task: {{set: percent}}}}")
+        raise UserError(
+            f"{path}: expected rewards of at least two tasks, {{task: {{set: percent}}}}"
+        )
     for task, row in content.items():
         if not isinstance(row, Mapping) or len(row) < FEWEST_SETS:
-            raise UserError(f"{path}: task '{task}' needs the rewards of at least {FEWEST_SETS} sets")
+            raise UserError(
+                f"{path}: task '{task}' needs the rewards of at least {FEWEST_SETS} sets"
+            )
         for name, value in row.items():
             _check_reward(path, task, name, value)
     return {task: dict(row) for task, row in content.items()}

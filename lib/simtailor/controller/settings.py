@@ -32,11 +32,6 @@ class Reinforce(Section):
     imitation_steps: Annotated[int, Field(ge=0, strict=True)] = Field(
         5, description="Steps of imitation after a step of exploration."
     )
-    published_index_defect: bool = Field(
-        False,
-        description="Let each task learn from the choices of its batch-mates, as the published "
-        "loss does; for comparison only.",
-    )
 
 
 class Controller(Section):
@@ -58,7 +53,6 @@ class Controller(Section):
             "neighbours",
             "shrinkage",
             "reinforce",
-            "reinforce_ensemble",
             "transfer",
         ],
         min_length=1,

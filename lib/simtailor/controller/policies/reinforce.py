@@ -123,12 +123,20 @@ class Networks:
 
     Args:
         device: torch's name of the device.
+        index_defect: pair every task of a batch with every task's choice, as the published
+            loss does by its indexing.
     """
 
     def __init__(
-        self, problem: Problem, settings: Reinforce, seeds: Sequence[int], device: str
+        self,
+        problem: Problem,
+        settings: Reinforce,
+        seeds: Sequence[int],
+        device: str,
+        index_defect: bool = False,
     ) -> None:
         self.problem, self.settings, self.seeds = problem, settings, list(seeds)
+        self.index_defect = index_defect
         self.device = torch.device(device)
         tasks, hidden = len(problem.vectors), settings.hidden
         levels = problem.levels
@@ -214,8 +222,7 @@ class Networks:
         self._remember(batch, baseline_set, baseline)
 
         picked = self._one_hot(chosen) * (reward - baseline)[..., None, None]
-        if self.settings.published_index_defect:
-            # The published loss pairs every task of the batch with every task's choice.
+        if self.index_defect:
             picked = picked.mean(1, keepdim=True)
         picked = picked * (probabilities / noisy) / batch.shape[1]
         picked = torch.where(self.real, picked, 0.0)
@@ -271,18 +278,24 @@ class Networks:
         self.best[self.lanes, batch] = torch.maximum(before, reward)
         self.best_set[self.lanes, batch] = torch.where(reward > before, chosen, best)
 
-    def probabilities(self, vectors: np.ndarray) -> np.ndarray:
-        """Return each head's probabilities for task vectors.
+    def begin(self, vectors: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what the first layer needs of task vectors, float64 [M, F] of length 1.
 
-        Args:
-            vectors: float64 [M, F] of length 1, training tasks' or new ones.
+        Returns:
+            Pre-activations under the initial weights, float32 [N, M, H], and products with
+            the training tasks' vectors, float32 [M, T].
+        """
+        starts = np.stack([vectors @ self._first_layer(seed)[0].T for seed in self.seeds])
+        return self._tensor(starts), self._tensor(vectors @ self.problem.vectors.T)
+
+    def probabilities(self, begun: tuple[torch.Tensor, torch.Tensor]) -> np.ndarray:
+        """Return each head's probabilities for the tasks of ``begin``, training's or new.
 
         Returns:
             float64 [N, M, P, L]; 0 beyond a parameter's values.
         """
-        starts = np.stack([vectors @ self._first_layer(seed)[0].T for seed in self.seeds])
-        inputs = self.shrinkage * self._tensor(starts)
-        inputs += self._tensor(vectors @ self.problem.vectors.T) @ self.weights["coefficients"]
+        starts, products = begun
+        inputs = self.shrinkage * starts + products @ self.weights["coefficients"]
         first = (inputs + self.weights["first"]).relu()
         second = torch.baddbmm(self.weights["second bias"], first, self.weights["second"].mT)
         return self._probabilities(second.relu()).double().cpu().numpy()
