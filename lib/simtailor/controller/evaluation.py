@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.special import gammaln, softmax
+from scipy.special import gammaln
 
 from simtailor.controller.belief import Belief
 from simtailor.controller.database import Study, split_tasks
 from simtailor.controller.policies import find_policy
+from simtailor.controller.policies.learned import LearnedScores
 from simtailor.controller.policies.transfer import Transfer
 from simtailor.controller.settings import Controller
 from simtailor.files import read_json, write_json
@@ -135,10 +136,9 @@ def _split(part, study, known, settings, seed, device) -> dict[str, Any]:
     fitted = find_policy(part.policy, settings).fit(study.choose(known), seeds, device)
     scores = fitted.scores(study.vectors)
     result = {"choices": chosen(scores, study.rewards).tolist()}
-    if len(scores) > 1:  # all seeds together, each set's probability averaged
-        together = softmax(scores, axis=-1).mean(axis=0, keepdims=True)
-        result["ensemble"] = chosen(together, study.rewards).tolist()
-        result["curve"] = {str(e): r.tolist() for e, r in getattr(fitted, "curve", {}).items()}
+    if isinstance(fitted, LearnedScores):
+        result["ensemble"] = chosen(fitted.together(study.vectors), study.rewards).tolist()
+        result["curve"] = {str(epoch): r.tolist() for epoch, r in fitted.curve.items()}
     return result
 
 

@@ -71,8 +71,22 @@ class LearnedScores:
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         return _log_probabilities(self.networks, self.networks.begin(unit(vectors)))
 
+    def together(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the scores of all seeds' networks as one, float64 [1, M, S].
+
+        Their probabilities are averaged head by head. Source: Lakshminarayanan et al., "Simple
+        and Scalable Predictive Uncertainty Estimation using Deep Ensembles" (NIPS 2017).
+        """
+        probabilities = self.networks.probabilities(self.networks.begin(unit(vectors)))
+        return _of_sets(probabilities.mean(axis=0, keepdims=True), self.networks)
+
 
 def _log_probabilities(networks: Networks, begun: tuple) -> np.ndarray:
-    logarithms = np.log(np.maximum(networks.probabilities(begun), LEAST))  # [N, M, P, L]
+    return _of_sets(networks.probabilities(begun), networks)
+
+
+def _of_sets(probabilities: np.ndarray, networks: Networks) -> np.ndarray:
+    """Return log-probabilities of sets [N, M, S] from those of values [N, M, P, L]."""
+    logarithms = np.log(np.maximum(probabilities, LEAST))
     values = networks.problem.values  # [S, P]
     return sum(logarithms[:, :, p, values[:, p]] for p in range(values.shape[1]))
