@@ -120,7 +120,7 @@ class Pretrain(Section):
             raise ValueError("at_once is for one device: set processes or at_once to 1")
         if self.at_once > 1 and self.compile:
             raise ValueError(
-                "at_once: several networks at once are not compiled: set compile: false"
+                "at_once: several networks are not compiled: set compile: false"
             )
         if self.at_once > 1 and self.precision == "float16":
             raise ValueError("at_once: one network's overflow would hold up all: use bfloat16")
