@@ -296,6 +296,7 @@ def test_settings_that_cannot_work_are_named(sets, changes, expected):
         {"batch_size": 16, "processes": 3},
         {"at_once": 2, "processes": 2},
         {"at_once": 2, "precision": "float16"},
+        {"at_once": 2, "compile": True},
         {"model_options": {"num_classes": 3}},
         {"augmentation": {"randaugment": "strong"}},
     ],

@@ -160,8 +160,6 @@ class JointLearner(Learner):
         self.optimiser = _optimiser(settings, networks[0], self._parameters)
         # Dropout and the like differ from network to network.
         self._call = vmap(self._one, randomness="different")
-        if settings.compile:
-            self._call = torch.compile(self._call)
         super().__init__(settings, steps, device)
 
     def _one(self, parameters: Weights, buffers: Weights, images: torch.Tensor) -> torch.Tensor:

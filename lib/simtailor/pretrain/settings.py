@@ -44,8 +44,9 @@ class Pretrain(Section):
 
     model: str = Field("resnet10t", min_length=1, description="A model of timm, by name.")
     model_options: dict[str, Any] = Field(
-        {"channels": [32, 64, 128, 256], "stem_width": 16},
-        description="What timm.create_model is given beside the name; the default narrows the net.",
+        {"channels": [32, 64, 128, 256], "stem_width": 16, "global_pool": "catavgmax"},
+        description="What timm.create_model is given beside the name; the default narrows the net "
+        "and pools by mean and by maximum.",
     )
     image_size: Annotated[int, Field(ge=16, le=1024, strict=True)] = Field(
         48, description="Pixels of the square images that the network sees."
@@ -117,6 +118,10 @@ class Pretrain(Section):
             )
         if self.at_once > 1 and self.processes > 1:
             raise ValueError("at_once is for one device: set processes or at_once to 1")
+        if self.at_once > 1 and self.compile:
+            raise ValueError(
+                "at_once: several networks are not compiled: set compile: false"
+            )
         if self.at_once > 1 and self.precision == "float16":
             raise ValueError("at_once: one network's overflow would hold up all: use bfloat16")
         reserved = {"pretrained", "num_classes"} & set(self.model_options)
