@@ -48,3 +48,4 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/metasim/tyol_1attr",
+        f"{RESULTS}/task2sim/controller",
