@@ -46,7 +46,7 @@ def test_folders_become_tasks_vectors_and_a_map(project):
     assert first["two"].shape == first["three"].shape
     assert np.isfinite(first["two"]).all()
     found = project.folder / "results/task2sim/task_vectors"
-    assert read_json(found / "summary.json")["nearest"]["two"][0][0] == "three"
+    assert read_json(found / "summary.json")["nearest"]["shape"]["two"][0][0] == "three"
     assert Image.open(found / "normalised.png").width > 300
 
     # A changed picture makes its own task again, and only that, with the same bytes elsewhere.
