@@ -64,17 +64,17 @@ def batch_means(probe: Probe, head: Head, images: np.ndarray, draws: int, seed: 
     weights = list(probe.weights().values())
     random, labels_generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     probe.network.requires_grad_(True)
-    sums = [torch.zeros(len(w)) for w in weights]
+    total = torch.zeros(sum(len(weight) for weight in weights))
     steps = -(-draws // BATCH)
     for _ in range(steps):
         batch = probe.prepare(images[random.integers(0, len(images), BATCH)])
         logits = head(probe.network(batch))
         labels = torch.multinomial(logits.detach().softmax(1), 1, generator=labels_generator)[:, 0]
         loss = nn.functional.cross_entropy(logits, labels)
-        for total, gradient in zip(sums, torch.autograd.grad(loss, weights), strict=True):
-            total += filter_means(gradient)
+        gradients = torch.autograd.grad(loss, weights)
+        total += torch.cat([filter_means(gradient) for gradient in gradients])
     probe.network.requires_grad_(False)
-    return (torch.cat(sums) / steps).numpy()
+    return (total / steps).numpy()
 
 
 def exact(probe: Probe, head: Head, images: np.ndarray) -> np.ndarray:
