@@ -17,6 +17,7 @@ from simtailor.task2vec.probe import Head, Probe, checked_probe, fit_head, make_
 from simtailor.task2vec.results import write_study
 from simtailor.task2vec.settings import Task2Vec, Variational
 from simtailor.task2vec.vectors import (
+    all_distances,
     collect_vectors,
     cosine_distances,
     normalised_distances,
@@ -213,6 +214,9 @@ def test_distances_are_those_of_the_paper():
     assert (np.diag(found) == 0).all()
     # A filter's scale does not count.
     assert normalised_distances(values * np.logspace(-6, 6, 50)) == pytest.approx(found)
+    # Nor does, of the shape, a task's.
+    scaled = values * np.array([[1], [1e3], [1], [1e-3]])
+    assert all_distances(scaled)["shape"] == pytest.approx(all_distances(values)["shape"])
     assert cosine_distances(values)[0, 3] == pytest.approx(scipy_cosine(values[0], values[3]))
     assert cosine_distances(np.zeros((2, 3))).tolist() == [[0, 1], [1, 0]]
 
@@ -231,7 +235,7 @@ def test_a_study_is_written_in_the_published_layout(tmp_path):
         assert vectors.files == list(paths)
         assert vectors["faces"].dtype == np.float32
     rows = (tmp_path / "shown/distances.csv").read_text().splitlines()
-    assert rows[0] == "task,other,cosine,normalised"
+    assert rows[0] == "task,other,shape,normalised,cosine"
     assert len(rows) == 1 + 4 * 3
     distance = {tuple(r.split(",")[:2]): float(r.split(",")[3]) for r in rows[1:]}
     assert distance["digits", "letters"] < 0.5 * distance["digits", "faces"]

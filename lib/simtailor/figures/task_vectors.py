@@ -22,8 +22,8 @@ def distance_map(
     """Plot distances [T, T] as a map, the tasks in the order of a hierarchical clustering."""
     count = len(names)
     edge = max(2.6, CELL * count)
-    figure = Figure(figsize=(edge + 3.2, edge + 2.0), layout="constrained")
-    tree, heat = figure.subplots(1, 2, width_ratios=[1.0, edge / 1.3])
+    figure = Figure(figsize=(edge + 3.8, edge + 2.0), layout="constrained")
+    tree, heat = figure.subplots(1, 2, width_ratios=[1.0, edge])
     order = [0]
     if count > 1:
         links = linkage(squareform(distances, checks=False), "average", optimal_ordering=True)
@@ -32,11 +32,11 @@ def distance_map(
             above_threshold_color="#666666",
         )  # fmt: skip
         order = drawn["leaves"]
-        tree.invert_yaxis()
+        tree.set_ylim(10 * count, 0)  # leaf i is at 10 i + 5, beside row i
     tree.set_axis_off()
     shown = distances[np.ix_(order, order)]
     highest = shown.max() or 1.0
-    image = heat.imshow(shown, cmap="viridis", vmin=0, vmax=highest)
+    image = heat.imshow(shown, cmap="viridis", vmin=0, vmax=highest, aspect="auto")
     labels = [names[i] for i in order]
     heat.set_xticks(range(count), labels, rotation=60, ha="right", fontsize=8)
     heat.set_yticks(range(count), labels, fontsize=8)

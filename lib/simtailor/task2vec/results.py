@@ -11,10 +11,9 @@ import numpy as np
 from simtailor.figures.task_vectors import distance_map
 from simtailor.files import staged_folder, write_json
 from simtailor.task2vec.vectors import (
+    all_distances,
     collect_vectors,
-    cosine_distances,
     nearest_tasks,
-    normalised_distances,
     write_distances,
     write_vectors,
 )
@@ -37,13 +36,12 @@ def write_study(
     """
     vectors = collect_vectors(paths)
     names, values = list(vectors), np.stack(list(vectors.values()))
-    cosine, normalised = cosine_distances(values), normalised_distances(values)
+    distances = all_distances(values)
     with staged_folder(folder) as staging:
-        write_distances(staging / "distances.csv", names, cosine, normalised)
-        for kind, distances in (("cosine", cosine), ("normalised", normalised)):
-            distance_map(
-                names, distances, staging / f"{kind}.png", title=f"Task2Vec: {kind} distance"
-            )
-        nearest = nearest_tasks(names, normalised)
+        write_distances(staging / "distances.csv", names, distances)
+        for kind, values in distances.items():
+            title = f"Task2Vec: {kind} distance"
+            distance_map(names, values, staging / f"{kind}.png", title=title)
+        nearest = {kind: nearest_tasks(names, values) for kind, values in distances.items()}
         write_json(staging / "summary.json", {"tasks": dict(facts), "nearest": nearest})
     write_vectors(vectors_file, vectors)

@@ -41,6 +41,6 @@ class Task2Vec(Section):
     precision: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.05, description="Relative standard error at which 'monte_carlo' stops drawing."
     )
-    most_draws: PositiveInt = Field(2048, description="Draws of 'monte_carlo', at most.")
+    most_draws: PositiveInt = Field(1024, description="Draws of 'monte_carlo', at most.")
     batch_size: PositiveInt = Field(64, description="Images a pass of the network.")
     variational: Variational = Variational()

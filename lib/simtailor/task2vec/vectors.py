@@ -121,17 +121,32 @@ def normalised_distances(vectors: np.ndarray) -> np.ndarray:
     return result
 
 
+def all_distances(vectors: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the distances between vectors [T, F] by kind: float64 [T, T] each.
+
+    ``normalised`` is the paper's, in which a much easier task, of small Fisher information, is
+    far from all others. ``shape`` is the same of vectors of unit length, which tells what a
+    task looks at from how much.
+    """
+    norms = np.linalg.norm(np.asarray(vectors, np.float64), axis=1, keepdims=True)
+    unit = vectors / np.maximum(norms, np.finfo(float).tiny)
+    return {
+        "shape": normalised_distances(unit),
+        "normalised": normalised_distances(vectors),
+        "cosine": cosine_distances(vectors),
+    }
+
+
 def write_distances(
-    path: str | Path, names: Sequence[str], cosine: np.ndarray, normalised: np.ndarray
+    path: str | Path, names: Sequence[str], distances: Mapping[str, np.ndarray]
 ) -> None:
-    """Write a row a pair of tasks as CSV."""
-    lines = ["task,other,cosine,normalised"]
+    """Write a row a pair of tasks as CSV, a column a kind of distance."""
+    lines = [",".join(["task", "other", *distances])]
     for i, name in enumerate(names):
-        lines += [
-            f"{name},{names[j]},{cosine[i, j]:.6f},{normalised[i, j]:.6f}"
-            for j in range(len(names))
-            if j != i
-        ]
+        for j, other in enumerate(names):
+            if i != j:
+                values = (f"{kind[i, j]:.6f}" for kind in distances.values())
+                lines.append(",".join([name, other, *values]))
     with staged(path) as staging:
         staging.write_text("\n".join(lines) + "\n")
 

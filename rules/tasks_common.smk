@@ -1,0 +1,44 @@
+# What the rules of tasks share.
+TASKS = CONFIGURATION.task2sim.tasks
+TASK2VEC = CONFIGURATION.task2sim.task2vec
+
+
+def task_of(wildcards):
+    """Return the row of the task that a target's name asks for."""
+    return or_workflow_error(find_task, TASKS, wildcards.task)
+
+
+def packages_of_task(wildcards):
+    """Return the folders of the fetched packages that a task is made from."""
+    return [f"{RESOURCES}/packages/{name}" for name in task_of(wildcards).packages]
+
+
+def state_of_task(wildcards):
+    """Return a digest of a folder's images: changed ones prepare the task again."""
+    try:
+        return source_state(task_of(wildcards), RESOURCES)
+    except UserError as error:
+        if not workflow.dryrun:
+            raise WorkflowError(str(error)) from None
+        # A study is planned before its images are there.
+        logger.warning(f"task '{wildcards.task}' cannot be prepared yet: {error}")
+        return ""
+
+
+def probe_inputs(wildcards):
+    """Return packages and files that the probe network is read from, checked now."""
+    from simtailor.task2vec.probe import checked_probe  # imports torch
+
+    packages, files = or_workflow_error(checked_probe, TASK2VEC)
+    return [*(f"{RESOURCES}/packages/{name}" for name in packages), *files]
+
+
+def in_study(pattern):
+    """Return a function that gives a file of every task of the study."""
+    return lambda wildcards: [
+        pattern.format(task=task) for task in or_workflow_error(study_tasks, TASKS)
+    ]
+
+
+wildcard_constraints:
+    task=r"[A-Za-z0-9_\-]+",
