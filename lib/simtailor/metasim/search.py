@@ -210,7 +210,9 @@ class PopulationSearch:
         # Steps of many lengths: nobody knows how far the goal is.
         length = step * np.exp(random.normal(size=(count, 1)))
         small_move = values + moved * random.normal(size=shape) * length * self._range
-        mixture = np.where(random.uniform(size=shape) < 0.5, values, others)
+        # Few values or many from the donor: of many attributes, often only one is wrong.
+        kept = random.uniform(size=shape) < random.uniform(size=(count, 1))
+        mixture = np.where(kept, values, others)
         jitter = random.normal(size=shape) * (random.uniform(size=(count, 1)) < 0.5)
         mixture = mixture + jitter * LAST_STEP * self._range
         kind = random.uniform(size=(count, 1))
@@ -262,7 +264,7 @@ def starts_from(
         if _like_gaussian(sample):
             width = straight_start(_unwrapped(values[known], turn), generator, entry)
             middle = straight_start(sample, generator, entry)
-            starts[entry] = Start(middle.shift, width.scale)
+            starts[entry] = middle._replace(scale=width.scale)
         else:
             starts[entry] = bent_start(sample, standardised[:, *entry], generator, entry)
         classes = same.graphs.classes[:, node]
@@ -270,9 +272,8 @@ def starts_from(
             member = good & (classes == index)
             if member.sum() >= FEWEST_OF_A_CLASS:
                 own = straight_start(_unwrapped(values[member], turn), generator, entry)
-                by_class[int(index), feature] = float(
-                    wrapped(own.shift - starts[entry].shift, turn)
-                )
+                shift = float(wrapped(own.shift - starts[entry].shift, turn))
+                by_class[int(index), feature] = own._replace(shift=shift)
 
     def fitted() -> None:
         generator.forget_classes()
@@ -281,8 +282,8 @@ def starts_from(
 
     def fitted_by_class() -> None:
         fitted()
-        for (index, feature), shift in by_class.items():
-            generator.place_class(index, feature, shift)
+        for (index, feature), start in by_class.items():
+            generator.place_class(index, feature, start)
 
     yield "fitted", fitted
     if by_class:
@@ -356,7 +357,7 @@ def straight_start(
     spread = max(float(generator.spread[entry]), 1e-9)
     scale = float(np.clip(lengths[first] / (2 * HALF_OF_A_GAUSSIAN) / spread, 0.1, 20))
     centre = float(np.median(ordered[first : first + half]))
-    return Start(_short_way(centre, generator, entry), scale)
+    return Start(_short_way(centre, generator, entry), scale, matches=len(values))
 
 
 def bent_start(
@@ -387,7 +388,7 @@ def bent_start(
     places, heights = places[chosen], heights[chosen]
     # The generator's curve passes through 0, wherever this one does.
     centre = np.median(values) + spread * np.interp(0.0, places, heights)
-    return Start(_short_way(float(centre), generator, entry), 1.0, (places, heights))
+    return Start(_short_way(float(centre), generator, entry), 1.0, (places, heights), len(values))
 
 
 def _knots(places: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
@@ -415,8 +416,7 @@ def _unwrapped(values: np.ndarray, turn: float) -> np.ndarray:
 
 
 def _short_way(value: float, generator: TransportGenerator, entry: tuple[int, int]) -> float:
-    shift, turn = value - float(generator.mean[entry]), float(generator.turn[entry])
-    return (shift + turn / 2) % turn - turn / 2 if turn else shift
+    return float(wrapped(value - float(generator.mean[entry]), float(generator.turn[entry])))
 
 
 def _replace(
