@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import kstest, mannwhitneyu
+from scipy.stats import mannwhitneyu, shapiro
 
 from simtailor.config import Search
 from simtailor.metasim.discrepancy import squared_distances
@@ -39,6 +39,7 @@ FEWEST_OF_A_CLASS = 12
 TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussian's halves 0.64
 CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
 HALF_OF_A_GAUSSIAN = 0.6745  # spreads on either side of the mean that hold half of it
+FAR = 3.5  # spreads from the middle
 
 
 @dataclass(eq=False)
@@ -291,10 +292,11 @@ def starts_from(
 
 
 def _like_gaussian(values: np.ndarray) -> bool:
-    """Return whether a sample may be from a Gaussian of its own location and width."""
+    """Return whether a sample may be Gaussian, a few far outliers apart (Shapiro and Wilk 1965)."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     width = max((high - low) / (2 * HALF_OF_A_GAUSSIAN), 1e-9)
-    return len(values) < FEWEST_TO_BEND or kstest((values - middle) / width, "norm").pvalue > 1e-3
+    values = values[np.abs(values - middle) <= FAR * width]
+    return len(values) < FEWEST_TO_BEND or np.ptp(values) == 0 or shapiro(values).pvalue > 0.01
 
 
 def worse_group(values: np.ndarray, distances: np.ndarray) -> np.ndarray:
@@ -345,19 +347,21 @@ def unambiguous_centre(
 def straight_start(
     values: np.ndarray, generator: TransportGenerator, entry: tuple[int, int]
 ) -> Start:
-    """Return the start at the densest half of ``values``, as wide as a Gaussian with this half.
+    """Return the start at the mean of ``values``, as wide as they are, far ones left out.
 
-    The shortest interval with half of the sample (Andrews et al., "Robust Estimates of
-    Location", 1972) ignores matches in another pose that looks nearly the same.
+    What is far is measured from the shortest interval with half of the sample (Andrews et al.,
+    "Robust Estimates of Location", 1972), which ignores matches in another pose that looks
+    nearly the same.
     """
     ordered = np.sort(values)
     half = (len(ordered) + 1) // 2
     lengths = ordered[half - 1 :] - ordered[: len(ordered) - half + 1]
     first = int(np.argmin(lengths))
+    centre = np.median(ordered[first : first + half])
+    near = values[np.abs(values - centre) <= FAR * lengths[first] / (2 * HALF_OF_A_GAUSSIAN)]
     spread = max(float(generator.spread[entry]), 1e-9)
-    scale = float(np.clip(lengths[first] / (2 * HALF_OF_A_GAUSSIAN) / spread, 0.1, 20))
-    centre = float(np.median(ordered[first : first + half]))
-    return Start(_short_way(centre, generator, entry), scale, matches=len(values))
+    scale = float(np.clip(near.std() / spread, 0.1, 20))
+    return Start(_short_way(float(near.mean()), generator, entry), scale, matches=len(near))
 
 
 def bent_start(
@@ -372,7 +376,7 @@ def bent_start(
         values: [m] of the entry, unwrapped.
         standardised: [n] of the prior's sample, in spreads from its mean.
     """
-    _, scale, _ = straight_start(values, generator, entry)
+    scale = straight_start(values, generator, entry).scale
     spread = max(float(generator.spread[entry]), 1e-9)
     shares = (np.arange(len(values)) + 0.5) / len(values)
     places = np.quantile(standardised, shares)
