@@ -35,6 +35,7 @@ BEST_SHARE, ALMOST_AS_GOOD = 0.2, 2.0  # good: at most twice the distance of the
 FEWEST_TO_BEND = 40
 REFINED_AT = (0.5, 0.75, 1.0)  # shares of the rounds after which all matches are refined
 ITERATIONS = 2
+SECOND_THOUGHTS = 3
 FEWEST_OF_A_CLASS = 12
 TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussian's halves 0.64
 CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
@@ -142,6 +143,9 @@ class PopulationSearch:
             if index in {round(rounds * share) for share in REFINED_AT}:
                 best, distances, more = refinement.run(best, goal, ITERATIONS)
                 renders += more
+                for _ in range(SECOND_THOUGHTS):
+                    best, distances, more = self._reconsider(best, distances, goal, refinement)
+                    renders += more
                 report(f"search round {index}/{rounds}: distance {np.median(distances):.4f}")
                 misled = self._misled(best, distances)
                 if misled.any():
@@ -157,6 +161,52 @@ class PopulationSearch:
                 step = FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (index / max(rounds - 1, 1))
                 candidates = self._next(best, distances, prior, step)
         return Matches(best, distances, renders)
+
+    def _reconsider(
+        self,
+        best: SceneGraphBatch,
+        distances: np.ndarray,
+        goal: torch.Tensor,
+        refinement: Refinement,
+    ) -> tuple[SceneGraphBatch, np.ndarray, int]:
+        """Try another value of one attribute for every image that does not match well.
+
+        What is odd among the good matches is most likely wrong: the attribute is drawn by how
+        far it lies from theirs, its value is one of theirs, and the other attributes follow by
+        refinement. Returns the better scenes, their distances, and the number of renders.
+        """
+        values, trial = self._values(best), self._values(best)
+        odd, donors = np.zeros(values.shape), np.zeros(values.shape)
+        doubtful = np.zeros(len(best), dtype=bool)
+        for column, node in enumerate(self._nodes):
+            good = Matches(best, distances, 0).good(node)
+            doubtful |= ~good
+            for index in np.unique(best.classes[:, node]):
+                member = np.flatnonzero(best.classes[:, node] == index)
+                well = member[good[member]]
+                if not len(well):
+                    continue
+                turn = self._range[column] * self._is_angle[column]
+                known = _unwrapped(values[well, column], turn)
+                width = np.ptp(np.quantile(known, (0.25, 0.75)))
+                off = wrapped(values[member, column] - np.median(known), turn)
+                odd[member, column] = np.abs(off) / (width + LAST_STEP * self._range[column])
+                donors[member, column] = values[self.random.choice(well, len(member)), column]
+        rows = np.flatnonzero(doubtful & (odd.sum(1) > 0))
+        if not len(rows):
+            return best, distances, 0
+        shares = np.square(odd[rows]).cumsum(1)
+        drawn = self.random.uniform(size=(len(rows), 1)) * shares[:, -1:]
+        which = (drawn >= shares).sum(1).clip(max=shares.shape[1] - 1)
+        trial[rows, which] = donors[rows, which]
+        again, found, renders = refinement.run(
+            self._with_values(best, trial)[rows], goal[torch.from_numpy(rows)], ITERATIONS
+        )
+        better = found < distances[rows]
+        features, distances = best.features.copy(), distances.copy()
+        features[rows[better]] = again.features[better]
+        distances[rows[better]] = found[better]
+        return best.with_features(features), distances, renders
 
     def _misled(self, best: SceneGraphBatch, distances: np.ndarray) -> np.ndarray:
         """Return which images sit in a group of poses that matches worse than another: bool [m].
