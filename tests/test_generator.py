@@ -166,7 +166,7 @@ def test_class_starts_apart_from_the_others_until_forgotten():
         with torch.no_grad():
             moved = (generator(batch).numpy() - batch.features)[:, *entry]
         np.testing.assert_allclose(moved, 0, atol=1e-5)
-        generator.place_class(index, entry[1], shift)
+        generator.place_class(index, entry[1], Start(shift))
         with torch.no_grad():
             moved = (generator(batch).numpy() - batch.features)[:, *entry]
         np.testing.assert_allclose(moved, np.where(member, shift, 0), atol=1e-5)
@@ -253,12 +253,27 @@ def test_gcn_noise_comes_from_the_given_source():
 
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_weights_round_trip_by_name(kind):
-    """Saved weights hold all that learns and nothing that the grammar already says."""
+    """Saved weights hold all that was learned and nothing that the grammar already says."""
     generator, other = scrambled(kind), make(kind, 9)
     weights = generator.state_dict()
-    assert set(weights) == {name for name, _ in generator.named_parameters()}
+    trained = {name for name, _ in generator.named_parameters()}
+    searched = {n for n in weights if n.startswith("start_") or n.endswith("matches")}
+    assert set(weights) == trained | searched
     other.load_state_dict(weights)
     assert torch.equal(generator(graphs()), other(graphs()))
+
+
+def test_pull_holds_the_start_the_firmer_the_more_matches_it_rests_on():
+    """A tenth of a spread away with 100 matches is one standard error: half a nat."""
+    generator = make("transport")
+    assert generator.pull() == 0
+    spread = float(generator.spread[YAW])
+    for matches, expected in ((100, 0.5), (400, 2.0)):
+        generator.place(*YAW, Start(shift=0.25, matches=matches))
+        assert generator.pull() == 0
+        with torch.no_grad():
+            generator.shift[YAW] += 0.1 * spread / generator.unit[YAW]
+        assert float(generator.pull()) == pytest.approx(expected, rel=1e-4)
 
 
 def test_kinds_are_those_of_the_configuration():

@@ -132,7 +132,6 @@ def task_trainer(digits_cache):
                 "batch_size": 20,
                 "validation_scenes": 10,
                 "search": {"rounds": 0},
-                "scan_after": 0.9,
             },
             features={"pyramid": [8, 4]},
             task={

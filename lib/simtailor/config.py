@@ -142,7 +142,7 @@ class Training(Section):
     """Length and steps of the training."""
 
     image_size: Annotated[int, Field(ge=8, strict=True)] = Field(
-        64, description="Pixels while training; the stage's size where that is smaller."
+        128, description="Pixels while training; the stage's size where that is smaller."
     )
     epochs: PositiveInt = Field(40, description="Epochs on the discrepancy, at most.")
     patience: PositiveInt = Field(
@@ -163,11 +163,6 @@ class Training(Section):
     )
     average_from: Share = Field(
         0.35, description="Share of the training after which the weights are averaged."
-    )
-    scan_after: Share = Field(
-        0.4,
-        description="Share of the training after which each attribute is tried at other places "
-        "of its range once more.",
     )
     pretraining_epochs: Annotated[int, Field(ge=0, strict=True)] = Field(
         1, description="Epochs of reconstruction, for generator 'gcn'."

@@ -35,11 +35,13 @@ class Start(NamedTuple):
         scale: factor on the prior's spread.
         bend: places and values of the curve's SEGMENTS + 1 knots, in spreads of the prior;
             the places reach from -CURVE_END to CURVE_END. None for a straight line.
+        matches: number of observations that shift and scale rest on.
     """
 
     shift: float = 0.0
     scale: float = 1.0
     bend: tuple[np.ndarray, np.ndarray] | None = None
+    matches: int = 0
 
 
 class GraphConvolution(nn.Module):
@@ -120,6 +122,10 @@ class Generator(nn.Module):
         """Return the parameters of width and shape, logarithms that take smaller steps."""
         return []
 
+    def pull(self) -> torch.Tensor:
+        """Return how unlikely the place is by what the search saw: a negative logarithm."""
+        return torch.zeros((), device=self.mean.device)
+
     def forward(
         self, graphs: SceneGraphBatch, random: np.random.Generator | None = None
     ) -> torch.Tensor:
@@ -156,6 +162,12 @@ class TransportGenerator(Generator):
         self.log_scale = nn.Parameter(torch.zeros(shape))
         self.class_shift = nn.Parameter(torch.zeros(self.class_count, shape[1]))
         self.class_log_scale = nn.Parameter(torch.zeros(self.class_count, shape[1]))
+        # Where shift and scale started, and on how many matches of the search they rest.
+        for name in ("shift", "log_scale", "class_shift"):
+            start = torch.zeros_like(getattr(self, name))
+            self.register_buffer(f"start_{name}", start)
+        self.register_buffer("matches", torch.zeros(shape))
+        self.register_buffer("class_matches", torch.zeros(self.class_count, shape[1]))
         # Logarithms of width and height of the curve's segments.
         self.width = nn.Parameter(torch.zeros(*shape, SEGMENTS))
         self.height = nn.Parameter(torch.zeros(*shape, SEGMENTS))
@@ -207,29 +219,53 @@ class TransportGenerator(Generator):
 
     def place(self, node: int, feature: int, start: Start) -> None:
         """Let one entry start from a shift, a scale and, if given, a bent curve."""
-        shift, scale, bend = start
+        entry = (node, feature)
         with torch.no_grad():
-            self.shift[node, feature] = shift / self.unit[node, feature]
-            self.log_scale[node, feature] = float(np.log(scale))
-            self.width[node, feature] = 0.0
-            self.height[node, feature] = 0.0
-            if bend is not None:
-                places, values = (torch.from_numpy(np.diff(b)).float() for b in bend)
-                self.width[node, feature] = places.clamp_min(1e-3).log()
+            self.shift[entry] = self.start_shift[entry] = start.shift / self.unit[entry]
+            self.log_scale[entry] = self.start_log_scale[entry] = float(np.log(start.scale))
+            self.matches[entry] = start.matches
+            self.width[entry] = 0.0
+            self.height[entry] = 0.0
+            if start.bend is not None:
+                places, values = (torch.from_numpy(np.diff(b)).float() for b in start.bend)
+                self.width[entry] = places.clamp_min(1e-3).log()
                 heights = values.clamp_min(1e-3) * SEGMENTS / (2 * CURVE_END)
-                self.height[node, feature] = heights.log()
+                self.height[entry] = heights.log()
 
-    def place_class(self, index: int, feature: int, shift: float) -> None:
-        """Let a class start further by ``shift``, in units of the features."""
-        node = int(self.mutable[:, feature].nonzero()[0, 0])
+    def place_class(self, index: int, feature: int, start: Start) -> None:
+        """Let a class start further by the shift, in units of the features."""
+        entry = (index, feature)
+        shift = start.shift / self.unit[self._node_of(feature), feature]
         with torch.no_grad():
-            self.class_shift[index, feature] = shift / self.unit[node, feature]
+            self.class_shift[entry] = self.start_class_shift[entry] = shift
+            self.class_matches[entry] = start.matches
 
     def forget_classes(self) -> None:
         """Let all classes start alike."""
         with torch.no_grad():
             self.class_shift.zero_()
+            self.start_class_shift.zero_()
             self.class_log_scale.zero_()
+
+    def pull(self) -> torch.Tensor:
+        """Return the negative log-likelihood of shift and scale given the matches.
+
+        The mean of n matches is known to a root of n-th of their width, and the logarithm of
+        their width to about a root of n-th.
+        """
+        width = self.start_log_scale.exp() * self.spread / self.unit
+        certainty = self.matches / width.square().clamp_min(1e-6)
+        total = (certainty * (self.shift - self.start_shift).square()).sum()
+        total = total + (self.matches * (self.log_scale - self.start_log_scale).square()).sum()
+        nodes = [self._node_of(feature) for feature in range(self.mutable.shape[1])]
+        wide = width[nodes, range(len(nodes))].square().clamp_min(1e-6)
+        off = (self.class_shift - self.start_class_shift).square()
+        return (total + (self.class_matches / wide * off).sum()) / 2
+
+    def _node_of(self, feature: int) -> int:
+        """Return the first node with this mutable attribute, or 0."""
+        nodes = self.mutable[:, feature].nonzero()
+        return int(nodes[0, 0]) if len(nodes) else 0
 
     def direct_parameters(self) -> list[nn.Parameter]:
         return [self.shift, self.class_shift]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import kstest, mannwhitneyu
+from scipy.stats import mannwhitneyu, shapiro
 
 from simtailor.config import Search
 from simtailor.metasim.discrepancy import squared_distances
@@ -35,10 +35,12 @@ BEST_SHARE, ALMOST_AS_GOOD = 0.2, 2.0  # good: at most twice the distance of the
 FEWEST_TO_BEND = 40
 REFINED_AT = (0.5, 0.75, 1.0)  # shares of the rounds after which all matches are refined
 ITERATIONS = 2
+SECOND_THOUGHTS = 3
 FEWEST_OF_A_CLASS = 12
 TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussian's halves 0.64
 CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
 HALF_OF_A_GAUSSIAN = 0.6745  # spreads on either side of the mean that hold half of it
+FAR = 3.5  # spreads from the middle
 
 
 @dataclass(eq=False)
@@ -141,6 +143,9 @@ class PopulationSearch:
             if index in {round(rounds * share) for share in REFINED_AT}:
                 best, distances, more = refinement.run(best, goal, ITERATIONS)
                 renders += more
+                for _ in range(SECOND_THOUGHTS):
+                    best, distances, more = self._reconsider(best, distances, goal, refinement)
+                    renders += more
                 report(f"search round {index}/{rounds}: distance {np.median(distances):.4f}")
                 misled = self._misled(best, distances)
                 if misled.any():
@@ -156,6 +161,52 @@ class PopulationSearch:
                 step = FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (index / max(rounds - 1, 1))
                 candidates = self._next(best, distances, prior, step)
         return Matches(best, distances, renders)
+
+    def _reconsider(
+        self,
+        best: SceneGraphBatch,
+        distances: np.ndarray,
+        goal: torch.Tensor,
+        refinement: Refinement,
+    ) -> tuple[SceneGraphBatch, np.ndarray, int]:
+        """Try another value of one attribute for every image that does not match well.
+
+        What is odd among the good matches is most likely wrong: the attribute is drawn by how
+        far it lies from theirs, its value is one of theirs, and the other attributes follow by
+        refinement. Returns the better scenes, their distances, and the number of renders.
+        """
+        values, trial = self._values(best), self._values(best)
+        odd, donors = np.zeros(values.shape), np.zeros(values.shape)
+        doubtful = np.zeros(len(best), dtype=bool)
+        for column, node in enumerate(self._nodes):
+            good = Matches(best, distances, 0).good(node)
+            doubtful |= ~good
+            for index in np.unique(best.classes[:, node]):
+                member = np.flatnonzero(best.classes[:, node] == index)
+                well = member[good[member]]
+                if not len(well):
+                    continue
+                turn = self._range[column] * self._is_angle[column]
+                known = _unwrapped(values[well, column], turn)
+                width = np.ptp(np.quantile(known, (0.25, 0.75)))
+                off = wrapped(values[member, column] - np.median(known), turn)
+                odd[member, column] = np.abs(off) / (width + LAST_STEP * self._range[column])
+                donors[member, column] = values[self.random.choice(well, len(member)), column]
+        rows = np.flatnonzero(doubtful & (odd.sum(1) > 0))
+        if not len(rows):
+            return best, distances, 0
+        shares = np.square(odd[rows]).cumsum(1)
+        drawn = self.random.uniform(size=(len(rows), 1)) * shares[:, -1:]
+        which = (drawn >= shares).sum(1).clip(max=shares.shape[1] - 1)
+        trial[rows, which] = donors[rows, which]
+        again, found, renders = refinement.run(
+            self._with_values(best, trial)[rows], goal[torch.from_numpy(rows)], ITERATIONS
+        )
+        better = found < distances[rows]
+        features, distances = best.features.copy(), distances.copy()
+        features[rows[better]] = again.features[better]
+        distances[rows[better]] = found[better]
+        return best.with_features(features), distances, renders
 
     def _misled(self, best: SceneGraphBatch, distances: np.ndarray) -> np.ndarray:
         """Return which images sit in a group of poses that matches worse than another: bool [m].
@@ -210,7 +261,9 @@ class PopulationSearch:
         # Steps of many lengths: nobody knows how far the goal is.
         length = step * np.exp(random.normal(size=(count, 1)))
         small_move = values + moved * random.normal(size=shape) * length * self._range
-        mixture = np.where(random.uniform(size=shape) < 0.5, values, others)
+        # Few values or many from the donor: of many attributes, often only one is wrong.
+        kept = random.uniform(size=shape) < random.uniform(size=(count, 1))
+        mixture = np.where(kept, values, others)
         jitter = random.normal(size=shape) * (random.uniform(size=(count, 1)) < 0.5)
         mixture = mixture + jitter * LAST_STEP * self._range
         kind = random.uniform(size=(count, 1))
@@ -262,7 +315,7 @@ def starts_from(
         if _like_gaussian(sample):
             width = straight_start(_unwrapped(values[known], turn), generator, entry)
             middle = straight_start(sample, generator, entry)
-            starts[entry] = Start(middle.shift, width.scale)
+            starts[entry] = middle._replace(scale=width.scale)
         else:
             starts[entry] = bent_start(sample, standardised[:, *entry], generator, entry)
         classes = same.graphs.classes[:, node]
@@ -270,9 +323,8 @@ def starts_from(
             member = good & (classes == index)
             if member.sum() >= FEWEST_OF_A_CLASS:
                 own = straight_start(_unwrapped(values[member], turn), generator, entry)
-                by_class[int(index), feature] = float(
-                    wrapped(own.shift - starts[entry].shift, turn)
-                )
+                shift = float(wrapped(own.shift - starts[entry].shift, turn))
+                by_class[int(index), feature] = own._replace(shift=shift)
 
     def fitted() -> None:
         generator.forget_classes()
@@ -281,8 +333,8 @@ def starts_from(
 
     def fitted_by_class() -> None:
         fitted()
-        for (index, feature), shift in by_class.items():
-            generator.place_class(index, feature, shift)
+        for (index, feature), start in by_class.items():
+            generator.place_class(index, feature, start)
 
     yield "fitted", fitted
     if by_class:
@@ -290,10 +342,11 @@ def starts_from(
 
 
 def _like_gaussian(values: np.ndarray) -> bool:
-    """Return whether a sample may be from a Gaussian of its own location and width."""
+    """Return whether a sample may be Gaussian, a few far outliers apart (Shapiro and Wilk 1965)."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     width = max((high - low) / (2 * HALF_OF_A_GAUSSIAN), 1e-9)
-    return len(values) < FEWEST_TO_BEND or kstest((values - middle) / width, "norm").pvalue > 1e-3
+    values = values[np.abs(values - middle) <= FAR * width]
+    return len(values) < FEWEST_TO_BEND or np.ptp(values) == 0 or shapiro(values).pvalue > 0.01
 
 
 def worse_group(values: np.ndarray, distances: np.ndarray) -> np.ndarray:
@@ -344,19 +397,21 @@ def unambiguous_centre(
 def straight_start(
     values: np.ndarray, generator: TransportGenerator, entry: tuple[int, int]
 ) -> Start:
-    """Return the start at the densest half of ``values``, as wide as a Gaussian with this half.
+    """Return the start at the mean of ``values``, as wide as they are, far ones left out.
 
-    The shortest interval with half of the sample (Andrews et al., "Robust Estimates of
-    Location", 1972) ignores matches in another pose that looks nearly the same.
+    What is far is measured from the shortest interval with half of the sample (Andrews et al.,
+    "Robust Estimates of Location", 1972), which ignores matches in another pose that looks
+    nearly the same.
     """
     ordered = np.sort(values)
     half = (len(ordered) + 1) // 2
     lengths = ordered[half - 1 :] - ordered[: len(ordered) - half + 1]
     first = int(np.argmin(lengths))
+    centre = np.median(ordered[first : first + half])
+    near = values[np.abs(values - centre) <= FAR * lengths[first] / (2 * HALF_OF_A_GAUSSIAN)]
     spread = max(float(generator.spread[entry]), 1e-9)
-    scale = float(np.clip(lengths[first] / (2 * HALF_OF_A_GAUSSIAN) / spread, 0.1, 20))
-    centre = float(np.median(ordered[first : first + half]))
-    return Start(_short_way(centre, generator, entry), scale)
+    scale = float(np.clip(near.std() / spread, 0.1, 20))
+    return Start(_short_way(float(near.mean()), generator, entry), scale, matches=len(near))
 
 
 def bent_start(
@@ -371,7 +426,7 @@ def bent_start(
         values: [m] of the entry, unwrapped.
         standardised: [n] of the prior's sample, in spreads from its mean.
     """
-    _, scale, _ = straight_start(values, generator, entry)
+    scale = straight_start(values, generator, entry).scale
     spread = max(float(generator.spread[entry]), 1e-9)
     shares = (np.arange(len(values)) + 0.5) / len(values)
     places = np.quantile(standardised, shares)
@@ -387,7 +442,7 @@ def bent_start(
     places, heights = places[chosen], heights[chosen]
     # The generator's curve passes through 0, wherever this one does.
     centre = np.median(values) + spread * np.interp(0.0, places, heights)
-    return Start(_short_way(float(centre), generator, entry), 1.0, (places, heights))
+    return Start(_short_way(float(centre), generator, entry), 1.0, (places, heights), len(values))
 
 
 def _knots(places: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
@@ -415,8 +470,7 @@ def _unwrapped(values: np.ndarray, turn: float) -> np.ndarray:
 
 
 def _short_way(value: float, generator: TransportGenerator, entry: tuple[int, int]) -> float:
-    shift, turn = value - float(generator.mean[entry]), float(generator.turn[entry])
-    return (shift + turn / 2) % turn - turn / 2 if turn else shift
+    return float(wrapped(value - float(generator.mean[entry]), float(generator.turn[entry])))
 
 
 def _replace(

@@ -52,9 +52,7 @@ STEP_SCENES = 16
 START_SCENES = 200
 LEAST_GAIN = {"by class": 0.5, "prior": 0.8}  # of the start 'fitted', to replace it
 FINAL_LEARNING_RATE = 0.1
-SCAN_PLACES = 24  # places of an attribute's range that are tried
-SCAN_SCENES, SCAN_CHECK_SCENES = 48, 300
-SCAN_CHECKED = 2  # places that are compared with the present one on more scenes
+PULL = 0.1  # weight of what the search saw, in tolerances of the discrepancy
 TOLERANCE_DRAWS = 30
 CURVE_RATE = 0.2  # of widths and shapes, as a share of the rate of shifts
 
@@ -92,6 +90,7 @@ class Trainer:
         parts = split_target(len(target.images), experiment.evaluation, self.seed)
         self._target = target.images[parts.training]
         self._validation = target.images[parts.validation]
+        self._pull = 0.0
         self._task: TaskLoss | None = None
         if experiment.task.network != "none":
             names = object_classes(grammar)
@@ -120,10 +119,9 @@ class Trainer:
             run = _Run(Progress())
             self._start(run.progress, report)
             run.progress.notes["tolerance"] = self._tolerance()
-            optimiser = self._optimiser(
-                self.generator.start_training(), self.settings.learning_rate
-            )
-            self._write_checkpoint(checkpoint, run, optimiser)  # the search took a while
+            # The search took a while.
+            self._write_checkpoint(checkpoint, run, self._optimiser(self.settings.learning_rate))
+        self._pull = PULL * run.progress.notes["tolerance"]
         self._train_on_discrepancy(run, checkpoint, report)
         if self._task is not None:
             self._train_on_task(run, checkpoint, report)
@@ -139,27 +137,16 @@ class Trainer:
         progress, total = run.progress, self.settings.epochs
         if "stopped" in progress.notes or progress.epoch >= total:
             return
-        optimiser = self._optimiser(self.generator.start_training(), self.settings.learning_rate)
+        optimiser = self._optimiser(self.settings.learning_rate)
         run.restore(self.generator, optimiser)
         clock = _Clock(progress.seconds)
         while progress.epoch < total and "stopped" not in progress.notes:
             epoch = progress.epoch + 1
-            renders = self.settings.validation_scenes
-            if epoch == round(self.settings.scan_after * total) + 1:
-                renders += self._scan(progress.notes, report)
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * self._decay(epoch)
-            loss, blind, drawn = self._epoch(epoch, optimiser)
+            outcome = self._epoch(epoch, optimiser)
             weights = run.averaged(self.generator, epoch > self.settings.average_from * total)
-            progress.add(
-                weights,
-                epoch=epoch,
-                mmd=loss,
-                validation=self._validate(weights),
-                blind=blind,
-                seconds=clock.seconds,
-                renders=progress.renders + renders + drawn,
-            )
+            self._record(progress, weights, clock, outcome)
             if self._is_stale(progress):
                 progress.notes["stopped"] = (
                     f"after epoch {epoch}: the discrepancy to the validation part has not become "
@@ -180,7 +167,7 @@ class Trainer:
             run.state = run.average = None
             progress.notes |= {"task_begins": progress.epoch, "before_task": progress.best}
             self.generator.load_state_dict(progress.weights[progress.best])
-        optimiser = self._optimiser(self.generator.start_training(), settings.learning_rate)
+        optimiser = self._optimiser(settings.learning_rate)
         run.restore(self.generator, optimiser)
         begin, clock = progress.notes["task_begins"], _Clock(progress.seconds)
         if fresh:
@@ -191,22 +178,33 @@ class Trainer:
             report(f"accuracy of the task network before the epochs of the task: {reward:.1%}")
         while progress.epoch < begin + settings.epochs:
             epoch = progress.epoch + 1
-            loss, blind, drawn = self._epoch(epoch, optimiser, self._task)
+            outcome = self._epoch(epoch, optimiser, self._task)
             weights = run.averaged(self.generator, epoch - begin > settings.epochs / 2)
             rewards = 2 if epoch == begin + 1 else 1  # that before the task counts here
-            renders = drawn + self.settings.validation_scenes + rewards * settings.scenes
-            progress.add(
-                weights,
-                epoch=epoch,
-                mmd=loss,
-                validation=self._validate(weights),
-                blind=blind,
-                reward=self._reward(weights),
-                seconds=clock.seconds,
-                renders=progress.renders + renders,
-            )
+            outcome.renders += rewards * settings.scenes
+            self._record(progress, weights, clock, outcome, reward=self._reward(weights))
             self._write_checkpoint(checkpoint, run, optimiser)
             report(f"task epoch {epoch - begin}/{settings.epochs}  {progress}")
+
+    def _record(
+        self,
+        progress: Progress,
+        weights: Weights,
+        clock: _Clock,
+        outcome: _Outcome,
+        **others: float,
+    ) -> None:
+        """Add an epoch to the progress."""
+        progress.add(
+            weights,
+            epoch=progress.epoch + 1,
+            mmd=outcome.loss,
+            validation=self._validate(weights),
+            blind=outcome.blind,
+            seconds=clock.seconds,
+            renders=progress.renders + outcome.renders + self.settings.validation_scenes,
+            **others,
+        )
 
     def discrepancy(
         self,
@@ -227,7 +225,7 @@ class Trainer:
         started = time.perf_counter()
         graphs = self._sample("start", self.settings.batch_size * 2)
         with torch.no_grad():
-            loss = float(self.discrepancy(graphs, _tensor(graphs, self.device)))
+            loss = float(self.discrepancy(graphs, self.generator.encode(graphs)[0]))
         validation = self._validate()
         renders = len(graphs) + BANDWIDTH_SCENES + self.settings.validation_scenes
         untrained = _copy(self.generator.state_dict())
@@ -297,48 +295,6 @@ class Trainer:
         notes["start"] = {"chosen": best, "discrepancies": found}
         return matches.renders + len(starts) * len(graphs)
 
-    def _scan(self, notes: dict[str, Any], report: Callable[[str], None]) -> int:
-        """Try every entry at other places of its whole range, and move it where that is better.
-
-        With all other entries about right, a wrong one of several similar poses shows.
-        """
-        if not isinstance(self.generator, TransportGenerator) or not SCAN_PLACES:
-            return 0
-        few, many = (self._sample(f"scan of {n}", n) for n in (SCAN_SCENES, SCAN_CHECK_SCENES))
-        renders, notes["moved"] = 0, {}
-        for node, feature in self.layout.entries():
-            turn = float(self.generator.turn[node, feature])
-            at = self.generator.shift.detach()[node, feature]
-            unit, place = float(self.generator.unit[node, feature]), float(at)
-            middle = float(self.generator.mean[node, feature])
-            if turn:
-                places = place + np.arange(1, SCAN_PLACES) / SCAN_PLACES * turn / unit
-            else:
-                places = (np.linspace(0.05, 0.95, SCAN_PLACES - 1) - middle) / unit
-
-            def loss_at(value: float, graphs: SceneGraphBatch) -> float:
-                with torch.no_grad():
-                    at.fill_(float(value))  # noqa: B023
-                    return float(self.discrepancy(graphs, self.generator(graphs)))
-
-            losses = [loss_at(value, few) for value in places]
-            promising = places[np.argsort(losses, kind="stable")[:SCAN_CHECKED]]
-            checked = {float(value): loss_at(value, many) for value in (place, *promising)}
-            best = min(checked, key=checked.__getitem__)
-            if checked[best] > checked[place] - notes["tolerance"]:
-                best = place
-            at.fill_(best)
-            renders += len(places) * len(few) + len(checked) * len(many)
-            if best != place:
-                name = self.layout.entry_name(node, feature)
-                moved = (best - place) * unit * float(self.layout.maximum[node, feature])
-                notes["moved"][name] = moved
-                report(
-                    f"scan: {name} moves by {moved:+.4g} (discrepancy {checked[place]:.4f} to "
-                    f"{checked[best]:.4f})"
-                )
-        return renders
-
     def _tolerance(self) -> float:
         """Return how much the validation varies by chance where the generator is perfect.
 
@@ -384,8 +340,8 @@ class Trainer:
 
     def _epoch(
         self, epoch: int, optimiser: torch.optim.Optimizer, task: TaskLoss | None = None
-    ) -> tuple[float, float, int]:
-        """Return mean discrepancy, share of blind steps, and number of renders."""
+    ) -> _Outcome:
+        """Take all steps of an epoch."""
         size = self.settings.batch_size
         count = self.settings.scenes_per_epoch // size if task is None else 1
         losses, changed, renders = [], [], 0
@@ -394,7 +350,9 @@ class Trainer:
             noise = random_generator(self.seed, "noise", epoch, step)
             loss = self.discrepancy(graphs, self.generator(graphs, noise), changed)
             losses.append(float(loss.detach()))
-            if task is not None:
+            if task is None:
+                loss = loss + self._pull * self.generator.pull()
+            else:
                 scenes = self._sample("task", self.experiment.task.scenes, epoch)
                 result = task.step(self.generator, scenes, epoch, step)
                 loss, renders = loss + result.loss, renders + result.renders
@@ -403,7 +361,7 @@ class Trainer:
             optimiser.step()
         blind = 1 - float(np.mean(changed)) if changed else 0.0
         perturbed = 2 * int((self.steps > 0).sum()) if changed else 0
-        return float(np.mean(losses)), blind, renders + count * size * (1 + perturbed)
+        return _Outcome(float(np.mean(losses)), blind, renders + count * size * (1 + perturbed))
 
     def _validate(self, weights: Weights | None = None) -> float:
         """Return the discrepancy of fixed scenes to the validation part of the target."""
@@ -446,8 +404,9 @@ class Trainer:
         graphs = self.grammar.sample(count, random_generator(self.seed, purpose, *index))
         return SceneGraphBatch(self.layout, graphs.classes, graphs.features, graphs.seeds)
 
-    def _optimiser(self, parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Adam:
+    def _optimiser(self, rate: float) -> torch.optim.Adam:
         """Shift and scale are in natural units and step far; network weights do not."""
+        parameters = self.generator.start_training()
         direct, curve = self.generator.direct_parameters(), self.generator.curve_parameters()
         apart = {id(p) for p in (*direct, *curve)}
         groups = [
@@ -569,6 +528,15 @@ class _Run:
         return _copy(self.average)
 
 
+@dataclass
+class _Outcome:
+    """What an epoch came to: mean discrepancy, share of blind steps, number of renders."""
+
+    loss: float
+    blind: float
+    renders: int
+
+
 class _Clock:
     """Seconds of the training, those before an interruption included."""
 
@@ -603,10 +571,6 @@ def make_generator(experiment: Experiment, grammar: Grammar, renderer: Renderer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(random_generator(seed, "weights").integers(2**31)))
         return GENERATORS[experiment.generator](effective_layout(grammar, renderer), prior)
-
-
-def _tensor(graphs: SceneGraphBatch, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(graphs.features).to(device)
 
 
 def _copy(weights: Weights) -> Weights:
