@@ -221,6 +221,8 @@ def report(options: argparse.Namespace) -> str:
         f"- Machine and versions: {describe_machine('pillow')}; device {options.device}",
         f"- {len(catalogue.categories)} classes, {len(catalogue.models)} models, {triangles:,} "
         f"triangles, {len(catalogue.skies)} skies, {len(catalogue.materials)} materials.",
+        f"- Load of the machine at the start: {os.getloadavg()[0]:.1f} on {cores()} cores; where "
+        "that is much, rates by the clock say little.",
         "- Images behind a lens (three quarters of those with blur) get four times the samples.",
         "",
         "| set | pixels | samples | images / CPU second | images / second | compressing "

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ import numpy as np
 
 from simtailor.figures.simulation import set_sheet
 from simtailor.files import staged_folder, write_json
+from simtailor.render import raycast
+from simtailor.simulation import sampler, shards, studio
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters
@@ -84,10 +86,18 @@ class SetPlan:
             "seed": self.seed,
             "assets": catalogue.digest,
             "renderer": renderer,
-            "simtailor": version("simtailor"),
+            "code": _code_digest(),
             **settings.model_dump(include={"image_size", "samples", "shard_size"}),
         }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    """Return a digest of the modules that decide an image's bytes."""
+    files = [Path(module.__file__) for module in (sampler, shards, studio)]
+    files += sorted(Path(raycast.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def make_shards(
@@ -120,7 +130,7 @@ def make_shards(
     pixels = PIXELS * machine.threads if machine.device == "cpu" else CUDA_PIXELS
     batch = max(1, pixels // settings.image_size**2)
     with (
-        machine.studio(catalogue) as studio,
+        machine.studio(catalogue) as opened,
         # The renderer lets go of the interpreter's lock, so pictures are compressed and
         # shards written while it draws the next ones.
         ThreadPoolExecutor(machine.threads) as encoders,
@@ -129,7 +139,7 @@ def make_shards(
         unfinished: list[Future] = []
         for number, indices in left:
             encoded = []
-            for pictures, some in _rendered(plan, studio, indices, batch):
+            for pictures, some in _rendered(plan, opened, indices, batch):
                 encoded.append(encoders.submit(encode, pictures, some))
                 done += len(some)
                 seconds = time.monotonic() - started
@@ -147,12 +157,12 @@ def make_shards(
 
 
 def _rendered(
-    plan: SetPlan, studio: Studio, indices: np.ndarray, batch: int
+    plan: SetPlan, opened: Studio, indices: np.ndarray, batch: int
 ) -> Iterator[tuple[Pictures, np.ndarray]]:
     """Render some images, ``batch`` at a time, and yield a few of them with their numbers."""
     settings = plan.settings
     for some in np.split(indices, range(batch, len(indices), batch)):
-        pictures = studio.take(
+        pictures = opened.take(
             plan.parameters,
             plan.seed,
             some,
@@ -184,7 +194,7 @@ def make_set(
     settings, work = plan.settings, Path(work)
     names = [shard_name(n) for n in range(len(plan.shards))]
     records = [ShardRecord.read(work / name) for name in names]
-    shards = [
+    contents = [
         {"file": name, "images": record.images, "sha256": record.sha256}
         for name, record in zip(names, records, strict=True)
     ]
@@ -199,7 +209,7 @@ def make_set(
         "packs": settings.packs,
         "assets": catalogue.digest,
         "renderer": machine.renderer,
-        "shards": shards,
+        "shards": contents,
     }
     for outdated in set(work.glob("shard-*.tar")) - {work / name for name in names}:
         outdated.unlink()  # of a set that was larger
@@ -207,7 +217,7 @@ def make_set(
         for name in names:
             _link(work / name, staging / name)
         write_json(staging / MANIFEST, manifest)
-        write_json(staging / "info.json", _timm_info(shards))
+        write_json(staging / "info.json", _timm_info(contents))
         made = SimulatedSet(staging)
         set_sheet(made, staging / "sheet.png", PICTURED, title=str(plan.parameters))
         write_json(staging / "summary.json", _summary(plan, made, records))
@@ -220,13 +230,13 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _timm_info(shards: list[dict[str, Any]]) -> dict[str, Any]:
+def _timm_info(contents: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what timm's reader of WebDataset folders wants to know."""
     split = {
         "name": "train",
-        "num_samples": sum(shard["images"] for shard in shards),
-        "filenames": [shard["file"] for shard in shards],
-        "shard_lengths": [shard["images"] for shard in shards],
+        "num_samples": sum(shard["images"] for shard in contents),
+        "filenames": [shard["file"] for shard in contents],
+        "shard_lengths": [shard["images"] for shard in contents],
         "alt_label": "label",
     }
     return {"splits": {"train": split}}
