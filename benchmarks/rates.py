@@ -140,7 +140,7 @@ def start() -> str:
 def row(stage: str, device: str, work: float, rate: float, conditions: str) -> str:
     """Return a row of config/rates.tsv."""
     kind = device.partition(":")[0]
-    cells = (stage, kind, f"{work:.4g}", f"{rate:.3g}", "measured", conditions)
+    cells = (stage, kind, f"{work:.4g}", f"{float(f'{rate:.3g}'):g}", "measured", conditions)
     return "\t".join((*cells, "benchmarks/rates.md"))
 
 

@@ -1,5 +1,5 @@
 # The controller and its recommendations.
-from simtailor.controller.explore import known_files, reward_method
+from simtailor.controller.inputs import known_files, reward_method
 
 CONTROLLER = CONFIGURATION.task2sim.controller
 KNOWN_REWARDS, KNOWN_VECTORS = known_files(CONFIGURATION)

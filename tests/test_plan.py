@@ -73,6 +73,16 @@ def test_multiplications_are_those_of_the_literature():
     assert weights == pytest.approx(23.7e6, rel=0.01)  # with 100 classes
 
 
+def test_the_workflow_is_planned_without_torch(project):
+    """Torch alone would cost more than planning 800 jobs, in every job of a cluster again."""
+    told = "\n\nimport sys\n\nprint('torch' in sys.modules, file=sys.stderr)\n"
+    with open(project.folder / "Snakefile", "a") as file:
+        file.write(told)
+    run = project.snakemake("compile_renderer", options=("-n",))
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.splitlines().count("False") == 1
+
+
 def test_every_rate_says_where_it_comes_from(project):
     table = Rates(project.folder / ROOT_RATES).table
     assert set(table.basis) <= {"measured", "inferred"}

@@ -19,6 +19,7 @@ import yaml
 
 from simtailor.config import Configuration, load_configuration, merged
 from simtailor.controller.database import read_study
+from simtailor.controller.inputs import known_files, reward_method
 from simtailor.controller.recommend import (
     exploration_file,
     propose,
@@ -78,20 +79,6 @@ def explore(configuration: Configuration, task: str, budget: int, make: Make) ->
         f"{results}/task2sim/recommend/{task}.yaml",
     )  # fmt: skip
     return report
-
-
-def known_files(configuration: Configuration) -> tuple[str, str]:
-    """Return the reward database and the task vectors to learn from."""
-    settings = configuration.task2sim.controller
-    return (
-        settings.reward_db or f"{configuration.results}/task2sim/reward_db.json",
-        settings.task_vectors or f"{configuration.results}/task2sim/task_vectors.npz",
-    )
-
-
-def reward_method(configuration: Configuration) -> str:
-    """Return the method whose accuracy is the reward."""
-    return getattr(configuration.task2sim.evaluate, "reward", "knn")
 
 
 def workflow(configuration: Configuration, task: str, files: Sequence[str], cores: int) -> Make:
