@@ -119,9 +119,7 @@ class Pretrain(Section):
         if self.at_once > 1 and self.processes > 1:
             raise ValueError("at_once is for one device: set processes or at_once to 1")
         if self.at_once > 1 and self.compile:
-            raise ValueError(
-                "at_once: several networks are not compiled: set compile: false"
-            )
+            raise ValueError("at_once: several networks are not compiled: set compile: false")
         if self.at_once > 1 and self.precision == "float16":
             raise ValueError("at_once: one network's overflow would hold up all: use bfloat16")
         reserved = {"pretrained", "num_classes"} & set(self.model_options)
