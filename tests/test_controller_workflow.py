@@ -57,6 +57,7 @@ def own_database(project, monkeypatch):
     return project
 
 
+@pytest.mark.slow
 def test_one_command_compares_the_policies_on_an_own_database(own_database):
     project = own_database
     # The task vectors and the database are the user's files here, not made by rules.
@@ -79,9 +80,10 @@ def test_one_command_compares_the_policies_on_an_own_database(own_database):
     assert policies["transfer"]["leave_one_out"] > policies["best_fixed"]["leave_one_out"] + 1
     assert policies["transfer"]["leave_one_out"] <= policies["oracle"]["leave_one_out"] + 1e-9
     assert result["missing"] == {"faces": 1}
-    assert "faces: 1 of 8 sets missing" in (
-        project.folder / "logs/task2sim/controller.log"
-    ).read_text()
+    assert (
+        "faces: 1 of 8 sets missing"
+        in (project.folder / "logs/task2sim/controller.log").read_text()
+    )
     for name in ("policies.png", "few_shot.png", "parameters.png", "training.png", "table.md"):
         assert (folder / name).stat().st_size > 500
     before = (folder / "evaluation.json").read_bytes()
@@ -92,6 +94,7 @@ def test_one_command_compares_the_policies_on_an_own_database(own_database):
     assert (folder / "evaluation.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_recommendation_from_a_task_vector(own_database):
     project = own_database
     targets = [f"results/task2sim/recommend/{task}.yaml" for task in ("new", "far")]
