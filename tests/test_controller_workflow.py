@@ -57,6 +57,7 @@ def own_database(project, monkeypatch):
     return project
 
 
+@pytest.mark.slow
 def test_one_command_compares_the_policies_on_an_own_database(own_database):
     project = own_database
     # The task vectors and the database are the user's files here, not made by rules.
@@ -93,6 +94,7 @@ def test_one_command_compares_the_policies_on_an_own_database(own_database):
     assert (folder / "evaluation.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_recommendation_from_a_task_vector(own_database):
     project = own_database
     targets = [f"results/task2sim/recommend/{task}.yaml" for task in ("new", "far")]

@@ -14,7 +14,7 @@ import numpy as np
 from simtailor.errors import UserError, nearest_name
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
 
-FEWEST_SETS = 2
+FEWEST_TASKS, FEWEST_SETS = 3, 2
 LISTED = 5  # of what is missing, so many are named
 
 
@@ -115,7 +115,7 @@ def _order(name: str) -> tuple[int, ...]:
 
 def _read_rewards(path: Path) -> dict[str, dict[str, float]]:
     content = _json(path)
-    if not isinstance(content, Mapping) or len(content) < 2:
+    if not isinstance(content, Mapping) or len(content) < FEWEST_TASKS:
         raise UserError(
             f"{path}: expected rewards of at least two tasks, {{task: {{set: percent}}}}"
         )

@@ -75,8 +75,8 @@ def verdict(result: dict[str, Any]) -> str:
     few = result["few_shot"]
     last = few["shown"][-1]
     words = (
-        f"with {last} evaluations on a new task {few['transfer'][last]:.1f} % of an oracle's "
-        f"{few['oracle']:.1f} %, one task left out"
+        f"after {last} evaluations on a task left out the recommended set reaches "
+        f"{few['transfer'][last]:.1f} %, an oracle {few['oracle']:.1f} %"
     )
     if not rows:
         return words

@@ -224,8 +224,9 @@ class Networks:
         picked = self._one_hot(chosen) * (reward - baseline)[..., None, None]
         if self.index_defect:
             picked = picked.mean(1, keepdim=True)
-        picked = picked * (probabilities / noisy) / batch.shape[1]
-        picked = torch.where(self.real, picked, 0.0)
+        # Of the logarithm's derivative; 1 where there is no noise, however small the probability.
+        ratio = torch.where(noisy > 0, probabilities / noisy, 1.0)
+        picked = torch.where(self.real, picked * ratio / batch.shape[1], 0.0)
         slopes = (probabilities * picked.sum(-1, keepdim=True) - picked).flatten(2)
 
         to_second = (slopes @ weights["heads"]) * (second > 0)

@@ -92,7 +92,7 @@ def choose_structured_share(scores: np.ndarray, kernels: np.ndarray) -> float:
             white = linalg.solve_triangular(factor, row - mean, lower=True)
             # The scale is free: a task farther from the mean than usual is no less alike.
             likelihoods[number] -= (
-                len(row) / 2 * np.log(white @ white) + np.log(np.diag(factor)).sum()
+                len(row) / 2 * np.log(white @ white + JITTER) + np.log(np.diag(factor)).sum()
             )
     return STRUCTURED_SHARES[int(likelihoods.argmax())]
 
@@ -154,7 +154,7 @@ class FittedProcess:
         count = len(self.study.tasks)
         tasks = self._tasks(found, self.distances) + JITTER * np.eye(count)
         quadratic = np.trace(np.linalg.solve(tasks, self.products))
-        value = count * np.log(quadratic) + np.linalg.slogdet(tasks)[1]
+        value = count * np.log(quadratic + JITTER) + np.linalg.slogdet(tasks)[1]
         return 0.5 * (count - 1) * value + 0.5 * ((found - prior) ** 2).sum()
 
     def belief(self, vector: np.ndarray) -> Belief:
