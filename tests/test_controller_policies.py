@@ -260,7 +260,7 @@ def test_published_bounds(published):
 
 @pytest.mark.slow
 def test_published_few_evaluations(published):
-    """What few evaluations reach on a task left out; nothing was tuned on that task."""
+    """What few evaluations reach on a task left out; hyper-parameters are chosen without it."""
     study, _ = published
     after = []
     for place in range(len(study.tasks)):

@@ -84,7 +84,7 @@ def explore(configuration: Configuration, task: str, budget: int, make: Make) ->
 def workflow(configuration: Configuration, task: str, files: Sequence[str], cores: int) -> Make:
     """Return a function that makes files by Snakemake, the task being one of the study's."""
     extra = Path(configuration.work) / "task2sim" / "explore" / f"{task}.yaml"
-    names = list(getattr(configuration.task2sim.tasks, "names", []))
+    names = configuration.task2sim.tasks.names
     with staged(extra) as staging:
         wanted = names if task in names else [*names, task]
         staging.write_text(yaml.safe_dump({"task2sim": {"tasks": {"names": wanted}}}))
