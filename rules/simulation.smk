@@ -1,7 +1,6 @@
 # Simulated sets.
-from simtailor.assets.pack import fetched_packages
+from simtailor.assets.pack import fetched_packages, packs_state
 from simtailor.simulation.inputs import (
-    asset_files,
     set_names,
     settings_of_a_set,
     settings_of_pictures,
@@ -47,6 +46,7 @@ rule prepare_assets:
     params:
         packs=SIMULATION.packs,
         classes=SIMULATION.classes,
+        files_state=lambda wildcards: or_workflow_error(packs_state, SIMULATION.packs),
         cache=lambda wildcards: RESOURCES,
     message:
         "Make models, prefilter skies and pack all assets into one file"
