@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -278,6 +279,10 @@ def test_a_pack_is_made_once(tmp_path, monkeypatch):
     for _ in range(2):
         assert len(load_pack("some", resources=tmp_path).categories) == 2
     assert len(made) == 1
+    cached = next((tmp_path / "assets").iterdir())
+    os.truncate(cached, 100)
+    with pytest.raises(UserError, match=f"{cached.name}.*delete it, and it is made again"):
+        load_pack("some", resources=tmp_path)
 
 
 # Sweet Home 3D

@@ -343,6 +343,7 @@ def test_another_encoder_or_code_makes_all_shards_again(catalogue, monkeypatch):
 
 def test_a_set_that_grows_or_shrinks_keeps_its_full_shards(machine, catalogue, tmp_path):
     make(tmp_path, machine, catalogue, images=8, shard_size=3)
+    (tmp_path / "work/.shard-00001.staging-1.tar").write_text("of a killed run")
     larger, lines = make(tmp_path, machine, catalogue, images=12, shard_size=3)
     assert lines[0] == "2 of 4 shards are there and intact"
     whole, _ = make(tmp_path / "whole", machine, catalogue, images=12, shard_size=3)
@@ -350,7 +351,8 @@ def test_a_set_that_grows_or_shrinks_keeps_its_full_shards(machine, catalogue, t
     smaller, lines = make(tmp_path, machine, catalogue, images=6, shard_size=3)
     assert lines == ["2 of 2 shards are there and intact"]
     assert len(smaller.load()[1]) == 6
-    assert len(list((tmp_path / "work").glob("*.tar"))) == 2
+    left = sorted(path.name for path in (tmp_path / "work").iterdir())
+    assert left == [f"shard-0000{n}.{kind}" for n in (0, 1) for kind in ("json", "tar")]
 
 
 def test_parts_share_the_shards_of_a_set(made, machine, catalogue, tmp_path):

@@ -48,7 +48,7 @@ PIXELS, CUDA_PIXELS = 1 << 22, 1 << 26  # rendered at a time by a thread, by a G
 ENCODED = 64  # images compressed by one call
 UNFINISHED_SHARDS = 2  # rendered ahead of the encoders; bounds the memory
 REPORT_SECONDS = 10.0
-PICTURED = 48  # images on a set's sheet
+PICTURED = 56  # images on a set's sheet: all 49 built-in classes, and whole rows
 
 
 @dataclass(frozen=True)
@@ -217,8 +217,11 @@ def make_set(
         "renderer": machine.renderer,
         "shards": contents,
     }
-    for outdated in set(work.glob("shard-*.tar")) - {work / name for name in names}:
-        outdated.unlink()  # of a set that was larger
+    for larger in set(work.glob("shard-*.tar")) - {work / name for name in names}:
+        larger.unlink()  # of a set that had more images
+        larger.with_suffix(".json").unlink(missing_ok=True)
+    for unfinished in work.glob(".shard-*.staging-*"):  # of killed runs
+        unfinished.unlink()
     with staged_folder(output) as staging:
         for name in names:
             _link(work / name, staging / name)
