@@ -40,9 +40,11 @@ rule prepare_assets:
         "logs/benchmarks/task2sim/prepare_assets.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
+        gpu=0,
     params:
         packs=SIMULATION.packs,
         classes=SIMULATION.classes,
@@ -172,9 +174,11 @@ rule check_sets:
         "logs/benchmarks/task2sim/check_sets.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: 1
     resources:
         mem_mb=500,
         runtime=120,
+        gpu=0,
     message:
         "Compare all shards with their checksums"
     script:
@@ -192,9 +196,11 @@ rule export_coco:
         "logs/benchmarks/task2sim/coco/{parameters}.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
+        gpu=0,
     message:
         "Export the set {wildcards.parameters} to COCO's format"
     script:

@@ -276,6 +276,9 @@ def test_damaged_backbone_is_named(tmp_path, finished):
     (tmp_path / "model.safetensors").write_bytes(b"1234567890")
     with pytest.raises(UserError, match=f"{tmp_path}: no backbone that can be read"):
         Backbone.read(tmp_path)
+    (tmp_path / "backbone.json").write_text("[]")
+    with pytest.raises(UserError, match=f"{tmp_path}: no backbone that can be read"):
+        Backbone.read(tmp_path)
 
 
 @pytest.mark.parametrize(
