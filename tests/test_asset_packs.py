@@ -166,6 +166,8 @@ def test_pack_yaml_gives_sizes_and_wordnet_ids(models, tmp_path):
         ("mug/nan.obj", "v 0 0 nan\nv 1 0 0\nv 2 1 0\nf 1 2 3\n", "nan.obj.*no numbers"),
         ("mug/huge.obj", CUBE.replace("100", "900"), "huge.obj.*900 m.*pack.yaml"),
         ("bowl/readme.txt", "none yet", "bowl.*holds no model"),
+        ("mug/grey.obj", f"mtllib absent.mtl\n{CUBE}", "absent.mtl: cannot be read.*take the line"),
+        ("mug/cube.mtl", "newmtl red\nmap_Kd gone.png\n", "cube.mtl.*picture.*gone.png, which is"),
     ],
 )
 def test_mistakes_in_a_users_folder_are_named(models, tmp_path, name, content, words):
