@@ -1,5 +1,5 @@
 # Pictures of the asset packs: `snakemake results/task2sim/assets/sweethome3d`.
-from simtailor.assets.pack import fetched_packages
+from simtailor.assets.pack import fetched_packages, packs_state
 
 
 wildcard_constraints:
@@ -33,6 +33,7 @@ rule asset_pack:
         runtime=30,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
+        files_state=lambda wildcards: or_workflow_error(packs_state, [wildcards.pack]),
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:

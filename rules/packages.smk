@@ -7,9 +7,11 @@ rule fetch_package:
         "logs/benchmarks/packages/{package}.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: 1
     resources:
         mem_mb=500,
         runtime=15,
+        gpu=0,
     params:
         sha256=checksum_of_package,
     message:

@@ -7,6 +7,7 @@ rule compile_renderer:
         "logs/benchmarks/compile_renderer.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=10,

@@ -1,7 +1,6 @@
 # Simulated sets.
-from simtailor.assets.pack import fetched_packages
+from simtailor.assets.pack import fetched_packages, packs_state
 from simtailor.simulation.inputs import (
-    asset_files,
     set_names,
     settings_of_a_set,
     settings_of_pictures,
@@ -41,12 +40,15 @@ rule prepare_assets:
         "logs/benchmarks/task2sim/prepare_assets.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
+        gpu=0,
     params:
         packs=SIMULATION.packs,
         classes=SIMULATION.classes,
+        files_state=lambda wildcards: or_workflow_error(packs_state, SIMULATION.packs),
         cache=lambda wildcards: RESOURCES,
     message:
         "Make models, prefilter skies and pack all assets into one file"
@@ -172,9 +174,11 @@ rule check_sets:
         "logs/benchmarks/task2sim/check_sets.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: 1
     resources:
         mem_mb=500,
         runtime=120,
+        gpu=0,
     message:
         "Compare all shards with their checksums"
     script:
@@ -192,9 +196,11 @@ rule export_coco:
         "logs/benchmarks/task2sim/coco/{parameters}.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
+        gpu=0,
     message:
         "Export the set {wildcards.parameters} to COCO's format"
     script:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -165,6 +166,8 @@ def test_pack_yaml_gives_sizes_and_wordnet_ids(models, tmp_path):
         ("mug/nan.obj", "v 0 0 nan\nv 1 0 0\nv 2 1 0\nf 1 2 3\n", "nan.obj.*no numbers"),
         ("mug/huge.obj", CUBE.replace("100", "900"), "huge.obj.*900 m.*pack.yaml"),
         ("bowl/readme.txt", "none yet", "bowl.*holds no model"),
+        ("mug/grey.obj", f"mtllib absent.mtl\n{CUBE}", "absent.mtl: cannot be read.*take the line"),
+        ("mug/cube.mtl", "newmtl red\nmap_Kd gone.png\n", "cube.mtl.*picture.*gone.png, which is"),
     ],
 )
 def test_mistakes_in_a_users_folder_are_named(models, tmp_path, name, content, words):
@@ -278,6 +281,10 @@ def test_a_pack_is_made_once(tmp_path, monkeypatch):
     for _ in range(2):
         assert len(load_pack("some", resources=tmp_path).categories) == 2
     assert len(made) == 1
+    cached = next((tmp_path / "assets").iterdir())
+    os.truncate(cached, 100)
+    with pytest.raises(UserError, match=f"{cached.name}.*delete it, and it is made again"):
+        load_pack("some", resources=tmp_path)
 
 
 # Sweet Home 3D

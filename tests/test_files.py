@@ -1,10 +1,11 @@
 """Output files are whole or absent."""
 
 import hashlib
+import os
 
 import pytest
 
-from simtailor.files import checksum, read_json, staged, staged_folder, write_json
+from simtailor.files import checksum, files_state, read_json, staged, staged_folder, write_json
 
 
 def names(folder) -> list[str]:
@@ -93,3 +94,18 @@ def test_checksum_is_sha256_of_the_bytes(tmp_path):
     content = bytes(range(256)) * 5000
     (tmp_path / "data").write_bytes(content)
     assert checksum(tmp_path / "data") == hashlib.sha256(content).hexdigest()
+
+
+def test_the_state_of_files_changes_with_name_size_time_and_presence(tmp_path):
+    path, other = tmp_path / "model", tmp_path / "other"
+    states = [files_state([path])]
+    path.write_text("a")
+    os.utime(path, ns=(1, 1))
+    states += [files_state([path]), files_state([path, other])]
+    os.utime(path, ns=(1, 2))
+    states.append(files_state([path]))
+    path.write_text("ab")
+    os.utime(path, ns=(1, 2))
+    states += [files_state([path]), files_state([path.rename(other)])]
+    assert len(set(states)) == 6
+    assert files_state([other]) == states[-1]

@@ -21,17 +21,20 @@ from simtailor.pretrain.augmentation import (
     MEAN,
     STD,
     draw_variations,
+    global_randomness,
     image_transform,
     vary_batch,
 )
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.distributed import Process
 from simtailor.pretrain.images import SetImages
+from simtailor.pretrain.inputs import memory_mb
 from simtailor.pretrain.names import group_of, members_of, seed_of, set_of
 from simtailor.pretrain.network import timm
 from simtailor.pretrain.settings import Augmentation, Pretrain
 from simtailor.pretrain.stage import Job, run
 from simtailor.pretrain.training import COLUMNS, Trainer
+from simtailor.simulation.settings import Simulation
 
 NAMES = ["0_0_0_0_0_1_0_0_0", "1_0_0_0_0_1_0_0_0", "1_0_0_0_0_3_0_0_0"]
 NETWORK = {"channels": [8, 8, 16, 16], "stem_width": 8, "global_pool": "catavgmax"}
@@ -273,6 +276,9 @@ def test_damaged_backbone_is_named(tmp_path, finished):
     (tmp_path / "model.safetensors").write_bytes(b"1234567890")
     with pytest.raises(UserError, match=f"{tmp_path}: no backbone that can be read"):
         Backbone.read(tmp_path)
+    (tmp_path / "backbone.json").write_text("[]")
+    with pytest.raises(UserError, match=f"{tmp_path}: no backbone that can be read"):
+        Backbone.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -368,6 +374,35 @@ def test_strongest_randaugment_works_with_this_pillow():
     assert made.shape == (60, 3, 16, 16)
     torch.testing.assert_close(transform(image, 7), made[7])
     assert made.flatten(1).std(0).min() > 0.01
+
+
+def test_transforms_on_the_cpu_leave_the_generators_of_cuda_alone(monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    before = torch.get_rng_state()
+    with global_randomness(3):
+        first = torch.rand(2)
+    assert torch.equal(torch.get_rng_state(), before)
+    with global_randomness(3):
+        assert torch.equal(torch.rand(2), first)
+    assert not seeded
+
+
+def test_a_loss_that_is_not_finite_is_no_result_of_a_second_run_either(tmp_path, sets):
+    for _ in range(2):
+        with pytest.raises(UserError, match="epoch 1 is not finite: set task2sim"):
+            trained(
+                sets[:1], checkpoint=tmp_path / "c.pt", epochs=1, warmup_epochs=0,
+                learning_rate=1e30,
+            )  # fmt: skip
+
+
+def test_memory_is_reserved_for_images_at_the_size_that_is_kept(tmp_path):
+    simulation = Simulation(images=40000, image_size=256)
+    small = Pretrain(image_size=48)  # 96 px are kept: 1,106 MB, below cache_mb
+    images = SetImages(make_set(tmp_path / "set", size=128), small.image_size)
+    needed = int(40000 * images.megabytes / len(images))
+    assert memory_mb(small, simulation) == memory_mb(small, Simulation(images=1)) + needed
 
 
 def test_names_give_set_seed_and_group():

@@ -399,6 +399,18 @@ def test_white_furnace_sphere_has_the_analytic_radiance():
     np.testing.assert_allclose(measured[~inside], light, rtol=0.02)
 
 
+def test_a_damaged_prefiltered_environment_is_made_again(tmp_path):
+    radiance = np.abs(directions(32)).astype(np.float32)
+    first = prefilter(radiance, tmp_path)
+    kept = next(tmp_path.iterdir())
+    whole = kept.read_bytes()
+    for size in (0, 100, len(whole) // 2):
+        kept.write_bytes(whole[:size])
+        again = prefilter(radiance, tmp_path)
+        assert all(np.array_equal(value, vars(again)[name]) for name, value in vars(first).items())
+        assert kept.stat().st_size == len(whole)
+
+
 def test_prefiltered_constant_environment_is_constant():
     environment = constant((0.2, 0.5, 0.9))
     np.testing.assert_allclose(

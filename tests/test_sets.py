@@ -1,5 +1,6 @@
 """Simulated sets as files: shards, readers, resuming, damage, export."""
 
+import io
 import json
 import os
 import shutil
@@ -13,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from studio import small_catalogue, small_pack
 
 from simtailor.assets.arrays import write_pack
+from simtailor.assets.pack import fetched_packages
+from simtailor.assets.packs.sweethome3d import TABLE, read_table
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
 from simtailor.files import read_json, write_json
@@ -308,6 +312,13 @@ def test_damage_that_leaves_a_readable_tar_is_noticed_while_reading(machine, cat
         cut.load()
     with pytest.raises(UserError, match="image 00000001 is damaged"):
         list(cut.samples())
+    length = images[1].mask.index(b"IDAT") - 1
+    mask = images[1].mask[:length] + b"\1" + images[1].mask[length + 1 :]
+    with pytest.raises(SyntaxError):
+        Image.open(io.BytesIO(mask)).load()
+    write_shard(cut.shards[0], [images[0], replace(images[1], mask=mask), images[2]])
+    with pytest.raises(UserError, match="image 00000001 is damaged"):
+        list(cut.samples())
 
 
 def test_other_settings_make_all_shards_again(machine, catalogue, tmp_path):
@@ -319,8 +330,20 @@ def test_other_settings_make_all_shards_again(machine, catalogue, tmp_path):
     assert other.load()[0].shape == (6, 40, 40, 3)
 
 
+def test_another_encoder_or_code_makes_all_shards_again(catalogue, monkeypatch):
+    plan = SetPlan.create(NAME, VALUES)
+    recipes = {plan.recipe(catalogue, "renderer")}
+    monkeypatch.setattr("simtailor.simulation.making.version", lambda name: f"another {name}")
+    recipes.add(plan.recipe(catalogue, "renderer"))
+    monkeypatch.setattr("simtailor.simulation.making._code_digest", lambda: "other code")
+    recipes.add(plan.recipe(catalogue, "renderer"))
+    recipes.add(plan.recipe(catalogue, "another renderer"))
+    assert len(recipes) == 4
+
+
 def test_a_set_that_grows_or_shrinks_keeps_its_full_shards(machine, catalogue, tmp_path):
     make(tmp_path, machine, catalogue, images=8, shard_size=3)
+    (tmp_path / "work/.shard-00001.staging-1.tar").write_text("of a killed run")
     larger, lines = make(tmp_path, machine, catalogue, images=12, shard_size=3)
     assert lines[0] == "2 of 4 shards are there and intact"
     whole, _ = make(tmp_path / "whole", machine, catalogue, images=12, shard_size=3)
@@ -328,7 +351,8 @@ def test_a_set_that_grows_or_shrinks_keeps_its_full_shards(machine, catalogue, t
     smaller, lines = make(tmp_path, machine, catalogue, images=6, shard_size=3)
     assert lines == ["2 of 2 shards are there and intact"]
     assert len(smaller.load()[1]) == 6
-    assert len(list((tmp_path / "work").glob("*.tar"))) == 2
+    left = sorted(path.name for path in (tmp_path / "work").iterdir())
+    assert left == [f"shard-0000{n}.{kind}" for n in (0, 1) for kind in ("json", "tar")]
 
 
 def test_parts_share_the_shards_of_a_set(made, machine, catalogue, tmp_path):
@@ -394,6 +418,18 @@ def test_wrong_settings_are_refused_by_key(tmp_path):
     assert "shard_size" in refused(shard_size=0)
     with pytest.raises(UserError, match="names no simulated set"):
         SetPlan.create("1_2", VALUES)
+
+
+def test_the_paper_study_has_the_classes_and_the_cores_that_it_needs():
+    path = Path(__file__).parent.parent / "config/paper.yaml"
+    values = yaml.safe_load(path.read_text())
+    study = load_configuration(values, [path]).task2sim
+    fetched_packages(study.simulation.packs)  # all exist
+    assert study.simulation.packs[0] == "sweethome3d"
+    categories = {name for name, _ in read_table(path.parent.parent / TABLE).values()}
+    assert study.simulation.classes == len(categories) == 100
+    assert len(set_names(study.simulation)) == 256
+    assert study.pretrain.threads >= study.pretrain.processes * study.pretrain.workers
 
 
 def test_the_default_study_and_the_seed():

@@ -82,6 +82,21 @@ def test_a_study_is_killed_resumed_checked_repaired_and_exported(project, tmp_pa
         assert np.asarray(Image.open(pictures / f"{name}.png").convert("L")).std() > 15, name
 
 
+def test_a_changed_folder_of_models_makes_the_assets_anew(project):
+    model = project.folder / "models/brick/brick.obj"
+    model.parent.mkdir(parents=True)
+    model.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    prepare(project, packs=["builtin", "folder:models"])
+    assets = "work/task2sim/assets.safetensors"
+    touched = project.snakemake(assets, options=("--touch", "--forcerun", "prepare_assets"))
+    assert touched.returncode == 0, touched.stderr
+    for change, words in ((False, "Nothing to be done"), (True, "prepare_assets")):
+        if change:
+            (model.parent / "other.obj").write_text(model.read_text())
+        plan = project.snakemake(assets, options=("-n",))
+        assert words in plan.stdout + plan.stderr
+
+
 def test_the_published_study_has_256_sets_and_a_job_each(project):
     prepare(project, values=PUBLISHED_VALUES, parts=1)
     plan = project.snakemake("sets", options=("-n",))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,3 +66,13 @@ def checksum(path: str | Path) -> str:
     """Return the SHA-256 of a file as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_state(paths: Iterable[str | Path]) -> str:
+    """Return a digest of names, sizes and times of files; those that are absent count as that."""
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        status = path.stat() if path.exists() else None
+        state = f"{status.st_size}\0{status.st_mtime_ns}" if status else "absent"
+        digest.update(f"{path}\0{state}\n".encode())
+    return digest.hexdigest()

@@ -11,11 +11,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from simtailor.assets.content import AssetPack, Category, Model, Sky
 from simtailor.assets.mesh import Material, Mesh
+from simtailor.errors import UserError
 from simtailor.files import staged
 
 PARTS = ("vertices", "normals", "coordinates", "faces", "face_materials")
@@ -69,7 +70,20 @@ def write_pack(pack: AssetPack, path: str | Path) -> None:
 
 
 def read_pack(path: str | Path) -> AssetPack:
-    """Read a pack that ``write_pack`` wrote."""
+    """Read a pack that ``write_pack`` wrote.
+
+    Raises:
+        UserError: the file is absent or damaged.
+    """
+    try:
+        return _read(path)
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError, IndexError) as error:
+        raise UserError(
+            f"{path}: cannot be read as assets: {error}; delete it, and it is made again"
+        ) from error
+
+
+def _read(path: str | Path) -> AssetPack:
     with safe_open(path, framework="numpy") as file:
         description = json.loads(file.metadata()["pack"])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

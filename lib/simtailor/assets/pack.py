@@ -22,6 +22,7 @@ from pathlib import Path
 from simtailor.assets.arrays import read_pack, write_pack
 from simtailor.assets.content import AssetPack, Category, Model, Sky
 from simtailor.errors import UserError, nearest_name
+from simtailor.files import files_state
 from simtailor.packages import find_package
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "find_pack",
     "load_pack",
     "pack_names",
+    "packs_state",
     "register_pack",
 ]
 
@@ -104,6 +106,15 @@ def fetched_packages(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(p for name in names for p in find_pack(name).packages))
 
 
+def packs_state(names: Sequence[str]) -> str:
+    """Return a digest of the files of the user's that packs read: changed ones make them anew.
+
+    Raises:
+        UserError: there is no such pack, or no such folder.
+    """
+    return files_state(path for name in names for path in find_pack(name).files)
+
+
 def load_pack(name: str, *, resources: str | Path) -> AssetPack:
     """Return a pack, from its cache of arrays where that is up to date.
 
@@ -147,7 +158,5 @@ def _digest(pack: RegisteredPack) -> str:
         digest.update(path.read_bytes())
     for package in pack.packages:
         digest.update(find_package(package).sha256.encode())
-    for path in filter(Path.exists, pack.files):
-        state = path.stat()
-        digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode())
+    digest.update(files_state(pack.files).encode())
     return digest.hexdigest()[:16]

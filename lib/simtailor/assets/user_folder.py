@@ -73,6 +73,7 @@ def read_folder(folder: Path) -> AssetPack:
 
 
 def _model(path: Path, place: Path, size: float | None) -> Model:
+    _check_companions(path)
     try:
         mesh = read_model(path)
     except ModelError as error:
@@ -86,6 +87,34 @@ def _model(path: Path, place: Path, size: float | None) -> Model:
             f"set 'size' in {place.parent / SETTINGS}"
         )
     return Model(str(path.relative_to(place).with_suffix("")), mesh)
+
+
+def _check_companions(path: Path) -> None:
+    """Check that an OBJ file's materials and pictures are there: without, it would be plain grey.
+
+    Raises:
+        UserError: names the file and what it lacks.
+    """
+    if path.suffix.lower() != ".obj":
+        return
+    for library in _named(path, "mtllib"):
+        for picture in _named(library, "map_kd"):
+            if not picture.is_file():
+                raise UserError(f"{library}: names the picture {picture}, which is absent; add it")
+
+
+def _named(path: Path, keyword: str) -> list[Path]:
+    """Return the files that a text file names after this word: the rest of the line, as trimesh."""
+    try:
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror}; add it, or take the line 'mtllib "
+            f"{path.name}' out of the models beside it"
+        ) from error
+    lines = [line.strip() for line in lines]
+    names = [line[len(keyword) :].strip() for line in lines if line.lower().startswith(keyword)]
+    return [path.parent / name for name in names if name]
 
 
 def _settings(path: Path) -> FolderSettings:

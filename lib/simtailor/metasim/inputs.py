@@ -5,13 +5,13 @@ Imports torch only for an experiment that needs it: that takes longer than to pl
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal
 
 import numpy as np
 
 from simtailor.config import Evaluation, Experiment, Target
 from simtailor.errors import UserError
+from simtailor.files import files_state
 from simtailor.metasim.labels import object_classes, translated_labels
 from simtailor.metasim.target import FEWEST_CLASSES, folder_classes, image_files
 from simtailor.scene.grammar import Grammar
@@ -89,11 +89,7 @@ def folder_state(target: Target) -> str:
     """
     if target.folder is None:
         return ""
-    digest = hashlib.sha256()
-    for file in image_files(target.folder):
-        status = file.stat()
-        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+    return files_state(image_files(target.folder))
 
 
 def checked_features(experiment: Experiment) -> dict[str, str]:

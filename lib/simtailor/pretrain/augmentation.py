@@ -127,11 +127,14 @@ def _keep_a_bit(transform: Any) -> None:
 
 @contextmanager
 def global_randomness(seed: int) -> Iterator[None]:
-    """Let code that draws from the global generators draw by ``seed``; restore them after."""
+    """Let code that draws from the CPU's global generators draw by ``seed``; restore them after.
+
+    Those of CUDA stay as they are: dropout draws from them, other numbers in every process.
+    """
     before = python_random.getstate(), np.random.get_state(), torch.get_rng_state()
     python_random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     try:
         yield
     finally:

@@ -54,7 +54,7 @@ class Backbone:
                 description["model"], description["model_options"], len(description["classes"])
             )
             network.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: no backbone that can be read ({error}); delete the folder and train "
                 "it again"

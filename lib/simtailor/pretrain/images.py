@@ -18,9 +18,8 @@ import numpy as np
 from PIL import Image
 
 from simtailor.errors import UserError
-from simtailor.simulation.reading import SimulatedSet
-
-ENLARGEMENT = 2  # images are kept at up to so many times the network's size, for crops
+from simtailor.pretrain.inputs import kept_edge
+from simtailor.simulation.reading import UNREADABLE, SimulatedSet
 
 
 class SetImages:
@@ -47,13 +46,13 @@ class SetImages:
         self.classes = simulated.classes
         self.parameters: str = manifest["parameters"]
         self.digest = [shard["sha256"] for shard in manifest["shards"]]
-        self.edge = min(manifest["image_size"], ENLARGEMENT * image_size)
+        self.edge = kept_edge(manifest["image_size"], image_size)
         self._shards = simulated.shards
-        entries = [entry for path in self._shards for entry in _index(path)]
-        counts = [sum(1 for e in entries if e[0] == path) for path in self._shards]
-        self._shard = np.repeat(np.arange(len(self._shards)), counts)
-        self._place = np.array([entry[1:3] for entry in entries], np.int64).reshape(-1, 2)
-        self.labels = np.array([entry[3] for entry in entries], np.int64)
+        of_shards = [_index(path) for path in self._shards]
+        entries = [entry for some in of_shards for entry in some]
+        self._shard = np.repeat(np.arange(len(of_shards)), [len(some) for some in of_shards])
+        self._place = np.array([entry[:2] for entry in entries], np.int64).reshape(-1, 2)
+        self.labels = np.array([entry[2] for entry in entries], np.int64)
         self._files: dict[int, int] = {}
         self._decoded: np.ndarray | None = None
         if len(entries) != len(simulated):
@@ -98,7 +97,7 @@ class SetImages:
         try:
             with Image.open(io.BytesIO(os.pread(self._file(shard), size, offset))) as opened:
                 image = opened.convert("RGB")
-        except OSError as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"{self._shards[shard]}: image {index} cannot be decoded ({error}); make the set "
                 "again"
@@ -114,8 +113,8 @@ class SetImages:
         return self._files[shard]
 
 
-def _index(path: Path) -> list[tuple[Path, int, int, int]]:
-    """Return file, offset, bytes and label of every image of a shard, in the shard's order."""
+def _index(path: Path) -> list[tuple[int, int, int]]:
+    """Return offset, bytes and label of every image of a shard, in the shard's order."""
     images: dict[str, tuple[int, int]] = {}
     labels: dict[str, int] = {}
     try:
@@ -126,6 +125,6 @@ def _index(path: Path) -> list[tuple[Path, int, int, int]]:
                     images[key] = (member.offset_data, member.size)
                 elif suffix == "json":
                     labels[key] = int(json.load(shard.extractfile(member))["label"])
-        return [(path, *place, labels[key]) for key, place in images.items()]
+        return [(*place, labels[key]) for key, place in images.items()]
     except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a whole shard ({error!r}); make the set again") from error

@@ -85,7 +85,7 @@ class Pretrain(Section):
     workers: Annotated[int, Field(ge=0, le=256, strict=True)] = Field(
         0,
         description="Processes that decode and augment, a GPU, where that is not done on the "
-        "device; 0 does it in the training's own process.",
+        "device; 0 does it in the training's own process. Count those of all GPUs in 'threads'.",
     )
     threads: PositiveInt = Field(
         1, description="Cores of a job; sets are trained side by side, so 1 serves a study best."

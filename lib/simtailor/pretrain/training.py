@@ -134,12 +134,12 @@ class Trainer:
             common = [self._learner.learning_rate, run.seconds, speed]
             for rows, loss, share in zip(run.rows, losses, right, strict=True):
                 rows.append([epoch + 1, loss, share, *common])
-            self._write_checkpoint(checkpoint, run)
-            if not np.isfinite(losses).all():
+            if not np.isfinite(losses).all():  # before the checkpoint, or a resume would accept it
                 raise UserError(
                     f"the loss of epoch {epoch + 1} is not finite: set "
                     "task2sim.pretrain.learning_rate lower"
                 )
+            self._write_checkpoint(checkpoint, run)
             report(
                 f"epoch {epoch + 1}/{self.settings.epochs}  loss {np.mean(losses):.3f}  "
                 f"accuracy {np.mean(right):.1%}  {speed:.0f} images/s  {run.seconds:.0f} s"

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 
 from simtailor.assets.arrays import read_pack
 from simtailor.assets.content import AssetPack, Category, Model
@@ -136,8 +135,4 @@ def read_catalogue(path: str | Path, *, cache: str | Path | None) -> Catalogue:
     Raises:
         UserError: the file is absent or holds no assets.
     """
-    try:
-        pack = read_pack(path)
-    except (OSError, SafetensorError, TypeError, KeyError, ValueError, IndexError) as error:
-        raise UserError(f"{path}: cannot be read as assets: {error}; make it again") from error
-    return Catalogue.create(pack, cache)
+    return Catalogue.create(read_pack(path), cache)

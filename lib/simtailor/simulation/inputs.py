@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simtailor.assets.pack import find_pack
 from simtailor.simulation.parameters import enumerate_parameters
 from simtailor.simulation.settings import Simulation
 
@@ -25,15 +24,6 @@ def study_settings(configuration: Configuration) -> Simulation:
 def set_names(settings: Simulation) -> list[str]:
     """Return the names of the study's sets."""
     return [str(parameters) for parameters in enumerate_parameters(settings.values)]
-
-
-def asset_files(settings: Simulation) -> list[str]:
-    """Return the user's own files that the packs read: changed ones make the assets again.
-
-    Raises:
-        UserError: there is no such pack, or no such folder.
-    """
-    return [str(path) for name in settings.packs for path in find_pack(name).files]
 
 
 def settings_of_a_set(settings: Simulation) -> dict[str, Any]:

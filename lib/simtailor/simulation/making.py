@@ -8,6 +8,7 @@ only shards that are missing, damaged or of another recipe are rendered.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -16,19 +17,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from simtailor.assets.mesh import Mesh
 from simtailor.figures.simulation import set_sheet
 from simtailor.files import staged_folder, write_json
 from simtailor.render import raycast
-from simtailor.simulation import sampler, shards, studio
+from simtailor.seeds import generator
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.reading import MANIFEST, SimulatedSet
+from simtailor.simulation.sampler import Sampler
 from simtailor.simulation.settings import Simulation
 from simtailor.simulation.shards import (
     EncodedImage,
@@ -44,7 +48,7 @@ PIXELS, CUDA_PIXELS = 1 << 22, 1 << 26  # rendered at a time by a thread, by a G
 ENCODED = 64  # images compressed by one call
 UNFINISHED_SHARDS = 2  # rendered ahead of the encoders; bounds the memory
 REPORT_SECONDS = 10.0
-PICTURED = 48  # images on a set's sheet
+PICTURED = 56  # images on a set's sheet: all 49 built-in classes, and whole rows
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class SetPlan:
             "seed": self.seed,
             "assets": catalogue.digest,
             "renderer": renderer,
+            "encoder": f"Pillow {version('pillow')}",
             "code": _code_digest(),
             **settings.model_dump(include={"image_size", "samples", "shard_size"}),
         }
@@ -95,7 +100,8 @@ class SetPlan:
 @lru_cache(maxsize=1)
 def _code_digest() -> str:
     """Return a digest of the modules that decide an image's bytes."""
-    files = [Path(module.__file__) for module in (sampler, shards, studio)]
+    parts = (Catalogue, Mesh, Sampler, Studio, encode, generator)
+    files = [Path(inspect.getfile(part)) for part in parts]
     files += sorted(Path(raycast.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
@@ -211,8 +217,11 @@ def make_set(
         "renderer": machine.renderer,
         "shards": contents,
     }
-    for outdated in set(work.glob("shard-*.tar")) - {work / name for name in names}:
-        outdated.unlink()  # of a set that was larger
+    for larger in set(work.glob("shard-*.tar")) - {work / name for name in names}:
+        larger.unlink()  # of a set that had more images
+        larger.with_suffix(".json").unlink(missing_ok=True)
+    for unfinished in work.glob(".shard-*.staging-*"):  # of killed runs
+        unfinished.unlink()
     with staged_folder(output) as staging:
         for name in names:
             _link(work / name, staging / name)

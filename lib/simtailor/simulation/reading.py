@@ -22,6 +22,10 @@ NEEDED = {
     "parameters": str, "seed": int, "images": int, "classes": list, "image_size": int,
     "renderer": str, "shards": list,
 }  # fmt: skip
+# What Pillow and json raise at damaged bytes; Pillow's PNG reader raises SyntaxError too.
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError,
+)  # fmt: skip
 NEEDED_OF_SHARD = {"file": str, "images": int, "sha256": str}
 
 
@@ -119,7 +123,7 @@ class SimulatedSet:
         """Name the image that turns out to be damaged."""
         try:
             yield
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"{self.folder}: image {encoded.key} is damaged: {error}; make its shard again: "
                 f"./run snakemake --force {self.folder}"

@@ -23,7 +23,7 @@ from simtailor.simulation.parameters import SimulationParameters
 
 RADIUS = 0.5  # of the sphere around every object, metres
 FIELD_OF_VIEW = 54.43  # degrees, that of ThreeDWorld's camera
-DISTANCE = 2.6 * RADIUS  # fills three quarters of the image at most; nearest is just outside it
+DISTANCE = 2.6 * RADIUS  # a ball fills 81 % of the height; the nearest camera is just outside it
 DISTANCE_FACTORS = (0.4, 1.5)
 VIEW_YAW, VIEW_PITCH = 30.0, 15.0  # degrees: a little from the side and from above
 CAMERA_ELEVATIONS = (-25.0, 30.0)  # degrees above the horizon

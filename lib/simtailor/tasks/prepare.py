@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from simtailor.errors import UserError
+from simtailor.files import files_state
 from simtailor.seeds import generator
 from simtailor.tasks.pictures import read_squares
 from simtailor.tasks.prepared import PreparedTask
@@ -116,11 +116,7 @@ def source_state(row: TaskRow, resources: str | Path) -> str:
     """
     if row.packages or row.kind not in ("folder", "files"):
         return ""
-    digest = hashlib.sha256()
-    for file in image_files(row.place(resources).folders[0]):
-        status = file.stat()
-        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+    return files_state(image_files(row.place(resources).folders[0]))
 
 
 def _check_classes(source: ImageSource, where: str) -> None:

@@ -9,6 +9,7 @@ Maps", 2001).
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,8 @@ def prefilter(radiance: np.ndarray, cache: str | Path | None = None) -> Environm
     if cache is not None:
         digest = hashlib.sha256(radiance.tobytes()).hexdigest()[:20]
         path = Path(cache) / f"environment-{digest}.npz"
-        if path.exists():
-            with np.load(path) as stored:
-                return Environment(**{name: stored[name] for name in stored.files})
+        if (stored := _stored(path)) is not None:
+            return stored
     environment = Environment(
         background=np.minimum(radiance, BRIGHTEST_BACKGROUND).astype(np.float16),
         reflections=_reflections(radiance).astype(np.float16),
@@ -69,6 +69,15 @@ def prefilter(radiance: np.ndarray, cache: str | Path | None = None) -> Environm
         with staged(path) as staging:
             np.savez(staging, **vars(environment))
     return environment
+
+
+def _stored(path: Path) -> Environment | None:
+    """Return a result that was kept, or None where there is none that can be read."""
+    try:
+        with np.load(path) as stored:
+            return Environment(**{name: stored[name] for name in stored.files})
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def _solid_angles(height: int) -> np.ndarray:
