@@ -19,4 +19,4 @@ def known_files(configuration: Configuration) -> tuple[str, str]:
 
 def reward_method(configuration: Configuration) -> str:
     """Return the method whose accuracy is the reward."""
-    return getattr(configuration.task2sim.evaluate, "reward", "knn")
+    return configuration.task2sim.evaluate.reward
