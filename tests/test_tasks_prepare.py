@@ -54,7 +54,7 @@ def test_a_folder_becomes_a_task_that_is_read_as_written(tmp_path):
     assert shown["counts"]["red"] == {"train": 5, "test": 3}
     assert Image.open(tmp_path / "shown/contact_sheet.png").width > 400
     assert {"name", "title", "classes", "image_size", "source", "licence", "notes", "train",
-            "test"} == set(read.facts)  # fmt: skip
+            "test", "sha256"} == set(read.facts)  # fmt: skip
 
 
 def test_the_seed_decides_which_images_and_the_bytes(tmp_path):
