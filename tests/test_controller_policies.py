@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simtailor.controller import evaluation
 from simtailor.controller.belief import Belief
 from simtailor.controller.database import Study, describe_missing, read_study, split_tasks
 from simtailor.controller.distances import cosine, symmetric
@@ -208,8 +209,33 @@ def test_far_task_gets_the_best_fixed_set_and_is_told_why():
     some = {str(study.sets[p]): float(study.rewards[1, p]) for p in (0, 5, 10)}
     seen = recommend(study, "x", far, some, Controller(), "results")
     assert seen["parameters"]["backgr"] == 0 and len(seen["evaluations"]) == 3
-    with pytest.raises(UserError, match="200"):
-        recommend(study, "x", far[:50], {}, Controller(), "results")
+
+
+def test_finished_parts_are_kept_until_the_code_changes(tmp_path, monkeypatch):
+    code, computed = tmp_path / "code", []
+    code.mkdir()
+    (code / "mine.py").write_text("one")
+    monkeypatch.setattr(evaluation, "CODE", code)
+    original = evaluation._few_shot
+    monkeypatch.setattr(
+        evaluation, "_few_shot", lambda *a: computed.append(a[0].place) or original(*a)
+    )
+    settings = Controller(policies=["best_fixed"], evaluations=[1, 40])
+
+    def run():
+        return evaluation.evaluate(
+            two_kinds(4), settings, seed=0, device="cpu", threads=1, cache=tmp_path / "cache",
+            report=print,
+        )  # fmt: skip
+
+    result = run()
+    assert computed == [0, 1, 2, 3]
+    assert result["few_shot"]["shown"] == [1, 16]  # there are no more sets than 16
+    assert run() == result
+    assert len(computed) == 4
+    (code / "mine.py").write_text("two")
+    assert run() == result
+    assert len(computed) == 8
 
 
 @pytest.fixture(scope="module")
