@@ -17,6 +17,7 @@ from simtailor.controller.policies import POLICIES, find_policy
 from simtailor.controller.policies.transfer import FittedProcess, order_kernels
 from simtailor.controller.recommend import recommend
 from simtailor.controller.settings import Controller
+from simtailor.controller.stage import verdict
 from simtailor.errors import UserError
 from simtailor.simulation.parameters import PUBLISHED_VALUES, enumerate_parameters
 
@@ -209,6 +210,20 @@ def test_far_task_gets_the_best_fixed_set_and_is_told_why():
     some = {str(study.sets[p]): float(study.rewards[1, p]) for p in (0, 5, 10)}
     seen = recommend(study, "x", far, some, Controller(), "results")
     assert seen["parameters"]["backgr"] == 0 and len(seen["evaluations"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("mean", "interval", "words"),
+    [
+        (1.0, (0.5, 1.5), "'nearest' does best and is surely better than the best fixed set"),
+        (1.0, (-0.5, 2.5), "is not surely better than the best fixed set"),
+        (0.0, (0.0, 0.0), "no policy is better than the best fixed set"),
+    ],
+)
+def test_the_verdict_says_what_the_gain_says(mean, interval, words):
+    row = {"leave_one_out": 50.0, "gain_over_best_fixed": {"mean": mean, "interval": interval}}
+    few = {"shown": [1], "transfer": [49.0, 50.0], "oracle": 52.0}
+    assert words in verdict({"policies": {"nearest": row}, "few_shot": few})
 
 
 def test_finished_parts_are_kept_until_the_code_changes(tmp_path, monkeypatch):
