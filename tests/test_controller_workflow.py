@@ -1,6 +1,7 @@
 """The controller in the workflow, on a small reward database with gaps."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from simtailor.controller.explore import explore, main, read_configuration
+from simtailor.controller.recommend import read_evaluations
 from simtailor.errors import UserError
 from simtailor.simulation.parameters import enumerate_parameters
 from simtailor.task2vec.fisher import FisherEstimate
@@ -147,6 +149,10 @@ def test_few_shot_loop_finds_the_best_set_and_goes_on_after_a_kill(tmp_path, mon
     assert len(written["evaluations"]) == 4
     assert explore(configuration, "far", 4, make)["recommended"] == report["recommended"]
     assert len(made) == 4
+    # The workflow may write an evaluation again without this task; what was seen is noted.
+    shutil.rmtree(tmp_path / "results/task2sim/evaluations")
+    assert read_evaluations("results", "far", "knn") == report["evaluations"]
+    assert read_evaluations("results", "far", "linear") == {}
 
 
 def test_exploring_names_an_unknown_task_before_it_starts(monkeypatch, capsys):

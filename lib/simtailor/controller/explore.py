@@ -65,7 +65,7 @@ def explore(configuration: Configuration, task: str, budget: int, make: Make) ->
         recommended, following = propose(study, of_task, evaluations)
         steps.append({"evaluations": len(evaluations), "recommended": recommended})
         report = {"recommended": recommended, "evaluations": evaluations, "steps": steps}
-        write_json(exploration_file(results, task), {"task": task, **report})
+        write_json(exploration_file(results, task), {"task": task, "method": method, **report})
         if len(evaluations) >= budget or following is None:
             break
         print(f"explore: try {following} ({len(evaluations) + 1} of {budget})", file=sys.stderr)

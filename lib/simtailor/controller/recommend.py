@@ -26,8 +26,8 @@ NORMAL_95 = 1.96
 def read_evaluations(results: str | Path, task: str, method: str) -> dict[str, float]:
     """Return the accuracy, percent, of every set that was evaluated on a task.
 
-    What the few-shot loop has noted counts too: a later run of the workflow for the study's
-    own tasks may leave the new task out of the evaluations.
+    What the few-shot loop has noted by this method counts too: a later run of the workflow for
+    the study's own tasks may leave the new task out of the evaluations.
 
     Args:
         results: folder of the results.
@@ -37,7 +37,8 @@ def read_evaluations(results: str | Path, task: str, method: str) -> dict[str, f
         UserError: a file is no evaluation.
     """
     noted = exploration_file(results, task)
-    found = dict(read_json(noted)["evaluations"]) if noted.exists() else {}
+    content = read_json(noted) if noted.exists() else {}
+    found = dict(content["evaluations"]) if content.get("method") == method else {}
     for path in sorted((Path(results) / "task2sim/evaluations").glob("*_*.json")):
         try:
             content = read_json(path)
