@@ -7,7 +7,11 @@ from simtailor.evaluate.inputs import (
 
 EVALUATE = CONFIGURATION.task2sim.evaluate
 REPEATS = repeated_sets(
-    SETS, EVALUATE.repeats.sets, EVALUATE.repeats.seeds, PRETRAIN.at_once
+    SETS,
+    EVALUATE.repeats.sets,
+    EVALUATE.repeats.seeds,
+    PRETRAIN.at_once,
+    CONFIGURATION.seed,
 )
 EVALUATIONS = f"{RESULTS}/task2sim/evaluations"
 
