@@ -34,7 +34,7 @@ rule evaluate_set:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=4000,
+        mem_mb=TASKS.memory_mb(),
         runtime=240,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
@@ -62,7 +62,7 @@ rule evaluate_baselines:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=4000,
+        mem_mb=TASKS.memory_mb(),
         runtime=240,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
