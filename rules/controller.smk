@@ -35,7 +35,7 @@ rule train_controller:
         "../envs/simtailor.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
         runtime=60,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:

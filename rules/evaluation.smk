@@ -7,7 +7,11 @@ from simtailor.evaluate.inputs import (
 
 EVALUATE = CONFIGURATION.task2sim.evaluate
 REPEATS = repeated_sets(
-    SETS, EVALUATE.repeats.sets, EVALUATE.repeats.seeds, PRETRAIN.at_once
+    SETS,
+    EVALUATE.repeats.sets,
+    EVALUATE.repeats.seeds,
+    PRETRAIN.at_once,
+    CONFIGURATION.seed,
 )
 EVALUATIONS = f"{RESULTS}/task2sim/evaluations"
 
@@ -30,7 +34,7 @@ rule evaluate_set:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=4000,
+        mem_mb=TASKS.memory_mb(),
         runtime=240,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
@@ -58,7 +62,7 @@ rule evaluate_baselines:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=4000,
+        mem_mb=TASKS.memory_mb(),
         runtime=240,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:

@@ -27,7 +27,7 @@ rule prepare_task:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=TASKS.memory_mb(),
         runtime=60,
     params:
         row=lambda wildcards: task_of(wildcards).model_dump(mode="json"),
@@ -55,7 +55,7 @@ rule task_vector:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=TASKS.memory_mb(),
         runtime=60,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simtailor.controller import evaluation
 from simtailor.controller.belief import Belief
 from simtailor.controller.database import Study, describe_missing, read_study, split_tasks
 from simtailor.controller.distances import cosine, symmetric
@@ -16,6 +17,7 @@ from simtailor.controller.policies import POLICIES, find_policy
 from simtailor.controller.policies.transfer import FittedProcess, order_kernels
 from simtailor.controller.recommend import recommend
 from simtailor.controller.settings import Controller
+from simtailor.controller.stage import verdict
 from simtailor.errors import UserError
 from simtailor.simulation.parameters import PUBLISHED_VALUES, enumerate_parameters
 
@@ -208,8 +210,47 @@ def test_far_task_gets_the_best_fixed_set_and_is_told_why():
     some = {str(study.sets[p]): float(study.rewards[1, p]) for p in (0, 5, 10)}
     seen = recommend(study, "x", far, some, Controller(), "results")
     assert seen["parameters"]["backgr"] == 0 and len(seen["evaluations"]) == 3
-    with pytest.raises(UserError, match="200"):
-        recommend(study, "x", far[:50], {}, Controller(), "results")
+
+
+@pytest.mark.parametrize(
+    ("mean", "interval", "words"),
+    [
+        (1.0, (0.5, 1.5), "'nearest' does best and is surely better than the best fixed set"),
+        (1.0, (-0.5, 2.5), "is not surely better than the best fixed set"),
+        (0.0, (0.0, 0.0), "no policy is better than the best fixed set"),
+    ],
+)
+def test_the_verdict_says_what_the_gain_says(mean, interval, words):
+    row = {"leave_one_out": 50.0, "gain_over_best_fixed": {"mean": mean, "interval": interval}}
+    few = {"shown": [1], "transfer": [49.0, 50.0], "oracle": 52.0}
+    assert words in verdict({"policies": {"nearest": row}, "few_shot": few})
+
+
+def test_finished_parts_are_kept_until_the_code_changes(tmp_path, monkeypatch):
+    code, computed = tmp_path / "code", []
+    code.mkdir()
+    (code / "mine.py").write_text("one")
+    monkeypatch.setattr(evaluation, "CODE", code)
+    original = evaluation._few_shot
+    monkeypatch.setattr(
+        evaluation, "_few_shot", lambda *a: computed.append(a[0].place) or original(*a)
+    )
+    settings = Controller(policies=["best_fixed"], evaluations=[1, 40])
+
+    def run():
+        return evaluation.evaluate(
+            two_kinds(4), settings, seed=0, device="cpu", threads=1, cache=tmp_path / "cache",
+            report=print,
+        )  # fmt: skip
+
+    result = run()
+    assert computed == [0, 1, 2, 3]
+    assert result["few_shot"]["shown"] == [1, 16]  # there are no more sets than 16
+    assert run() == result
+    assert len(computed) == 4
+    (code / "mine.py").write_text("two")
+    assert run() == result
+    assert len(computed) == 8
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,21 @@
 """The controller in the workflow, on a small reward database with gaps."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from simtailor.controller.explore import explore, read_configuration
+from simtailor.controller.explore import explore, main, read_configuration
+from simtailor.controller.recommend import read_evaluations
+from simtailor.errors import UserError
 from simtailor.simulation.parameters import enumerate_parameters
+from simtailor.task2vec.fisher import FisherEstimate
+from simtailor.task2vec.vectors import write_vector
 
+ROOT = Path(__file__).parent.parent
 TASKS = ("digits", "mnist", "fashion", "faces", "clipart")
 VALUES = {"backgr": (0, 1), "materials": (1, 3), "pose_scale": (0, 1)}
 SETS = [str(p) for p in enumerate_parameters(VALUES)]
@@ -36,8 +43,8 @@ def write_study(folder, gap=True):
     vectors = {task: v.astype(np.float32) for task, v in vectors.items()}
     np.savez(folder / "results/task2sim/task_vectors.npz", **{t: vectors[t] for t in TASKS})
     for task in ("new", "far"):
-        path = folder / f"work/task2sim/task_vectors/{task}.npz"
-        np.savez(path, **{task: vectors[task]})
+        found = FisherEstimate(vectors[task], {"conv.weight": 100, "fc.weight": 200}, [], 128, 0.05)
+        write_vector(folder / f"work/task2sim/task_vectors/{task}.npz", found)
     return kinds
 
 
@@ -142,3 +149,24 @@ def test_few_shot_loop_finds_the_best_set_and_goes_on_after_a_kill(tmp_path, mon
     assert len(written["evaluations"]) == 4
     assert explore(configuration, "far", 4, make)["recommended"] == report["recommended"]
     assert len(made) == 4
+    # The workflow may write an evaluation again without this task; what was seen is noted.
+    shutil.rmtree(tmp_path / "results/task2sim/evaluations")
+    assert read_evaluations("results", "far", "knn") == report["evaluations"]
+    assert read_evaluations("results", "far", "linear") == {}
+
+
+def test_exploring_names_an_unknown_task_before_it_starts(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["mnits"]) == 1
+    assert "no task 'mnits'" in capsys.readouterr().err
+
+
+def test_exploring_names_a_vector_of_another_probe_network(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("seed: 0\n")
+    other = FisherEstimate(np.ones(7, np.float32), {"conv.weight": 7}, [], 128, 0.05)
+    write_vector(tmp_path / "work/task2sim/task_vectors/new.npz", other)
+    with pytest.raises(UserError, match=r"new.npz: .* 7 entries, those of the known tasks 300"):
+        explore(read_configuration([]), "new", 4, lambda targets: None)

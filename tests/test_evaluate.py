@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from simtailor.evaluate.settings import Evaluate
 from simtailor.files import read_json
 from simtailor.pretrain.backbone import Backbone, describe, write_backbone
 from simtailor.pretrain.settings import Pretrain
+from simtailor.tasks.prepared import PreparedTask
 
 TINY = Pretrain(model_options={"channels": [8, 16, 24, 32], "stem_width": 8}, image_size=32)
 NAME = "1_0_0_0_0_3_0_1_1"
@@ -86,6 +88,13 @@ def test_a_task_added_later_is_the_only_one_computed(tmp_path, backbone, monkeyp
     computed.clear()
     shutil.rmtree(first)
     evaluate(tmp_path, backbone, [digits_task(tmp_path, seed=1)], knn)
+    assert computed == [("digits", ["knn"])]
+    computed.clear()
+    task = PreparedTask.read(first)
+    images = np.array(task.images)
+    images[1] = 0  # one image only
+    replace(task, images=images).write(first)
+    evaluate(tmp_path, backbone, [first], knn)
     assert computed == [("digits", ["knn"])]
     computed.clear()
     other = knn.model_copy(update={"knn": knn.knn.model_copy(update={"neighbours": 1})})

@@ -10,7 +10,10 @@ from simtailor.evaluate.settings import FineTuning, HeadTraining
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
 
-TINY = Pretrain(model_options={"channels": [8, 16, 24, 32], "stem_width": 8}, image_size=32)
+TINY = Pretrain(  # pooled as by default: more features than the network says it has
+    model_options={"channels": [8, 16, 24, 32], "stem_width": 8, "global_pool": "catavgmax"},
+    image_size=32,
+)
 
 
 @pytest.fixture(scope="module")

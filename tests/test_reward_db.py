@@ -129,8 +129,18 @@ def test_effects_are_recovered_with_intervals_that_hold_them():
 
 
 def test_too_few_sets_give_effects_without_intervals():
-    two = {SETS[0]: 40.0, SETS[-1]: 44.0}
-    assert all(effect.low is None for effect in main_effects("digits", two))
+    two = {SETS[0]: 40.0, SETS[1]: 44.0}
+    (effect,) = main_effects("digits", two)
+    assert (effect.parameter, effect.effect) == ("pose_rot", pytest.approx(4))
+    assert effect.low is None
+
+
+def test_no_effect_is_told_of_parameters_that_the_sets_do_not_tell_apart():
+    assert main_effects("digits", {SETS[0]: 40.0, SETS[-1]: 44.0}) == []
+    # backgr and materials always change together, pose_rot does not.
+    some = [name for name in SETS if (name[0] == "1") == (name[10] == "3")]
+    effects = main_effects("digits", {name: accuracy("digits", name) for name in some})
+    assert [effect.parameter for effect in effects] == ["pose_rot"]
 
 
 def test_repeats_are_spread_over_the_study_and_their_spread_is_pooled():
@@ -141,6 +151,8 @@ def test_repeats_are_spread_over_the_study_and_their_spread_is_pooled():
     assert len(repeated_sets(SETS[:2], 5, 1)) == 2
     in_groups = repeated_sets(SETS, 2, 1, at_once=3)  # what a job trains at once is used
     assert in_groups == [f"{name}.seed1" for name in SETS[:3]]
+    # A study of another seed has other repeats: none is the study's own backbone again.
+    assert repeated_sets(SETS, 1, 2, seed=1) == [f"{SETS[0]}.seed2", f"{SETS[0]}.seed3"]
     pooled = seed_spread({"a": 1.0, "b": 10.0}, {"a": [3.0], "b": [10.0, 13.0]})
     assert pooled == pytest.approx(np.sqrt((2 + 6) / 3))
     assert np.isnan(seed_spread({"a": 1.0}, {}))

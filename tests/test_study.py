@@ -115,7 +115,9 @@ def test_what_is_there_so_far_is_assembled_and_the_rest_listed(study, tmp_path):
     run = project.make("reward_db_so_far")
     assert f"missing: {SETS[1]} on digits, four_digits" in run.stderr
     path = project.folder / "results/task2sim/reward_db_so_far/summary.json"
-    assert not json.loads(path.read_text())["complete"]
+    summary = json.loads(path.read_text())
+    assert not summary["complete"]
+    assert summary["tasks"]["digits"]["chance"] == 10  # the baselines are there and stand beside
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from scipy.spatial.distance import cosine as scipy_cosine
 from scipy.stats import spearmanr
 from torch import nn
 
 from simtailor.errors import UserError
-from simtailor.files import write_json
+from simtailor.pretrain.backbone import Backbone, describe, write_backbone
+from simtailor.pretrain.settings import Pretrain
 from simtailor.seeds import generator
 from simtailor.task2vec import fisher
 from simtailor.task2vec.fisher import SquaredGradients, monte_carlo, variational
@@ -251,23 +251,14 @@ def test_vectors_of_two_networks_do_not_mix(tmp_path):
 
 
 def test_a_backbone_of_the_workflow_can_be_the_probe(tmp_path):
-    from simtailor.torchvision_compat import import_torchvision  # noqa: PLC0415
-
-    import_torchvision()
-    import timm  # noqa: PLC0415
-
-    torch.manual_seed(3)
-    network = timm.create_model("resnet10t", num_classes=4).eval()
-    save_file(network.state_dict(), tmp_path / "model.safetensors")
-    facts = {"model": "resnet10t", "mean": [0.1] * 3, "std": [0.5] * 3}
-    write_json(tmp_path / "backbone.json", facts)
+    backbone = Backbone.random(Pretrain(image_size=32), 3)  # narrowed and pooled as by default
+    weights = {name: w.contiguous() for name, w in backbone.network.state_dict().items()}
+    description = describe(Pretrain(image_size=32), ["one"], "1_0_0_0_0_3_0_1_1", 3)
+    write_backbone(tmp_path, weights, description)
     settings = Task2Vec(weights=str(tmp_path), image_size=32)
     probe = make_probe(settings, "cpu", tmp_path)
     images = small_images(2).repeat(2, 1).repeat(2, 2)
-    batch = (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - 0.1) / 0.5
-    with torch.no_grad():
-        expected = network.forward_head(network.forward_features(batch), pre_logits=True)
-    torch.testing.assert_close(probe.features(images), expected)
+    torch.testing.assert_close(probe.features(images).numpy(), backbone.features(images))
     assert checked_probe(settings) == ([], [str(tmp_path / "model.safetensors")])
 
 

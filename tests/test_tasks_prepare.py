@@ -51,10 +51,11 @@ def test_a_folder_becomes_a_task_that_is_read_as_written(tmp_path):
     channel = read.test_images.mean((1, 2)).argmax(1)
     assert (np.array([2, 1, 0])[read.test_labels] == channel).all()
     shown = read_json(tmp_path / "shown/summary.json")
+    assert shown["chance"] == 33.33
     assert shown["counts"]["red"] == {"train": 5, "test": 3}
     assert Image.open(tmp_path / "shown/contact_sheet.png").width > 400
     assert {"name", "title", "classes", "image_size", "source", "licence", "notes", "train",
-            "test"} == set(read.facts)  # fmt: skip
+            "test", "sha256"} == set(read.facts)  # fmt: skip
 
 
 def test_the_seed_decides_which_images_and_the_bytes(tmp_path):
@@ -148,6 +149,15 @@ def test_changed_files_of_a_folder_change_its_state(tmp_path):
     assert before == source_state(row("folder", folder), "none")
     write_picture(folder / "red/0.png", 1, 5, (40, 40))
     assert before != source_state(row("folder", folder), "none")
+
+
+def test_changed_idx_files_of_the_user_change_its_state(tmp_path):
+    draw_digits(tmp_path / "digits", a_class=4)
+    before = source_state(row("idx", tmp_path / "digits"), "none")
+    draw_digits(tmp_path / "more", a_class=5)
+    for path in (tmp_path / "more").iterdir():
+        path.rename(tmp_path / "digits" / path.name)
+    assert before != source_state(row("idx", tmp_path / "digits"), "none")
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -131,3 +131,8 @@ def test_any_table_is_read_or_refused_with_its_place(cells, headed):
             read_table(path)
         except UserError as error:
             assert str(path) in str(error)
+
+
+def test_jobs_ask_for_the_memory_of_a_whole_task():
+    assert Tasks().memory_mb() < 4100
+    assert Tasks(image_size=256, most_images=None).memory_mb() > 20_000  # SVHN, 256 px

@@ -7,7 +7,7 @@ baselines = snakemake.input.baselines
 with reporter(snakemake.log[0], "reward_db") as report:
     summary = write_reward_database(
         snakemake.input.evaluations,
-        baselines if isinstance(baselines, str) else None,
+        baselines if isinstance(baselines, str) else next(iter(baselines), None),
         snakemake.params.sets,
         snakemake.params.tasks,
         snakemake.params.method,

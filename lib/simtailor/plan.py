@@ -138,7 +138,9 @@ def plan_study(
     study = configuration.task2sim
     device = "cpu" if configuration.device == "cpu" else "cuda"
     simulation, pretrain, repeats = study.simulation, study.pretrain, study.evaluate.repeats
-    repeated = repeated_sets(sets, repeats.sets, repeats.seeds, pretrain.at_once)
+    repeated = repeated_sets(
+        sets, repeats.sets, repeats.seeds, pretrain.at_once, configuration.seed
+    )
     backbones = len(sets) + len(repeated)
     trainings = backbones
     if pretrain.at_once > 1:  # a job a group, and one a backbone that takes it out

@@ -117,7 +117,7 @@ def _read_rewards(path: Path) -> dict[str, dict[str, float]]:
     content = _json(path)
     if not isinstance(content, Mapping) or len(content) < FEWEST_TASKS:
         raise UserError(
-            f"{path}: expected rewards of at least two tasks, {{task: {{set: percent}}}}"
+            f"{path}: expected rewards of at least {FEWEST_TASKS} tasks, {{task: {{set: percent}}}}"
         )
     for task, row in content.items():
         if not isinstance(row, Mapping) or len(row) < FEWEST_SETS:
@@ -156,26 +156,59 @@ def read_vectors(path: str | Path) -> dict[str, np.ndarray]:
         UserError: the file cannot be read, or a vector is not finite, negative, zero or of
             another length.
     """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            vectors = {task: np.asarray(content[task], np.float64) for task in content.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot read this file as npz of task vectors: {error}") from error
+    vectors = _arrays(path)
     if not vectors:
         raise UserError(f"{path}: holds no task vector")
-    length = len(next(iter(vectors.values())).ravel())
+    length = next(iter(vectors.values())).size
     for task, vector in vectors.items():
         if vector.shape != (length,):
             raise UserError(
                 f"{path}: the vector of '{task}' has shape {vector.shape}, expected ({length},): "
                 "all must come from the same probe network"
             )
-        if not np.isfinite(vector).all() or (vector < 0).any() or not vector.any():
-            raise UserError(
-                f"{path}: the vector of '{task}' must hold finite numbers, none negative and "
-                "not all zero: compute it again"
-            )
+        _check_vector(path, task, vector)
     return vectors
+
+
+def read_task_vector(path: str | Path, task: str, study: Study) -> np.ndarray:
+    """Read one task's vector, float64 [F], from the file that the workflow made of it.
+
+    Args:
+        study: the known tasks, with whose vectors it is compared.
+
+    Raises:
+        UserError: the file cannot be read, or its vector is wrong or of another length.
+    """
+    vectors = _arrays(path, only="values")
+    if "values" not in vectors:
+        raise UserError(f"{path}: holds no vector of '{task}'; delete the file and make it anew")
+    vector = vectors["values"]
+    if vector.shape != study.vectors.shape[1:]:
+        raise UserError(
+            f"{path}: the task vector of '{task}' has {vector.size} entries, those of the known "
+            f"tasks {study.vectors.shape[1]}: compute all with the same probe network "
+            "(task2sim.task2vec)"
+        )
+    _check_vector(path, task, vector)
+    return vector
+
+
+def _arrays(path: str | Path, only: str | None = None) -> dict[str, np.ndarray]:
+    """Read the arrays of an npz file, or one of them, in double precision."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            names = [name for name in content.files if only in (None, name)]
+            return {name: np.asarray(content[name], np.float64) for name in names}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: cannot read this file as npz of task vectors: {error}") from error
+
+
+def _check_vector(path: str | Path, task: str, vector: np.ndarray) -> None:
+    if not np.isfinite(vector).all() or (vector < 0).any() or not vector.any():
+        raise UserError(
+            f"{path}: the vector of '{task}' must hold finite numbers, none negative and "
+            "not all zero: compute it again"
+        )
 
 
 def describe_missing(study: Study) -> list[str]:

@@ -26,6 +26,7 @@ from simtailor.controller.settings import Controller
 from simtailor.files import read_json, write_json
 from simtailor.seeds import generator
 
+CODE = Path(__file__).parent  # of the policies and their evaluation
 RESAMPLES = 10_000
 REFERENCE = "best_fixed"
 SPLIT, LEFT_OUT, FEW_SHOT = "split", "left_out", "few_shot"
@@ -81,7 +82,7 @@ def evaluate(
         *(Part(LEFT_OUT, n, p) for n in settings.policies for p in range(len(study.tasks))),
         *(Part(FEW_SHOT, "", p) for p in range(len(study.tasks))),
     ]
-    folder = Path(cache) / _digest(study, settings, seed)
+    folder = Path(cache) / _digest(study, settings, seed, device)
     work = (
         delayed(_kept)(folder / f"{part.name}.json", part, study, known, settings, seed, device)
         for part in parts
@@ -95,10 +96,14 @@ def evaluate(
     return _assemble(study, settings, done, seed)
 
 
-def _digest(study: Study, settings: Controller, seed: int) -> str:
-    words = json.dumps([study.tasks, [str(s) for s in study.sets], settings.model_dump(), seed])
-    content = words.encode() + study.vectors.tobytes() + study.rewards.tobytes()
-    return hashlib.sha256(content).hexdigest()[:16]
+def _digest(study: Study, settings: Controller, seed: int, device: str) -> str:
+    sets = [str(parameters) for parameters in study.sets]
+    words = json.dumps([study.tasks, sets, settings.model_dump(), seed, device])
+    digest = hashlib.sha256(words.encode() + study.vectors.tobytes() + study.rewards.tobytes())
+    # Policies are there to be changed: those of an earlier version are not taken for today's.
+    for path in sorted(CODE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _kept(
@@ -290,7 +295,8 @@ def _few_shot_table(
     study: Study, settings: Controller, done: Mapping, best: np.ndarray
 ) -> dict[str, Any]:
     """Return mean accuracy after so many evaluations, leaving one task out."""
-    budget = max(settings.evaluations)
+    shown = sorted({min(number, len(study.sets)) for number in settings.evaluations})
+    budget = shown[-1]
     after = np.empty((len(study.tasks), budget + 1))
     for place in range(len(study.tasks)):
         recommended = done[Part(FEW_SHOT, "", place).name]["recommended"]
@@ -304,5 +310,5 @@ def _few_shot_table(
         "transfer": [float(v) for v in after.mean(axis=0)],
         "random_search": [float(np.nanmean(study.rewards, axis=1).mean()), *map(float, chance)],
         "oracle": float(best.mean()),
-        "shown": sorted(set(settings.evaluations)),
+        "shown": shown,
     }

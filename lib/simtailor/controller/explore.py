@@ -18,17 +18,17 @@ from typing import Any
 import yaml
 
 from simtailor.config import Configuration, load_configuration, merged
-from simtailor.controller.database import read_study
+from simtailor.controller.database import read_study, read_task_vector
 from simtailor.controller.inputs import known_files, reward_method
 from simtailor.controller.recommend import (
     exploration_file,
     propose,
     read_evaluations,
-    read_task_vector,
     write_recommendation,
 )
 from simtailor.errors import UserError
 from simtailor.files import staged, write_json
+from simtailor.tasks.table import find_task
 
 DEFAULT_FILE = "config/config.yaml"
 Make = Callable[[Sequence[str]], None]
@@ -58,14 +58,14 @@ def explore(configuration: Configuration, task: str, budget: int, make: Make) ->
     study = read_study(database, vectors)
     if task in study.tasks:
         study = study.without(study.tasks.index(task))
-    of_task = read_task_vector(vector, task)
+    of_task = read_task_vector(vector, task, study)
     steps: list[dict[str, Any]] = []
     while True:
         evaluations = read_evaluations(results, task, method)
         recommended, following = propose(study, of_task, evaluations)
         steps.append({"evaluations": len(evaluations), "recommended": recommended})
         report = {"recommended": recommended, "evaluations": evaluations, "steps": steps}
-        write_json(exploration_file(results, task), {"task": task, **report})
+        write_json(exploration_file(results, task), {"task": task, "method": method, **report})
         if len(evaluations) >= budget or following is None:
             break
         print(f"explore: try {following} ({len(evaluations) + 1} of {budget})", file=sys.stderr)
@@ -82,7 +82,12 @@ def explore(configuration: Configuration, task: str, budget: int, make: Make) ->
 
 
 def workflow(configuration: Configuration, task: str, files: Sequence[str], cores: int) -> Make:
-    """Return a function that makes files by Snakemake, the task being one of the study's."""
+    """Return a function that makes files by Snakemake, the task being one of the study's.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    find_task(configuration.task2sim.tasks, task)
     extra = Path(configuration.work) / "task2sim" / "explore" / f"{task}.yaml"
     names = configuration.task2sim.tasks.names
     with staged(extra) as staging:

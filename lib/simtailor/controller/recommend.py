@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import yaml
 from scipy.stats import norm
 
 from simtailor.controller.belief import Belief
-from simtailor.controller.database import Study, read_study, read_vectors
+from simtailor.controller.database import Study, read_study, read_task_vector
 from simtailor.controller.distances import symmetric
 from simtailor.controller.policies.transfer import FittedProcess
 from simtailor.controller.settings import Controller
@@ -26,8 +26,8 @@ NORMAL_95 = 1.96
 def read_evaluations(results: str | Path, task: str, method: str) -> dict[str, float]:
     """Return the accuracy, percent, of every set that was evaluated on a task.
 
-    What the few-shot loop has noted counts too: a later run of the workflow for the study's
-    own tasks may leave the new task out of the evaluations.
+    What the few-shot loop has noted by this method counts too: a later run of the workflow for
+    the study's own tasks may leave the new task out of the evaluations.
 
     Args:
         results: folder of the results.
@@ -37,7 +37,8 @@ def read_evaluations(results: str | Path, task: str, method: str) -> dict[str, f
         UserError: a file is no evaluation.
     """
     noted = exploration_file(results, task)
-    found = dict(read_json(noted)["evaluations"]) if noted.exists() else {}
+    content = read_json(noted) if noted.exists() else {}
+    found = dict(content["evaluations"]) if content.get("method") == method else {}
     for path in sorted((Path(results) / "task2sim/evaluations").glob("*_*.json")):
         try:
             content = read_json(path)
@@ -108,15 +109,7 @@ def recommend(
     Args:
         vector: float64 [F]; evaluations: percent by set, may be empty.
         results: folder of the results, for the commands.
-
-    Raises:
-        UserError: the vector does not fit those of the known tasks.
     """
-    if vector.shape != study.vectors.shape[1:]:
-        raise UserError(
-            f"the task vector of '{task}' has {vector.size} entries, those of the known tasks "
-            f"{study.vectors.shape[1]}: compute all with the same probe network (task2sim.task2vec)"
-        )
     if task in study.tasks:  # what is known of the task itself is evaluation, not a neighbour
         place = study.tasks.index(task)
         own = zip(study.sets, study.rewards[place], strict=True)
@@ -225,23 +218,8 @@ def write_recommendation(
     """
     study = read_study(reward_db, task_vectors)
     known = read_evaluations(results, task, method)
-    content = recommend(study, task, read_task_vector(vector, task), known, settings, results)
+    of_task = read_task_vector(vector, task, study)
+    content = recommend(study, task, of_task, known, settings, results)
     with staged(output) as staging:
         staging.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return content
-
-
-def read_task_vector(path: str | Path, task: str) -> np.ndarray:
-    """Return a task's vector, float64 [F], from an npz file.
-
-    Raises:
-        UserError: the file holds none of this task.
-    """
-    vectors = read_vectors(path)
-    if task not in vectors:
-        raise UserError(f"{path}: no vector of '{task}', only of {', '.join(_first(vectors))}")
-    return vectors[task]
-
-
-def _first(names: Iterable[str]) -> list[str]:
-    return list(names)[:5]

@@ -83,11 +83,15 @@ def verdict(result: dict[str, Any]) -> str:
     name = max(rows, key=lambda n: rows[n]["leave_one_out"])
     gain = rows[name]["gain_over_best_fixed"]
     low, high = gain["interval"]
-    sure = "surely " if low > 0 else "not surely " if gain["mean"] > 0 else "not "
+    found = f"({gain['mean']:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f})"
+    if gain["mean"] <= 0:
+        return (
+            "from the task vector alone no policy is better than the best fixed set; the best of "
+            f"them is '{name}' {found}; {words}"
+        )
     return (
-        f"from the task vector alone no policy does better than '{name}', which is {sure}better "
-        f"than the best fixed set ({gain['mean']:+.2f} points, 95 % interval {low:+.2f} to "
-        f"{high:+.2f}); {words}"
+        f"from the task vector alone '{name}' does best and is {'' if low > 0 else 'not '}surely "
+        f"better than the best fixed set {found}; {words}"
     )
 
 

@@ -42,7 +42,8 @@ def main_effects(task: str, rewards: Mapping[str, float]) -> list[Effect]:
 
     The steps between values are estimated from all sets at once; interactions of parameters
     count as noise, so the intervals say how far a main effect stands out of them. Source:
-    ordinary least squares with Student's t intervals.
+    ordinary least squares with Student's t intervals. A step is left out where the sets do
+    not tell it from others: of two sets that differ in two parameters, neither is to blame.
 
     Args:
         rewards: accuracy in percent by the name of the set.
@@ -61,6 +62,8 @@ def main_effects(task: str, rewards: Mapping[str, float]) -> list[Effect]:
     inverse = np.linalg.pinv(design.T @ design)
     coefficients = inverse @ design.T @ accuracies
     freedom = len(sets) - np.linalg.matrix_rank(design)
+    # A coefficient is estimable if its unit vector lies in the row space of the design.
+    estimable = np.isclose(inverse @ design.T @ design, np.eye(len(inverse))).all(axis=1)[1:]
     half = [None] * len(terms)
     if freedom > 0:
         variance = ((accuracies - design @ coefficients) ** 2).sum() / freedom
@@ -71,5 +74,8 @@ def main_effects(task: str, rewards: Mapping[str, float]) -> list[Effect]:
             task, names[place], value, reference, float(effect),
             None if h is None else float(effect - h), None if h is None else float(effect + h),
         )
-        for (place, value, reference), effect, h in zip(terms, coefficients[1:], half, strict=True)
+        for (place, value, reference), effect, h, told in zip(
+            terms, coefficients[1:], half, estimable, strict=True
+        )
+        if told
     ]  # fmt: skip

@@ -48,7 +48,7 @@ class FineTuned(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(network)
         self.network.reset_classifier(0)
-        self.head = Head(network.num_features, class_count, dropout)
+        self.head = Head(self.network.head_hidden_size, class_count, dropout)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return logits [B, classes] of normalised pixels [B, 3, S, S]."""

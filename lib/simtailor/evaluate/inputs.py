@@ -9,7 +9,9 @@ from typing import Any
 from simtailor.evaluate.settings import Evaluate
 
 
-def repeated_sets(sets: Sequence[str], count: int, seeds: int, at_once: int = 1) -> list[str]:
+def repeated_sets(
+    sets: Sequence[str], count: int, seeds: int, at_once: int = 1, seed: int = 0
+) -> list[str]:
     """Return the names of the backbones that are trained again, ``.seedN`` behind the set's.
 
     The sets are spread evenly over the study's list, its ends included.
@@ -18,12 +20,14 @@ def repeated_sets(sets: Sequence[str], count: int, seeds: int, at_once: int = 1)
         count: how many sets; seeds: how often each.
         at_once: backbones that one job trains; then ``count`` is rounded up to whole groups
             of neighbours in the list.
+        seed: of the study; the repeats have the ones that follow it.
     """
     groups = [sets[start : start + at_once] for start in range(0, len(sets), at_once)]
     count = min(-(-count // at_once), len(groups))
     places = [round(i * (len(groups) - 1) / max(count - 1, 1)) for i in range(count)]
     chosen = [name for place in places for name in groups[place]]
-    return [f"{name}.seed{seed}" for name in chosen for seed in range(1, seeds + 1)]
+    others = range(seed + 1, seed + seeds + 1)
+    return [f"{name}.seed{other}" for name in chosen for other in others]
 
 
 def settings_of_an_evaluation(settings: Evaluate) -> dict[str, Any]:

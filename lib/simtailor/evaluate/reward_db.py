@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,8 @@ def write_reward_database(
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
     """Return one row a task and value of a parameter."""
-    return pd.DataFrame([asdict(effect) for effect in effects])
+    columns = [field.name for field in fields(Effect)]
+    return pd.DataFrame([asdict(effect) for effect in effects], columns=columns)
 
 
 def _with_method(database: RewardDatabase, method: str) -> RewardDatabase:

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from simtailor.config import PACKAGED_MODEL, Features
 from simtailor.errors import UserError
-from simtailor.files import read_json
 from simtailor.metasim.features.networks import check_model, make_network
 from simtailor.metasim.features.weights import PACKAGE, check_weights_file
+from simtailor.pretrain.backbone import DESCRIPTION, WEIGHTS, Backbone
 from simtailor.task2vec.settings import Task2Vec
 
 STRENGTHS = (1e-2, 1e-1, 1.0, 10.0)  # inverse regularisation, a unit of squared feature
@@ -168,18 +168,20 @@ def make_probe(settings: Task2Vec, device: str, cache: str | Path) -> Probe:
     Raises:
         UserError: there is no such model, or its weights cannot be had or do not fit.
     """
-    values = _network_settings(settings)
+    folder = _backbone(settings)
+    if folder:
+        backbone = Backbone.read(folder)
+        mean, std = (tuple(backbone.description[key]) for key in ("mean", "std"))
+        backbone.network.reset_classifier(0)
+        return Probe(backbone.network, settings.image_size, mean, std, device, settings.batch_size)
     try:
-        network = make_network(values, Path(cache))
+        network = make_network(_network_settings(settings), Path(cache))
     except UserError as error:
         raise UserError(f"task2sim.task2vec, the probe network: {error}") from None
     network.reset_classifier(0)
     mean, std = (tuple(network.pretrained_cfg[key]) for key in ("mean", "std"))
     if settings.weights == "package":
         mean, std = ((v,) * 3 for v in PACKAGED)
-    elif _backbone(settings):
-        facts = read_json(_backbone(settings) / "backbone.json")
-        mean, std = facts["mean"], facts["std"]
     return Probe(network, settings.image_size, mean, std, device, settings.batch_size)
 
 
@@ -189,6 +191,9 @@ def checked_probe(settings: Task2Vec) -> tuple[list[str], list[str]]:
     Raises:
         UserError: timm has no such model, or a file is absent.
     """
+    folder = _backbone(settings)
+    if folder:
+        return [], [str(folder / WEIGHTS)]
     try:
         values = _network_settings(settings)
         check_model(values.model)
@@ -202,14 +207,10 @@ def checked_probe(settings: Task2Vec) -> tuple[list[str], list[str]]:
 
 def _backbone(settings: Task2Vec) -> Path | None:
     folder = Path(settings.weights)
-    return folder if (folder / "backbone.json").is_file() else None
+    return folder if (folder / DESCRIPTION).is_file() else None
 
 
 def _network_settings(settings: Task2Vec) -> Features:
-    folder = _backbone(settings)
-    if folder:
-        model, weights = read_json(folder / "backbone.json")["model"], folder / "model.safetensors"
-        return Features(kind="timm", model=model, weights=str(weights))
     if settings.weights == "package" and settings.model != PACKAGED_MODEL:
         raise UserError(f"weights: 'package' is for model: {PACKAGED_MODEL} only")
     return Features(kind="timm", model=settings.model, weights=settings.weights)

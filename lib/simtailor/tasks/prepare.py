@@ -100,7 +100,8 @@ def prepare_task(
         "seed": seed,
         "in_source": len(source.labels),
         "original_sizes": _described(sizes),
-        "chance": round(100 * max(c["test"] for c in counts.values()) / facts["test"], 2),
+        "chance": round(100 / len(source.classes), 2),
+        "largest_class": round(100 * max(c["test"] for c in counts.values()) / facts["test"], 2),
         **duplicates,
         "counts": counts,
     }
@@ -114,9 +115,16 @@ def source_state(row: TaskRow, resources: str | Path) -> str:
     Raises:
         UserError: the folder is absent.
     """
-    if row.packages or row.kind not in ("folder", "files"):
+    if row.packages:
         return ""
-    return files_state(image_files(row.place(resources).folders[0]))
+    folder = row.place(resources).folders[0]
+    if row.kind in ("folder", "files"):
+        files = image_files(folder)
+    elif row.kind in ("idx", "datasets") and folder.is_dir():
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+    else:
+        return ""
+    return files_state(files)
 
 
 def _check_classes(source: ImageSource, where: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simtailor.errors import UserError
-from simtailor.files import read_json, staged_folder, write_json
+from simtailor.files import checksum, read_json, staged_folder, write_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +18,8 @@ class PreparedTask:
     """Images of a task with labels, split into training and test.
 
     Attributes:
-        facts: name, title, classes, image_size, source, licence, notes, and the numbers of
-            training and test images.
+        facts: name, title, classes, image_size, source, licence, notes, the numbers of
+            training and test images, and, once written, the checksums of the arrays' files.
         images: uint8 [N, S, S, 3], mapped from the file.
         labels: int64 [N], indices into ``classes``.
         train, test: int64, indices of the two parts, sorted.
@@ -40,8 +40,11 @@ class PreparedTask:
         """
         folder = Path(folder)
         try:
+            facts = read_json(folder / "task.json")
+            if "sha256" not in facts:
+                raise ValueError("task.json lacks checksums")
             return cls(
-                read_json(folder / "task.json"),
+                facts,
                 np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
                 *(
                     np.load(folder / f"{name}.npy", allow_pickle=False)
@@ -54,9 +57,12 @@ class PreparedTask:
     def write(self, folder: str | Path) -> None:
         """Write to a folder, which is whole or absent."""
         with staged_folder(folder) as staging:
-            write_json(staging / "task.json", self.facts)
+            sums = {}
             for name in ("images", "labels", "train", "test"):
-                np.save(staging / f"{name}.npy", getattr(self, name), allow_pickle=False)
+                file = staging / f"{name}.npy"
+                np.save(file, getattr(self, name), allow_pickle=False)
+                sums[name] = checksum(file)
+            write_json(staging / "task.json", {**self.facts, "sha256": sums})
 
     @property
     def name(self) -> str:

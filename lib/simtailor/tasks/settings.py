@@ -8,6 +8,8 @@ from pydantic import Field
 
 from simtailor.section import Section
 
+LARGEST_TASK = 100_000  # images: about those of SVHN, the largest of the published tasks
+
 
 class ExtraTask(Section):
     """A folder of images as a task: ``folder/CLASS/*.jpg``, or that below train/ and test/."""
@@ -48,3 +50,8 @@ class Tasks(Section):
     test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         1 / 3, description="Share of the images that test, where a task has no split of its own."
     )
+
+    def memory_mb(self) -> int:
+        """Return what a job takes, in MB, that holds all images of a task."""
+        images = self.most_images or LARGEST_TASK
+        return 4000 + round(images * 3 * self.image_size**2 / 1e6)

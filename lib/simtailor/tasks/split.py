@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 THUMBNAIL = 8  # pixels
-CHUNK = 2048  # images compared with all others at a time
+BLOCK_VALUES = 2**24  # held at a time, 128 MiB in double precision
 SAME = 0.02  # share of an image's contrast by which near-duplicates differ, at most
 FLAT = 2.0  # grey levels: below so much contrast nothing tells images apart
 
@@ -45,8 +45,9 @@ def near_duplicates(images: np.ndarray) -> np.ndarray:
     mirrored = small[:, :, ::-1].reshape(len(small), -1)
     squares = (flat**2).sum(1)
     pairs = []
-    for first in range(0, len(flat), CHUNK):
-        part = slice(first, first + CHUNK)
+    step = max(1, BLOCK_VALUES // len(flat))
+    for first in range(0, len(flat), step):
+        part = slice(first, first + step)
         limit = flat.shape[1] * (SAME * contrast[part, None]) ** 2
         for other in (flat, mirrored):
             distance = squares[part, None] + squares[None] - 2 * flat[part] @ other.T
@@ -60,8 +61,14 @@ def _thumbnails(images: np.ndarray) -> np.ndarray:
     """Return means over parts of the images: float64 [N, 8, 8, 3]."""
     edges = np.linspace(0, images.shape[1], THUMBNAIL + 1).round().astype(int)
     starts, sizes = edges[:-1], np.diff(edges)
-    rows = np.add.reduceat(images, starts, axis=1, dtype=np.float64) / sizes[:, None, None]
-    return np.add.reduceat(rows, starts, axis=2) / sizes[:, None]
+    small = np.empty((len(images), THUMBNAIL, THUMBNAIL, 3))
+    step = max(1, BLOCK_VALUES // images[0].size)
+    for first in range(0, len(images), step):
+        part = slice(first, first + step)
+        rows = np.add.reduceat(images[part], starts, axis=1, dtype=np.float64)
+        rows /= sizes[:, None, None]
+        small[part] = np.add.reduceat(rows, starts, axis=2) / sizes[:, None]
+    return small
 
 
 def split_by_groups(
