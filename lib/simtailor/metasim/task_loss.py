@@ -225,8 +225,7 @@ SAMPLERS: dict[str, Callable[..., Samples]] = {"scene": scene_samples, "group": 
 
 def within_range(generator: Generator, features: torch.Tensor) -> torch.Tensor:
     """Wrap mutable angles into [0, 1), clamp other mutable entries to [0, 1]."""
-    inside = torch.where(generator.turn > 0, torch.remainder(features, 1.0), features.clamp(0, 1))
-    return torch.where(generator.mutable, inside, features)
+    return generator.finish(features, features)
 
 
 def _centre(generator: Generator, features: torch.Tensor) -> torch.Tensor:
