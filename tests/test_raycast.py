@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from simtailor.assets.mesh import Material, Mesh, box, grid_surface
+from simtailor.assets.mesh import Material, Mesh, box, grid_surface, join
 from simtailor.errors import UserError
 from simtailor.render.raycast import environment as environment_module
 from simtailor.render.raycast.caster import RayCaster, mip_levels
@@ -283,6 +283,33 @@ def test_posed_instance_equals_a_mesh_posed_beforehand():
     difference = np.abs(rendering.images[0].astype(int) - rendering.images[1]).max(-1)
     assert (difference > 2).sum() <= 20  # pixels on an edge
     assert (rendering.masks[0] != rendering.masks[1]).sum() <= 10
+
+
+def test_a_clear_top_changes_no_pixel():
+    """It only spares a search: from above, past the edge, from the side, from below."""
+    pattern = wave(*texture_grid(64, 64)).astype(np.float32)
+    top = floor(0.6, Material((1, 1, 1), 1.0, texture=pattern))
+    below = box((-0.6, -0.2, -0.6), (0.6, -0.001, 0.6), WHITE)
+    slab = join(top, below)
+    scenes = looking_down(4, 2)
+    scenes.mesh[:] = [0, 1]
+    scenes.scale[:, 1] = 0.2
+    scenes.position[:, 1] = [0.2, 0.3, 0.1]
+    scenes.light_direction[:] = [0.8, 1.0, -0.5]
+    scenes.light_colour[:] = 2
+    scenes.eye[1:] = [[1.5, 0.5, 0.4], [0, -2, 0.5], [0.5, 1.5, 1]]
+    scenes.camera[1:] = look_at(scenes.eye[1:], np.zeros((3, 3)))
+    turn = rotation_about("x", 15) @ rotation_about("y", 25)
+    scenes.rotation[3, 0], scenes.scale[3, 0], scenes.position[3, 0] = turn, 1.3, [0.1, 0.2, 0]
+    pictures = []
+    for clear in (False, True):
+        meshes = [replace(slab, clear_top=clear), sphere()]
+        with RayCaster(meshes, [constant(0.1)]) as caster:
+            pictures.append(caster.render(scenes, 128))
+    searched, spared = pictures
+    assert (searched.masks > 0).mean() > 0.05
+    np.testing.assert_allclose(spared.depth, searched.depth, rtol=1e-5)
+    assert np.abs(spared.images.astype(int) - searched.images).max() <= 1
 
 
 def test_soft_light_widens_the_penumbra():

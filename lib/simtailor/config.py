@@ -144,9 +144,9 @@ class Training(Section):
     image_size: Annotated[int, Field(ge=8, strict=True)] = Field(
         128, description="Pixels while training; the stage's size where that is smaller."
     )
-    epochs: PositiveInt = Field(40, description="Epochs on the discrepancy, at most.")
+    epochs: PositiveInt = Field(20, description="Epochs on the discrepancy, at most.")
     patience: PositiveInt = Field(
-        15, description="Epochs without a better discrepancy on the validation part, then stop."
+        8, description="Epochs without a better discrepancy on the validation part, then stop."
     )
     validation_scenes: Annotated[int, Field(ge=2, strict=True)] = Field(
         100, description="Scenes an epoch that are compared with the validation part."

@@ -31,6 +31,8 @@ class Mesh:
     Attributes:
         vertices: float32 [V, 3] metres; normals: float32 [V, 3]; coordinates: float32 [V, 2].
         faces: int32 [F, 3]; face_materials: int32 [F], indices into ``materials``.
+        clear_top: a horizontal rectangle, faces 0 and 1, that every ray which comes from
+            above and meets it meets first of all this mesh; such a ray needs no search.
     """
 
     vertices: np.ndarray
@@ -39,6 +41,7 @@ class Mesh:
     faces: np.ndarray
     face_materials: np.ndarray
     materials: tuple[Material, ...] = field(default=())
+    clear_top: bool = False
 
     @property
     def texture_density(self) -> float:

@@ -7,6 +7,7 @@ when the camera looks straight down.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -209,7 +210,7 @@ def room() -> Mesh:
     wall = Material((0.30, 0.33, 0.39), roughness=0.95)
     ceiling = Material((0.6, 0.6, 0.6), roughness=0.95)
     side, below, above = 2.0, -0.75, 2.2
-    return join(
+    whole = join(
         _table_top(0.5, 0.7, 0.07, 0.04, top),
         box((-side, below - 0.02, -side), (side, below, side), floor),
         box((-side, above, -side), (side, above + 0.02, side), ceiling),
@@ -218,6 +219,7 @@ def room() -> Mesh:
         box((-side, below, -side - 0.02), (side, above, -side), wall),
         box((-side, below, side), (side, above, side + 0.02), wall),
     )
+    return replace(whole, clear_top=True)
 
 
 @lru_cache(maxsize=1)

@@ -243,6 +243,10 @@ class RayCaster:
             record["centre"] = centre
             record["radius"] = np.linalg.norm(mesh.vertices - centre, axis=1).max() * 1.0001
             record["texture_density"] = mesh.texture_density
+            if mesh.clear_top:
+                corners = mesh.vertices[mesh.faces[:2]].reshape(-1, 3)
+                record["clear_top"] = 1
+                record["clear_low"], record["clear_high"] = corners.min(0), corners.max(0)
             first_vertex += len(mesh.vertices)
             first_face += len(mesh.faces)
             first_material += len(mesh.materials)

@@ -63,6 +63,9 @@ class MeshRecord:
     centre: wp.vec3
     radius: float
     texture_density: float  # texture repeats a metre, for the choice of the mip level
+    clear_top: int  # 1: faces 0 and 1 are a rectangle that rays from above meet first
+    clear_low: wp.vec3  # its corners
+    clear_high: wp.vec3
 
 
 @wp.struct
@@ -250,6 +253,37 @@ def misses_sphere(origin: wp.vec3, direction: wp.vec3, centre: wp.vec3, radius: 
 
 
 @wp.func
+def clear_top_distance(mesh: MeshRecord, origin: wp.vec3, direction: wp.vec3):
+    """Distance along a ray from above to the mesh's clear top, or -1."""
+    distance = float(-1.0)
+    if mesh.clear_top > 0 and direction[1] < 0.0 and origin[1] > mesh.clear_low[1]:
+        along = (mesh.clear_low[1] - origin[1]) / direction[1]
+        x = origin[0] + along * direction[0]
+        z = origin[2] + along * direction[2]
+        if (
+            x >= mesh.clear_low[0]
+            and x <= mesh.clear_high[0]
+            and z >= mesh.clear_low[2]
+            and z <= mesh.clear_high[2]
+        ):
+            distance = along
+    return distance
+
+
+@wp.func
+def clear_top_weights(mesh: MeshRecord, face: int, point: wp.vec3):
+    """Barycentric weights of a point in face 0 or 1, seen from above."""
+    shape = wp.mesh_get(mesh.id)
+    a = shape.points[shape.indices[3 * face]]
+    b = shape.points[shape.indices[3 * face + 1]]
+    c = shape.points[shape.indices[3 * face + 2]]
+    area = (b[0] - a[0]) * (c[2] - a[2]) - (c[0] - a[0]) * (b[2] - a[2])
+    of_b = ((point[0] - a[0]) * (c[2] - a[2]) - (c[0] - a[0]) * (point[2] - a[2])) / area
+    of_c = ((b[0] - a[0]) * (point[2] - a[2]) - (point[0] - a[0]) * (b[2] - a[2])) / area
+    return wp.vec3(1.0 - of_b - of_c, of_b, of_c)
+
+
+@wp.func
 def in_shadow(
     origin: wp.vec3,
     light: wp.vec3,
@@ -352,7 +386,19 @@ def render_pixels(
                 inverse = wp.transpose(instance.rotation)
                 local = inverse * (origin - instance.position) / instance.scale
                 local_direction = inverse * direction
-                if not misses_sphere(local, local_direction, mesh.centre, mesh.radius):
+                top = clear_top_distance(mesh, local, local_direction)
+                if top > 0.0:
+                    if top * instance.scale < nearest:
+                        nearest = top * instance.scale
+                        hit = k
+                        hit_face = 0
+                        weights = clear_top_weights(mesh, 0, local + local_direction * top)
+                        if wp.min(weights) < 0.0:
+                            hit_face = 1
+                            weights = clear_top_weights(mesh, 1, local + local_direction * top)
+                        hit_u = weights[0]
+                        hit_v = weights[1]
+                elif not misses_sphere(local, local_direction, mesh.centre, mesh.radius):
                     query = wp.mesh_query_ray(
                         mesh.id, local, local_direction, nearest / instance.scale
                     )
