@@ -29,7 +29,8 @@ from simtailor.metasim.search import (
     straight_start,
     worse_group,
 )
-from simtailor.metasim.training import make_generator
+from simtailor.metasim.training import Trainer, make_generator
+from simtailor.render.renderer import Equivalents
 from simtailor.scene import Grammar
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
 
@@ -130,6 +131,39 @@ def test_gaussian_target_keeps_a_straight_curve():
     assert progress.notes["start"]["chosen"] == "fitted"
     places, heights = (k[THING, YAW].detach().numpy() for k in training.generator.knots())
     np.testing.assert_allclose(np.diff(heights), np.diff(places), rtol=0.1)
+
+
+def test_matches_that_are_mostly_wrong_in_the_same_way_do_not_win(monkeypatch):
+    """Most matches lie half a turn away, at a place that goes with the wrong pose."""
+    random = np.random.default_rng(0)
+    wrong = np.arange(90) < 55
+    graphs = target_graphs(
+        90,
+        yaw=np.where(wrong, 270, 90) + random.normal(0, 8, 90),
+        loc_x=np.where(wrong, 52, 60) + random.normal(0, 4, 90),
+    )
+    training = trainer(thorough(epochs=3), target_images(300, grammar((90, 8), (60, 4))))
+    graphs = type(graphs)(training.layout, graphs.classes, graphs.features, graphs.seeds)
+    matches = Matches(graphs, np.full(90, 0.1), renders=0)
+    monkeypatch.setattr(PopulationSearch, "run", lambda *_: matches)
+    progress = training.train(report=silent)
+    assert progress.notes["start"]["chosen"] == "yaw out of its main mode"
+    made = generated(training)
+    assert mean_and_spread(made[:, YAW], 360) == pytest.approx((90, 8), abs=4)
+    assert made[:, LOC_X].mean() == pytest.approx(60, abs=2)
+
+
+def test_an_angle_that_no_picture_shows_is_left_alone():
+    class Round(BlobRenderer):
+        def nearest_equivalent(self, graphs, reference):
+            identified = np.ones(graphs.features.shape, dtype=bool)
+            identified[:, THING, YAW] = False
+            return Equivalents(graphs, identified, np.ones(len(graphs), dtype=bool))
+
+    training = Trainer(thorough(epochs=1), PRIOR, Round(), target_images())
+    training.train(report=silent)
+    assert float(training.generator.start_shift[THING, YAW]) == 0
+    assert generated(training)[:, LOC_X].mean() == pytest.approx(60, abs=4)
 
 
 def test_clearly_worse_of_two_groups_is_found():

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -41,6 +42,8 @@ TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussi
 CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
 HALF_OF_A_GAUSSIAN = 0.6745  # spreads on either side of the mean that hold half of it
 FAR = 3.5  # spreads from the middle
+
+Entries = dict[tuple[int, int], Start]  # by node or class, and feature
 
 
 @dataclass(eq=False)
@@ -297,48 +300,109 @@ def starts_from(
 
     ``fitted`` moves every entry to where the good matches lie, as wide as they are, along a
     bent curve where they are far from Gaussian; ``by class`` moves every class by itself.
+    Many things look much the same after half a turn, digits and slippers among them, so many
+    matches may be wrong in the same way. Hence more starts for every angle: with half a turn
+    more, or, where the angle has several modes, fitted to the matches in and out of the main
+    one alone.
     """
-    reference = unambiguous_centre(matches.graphs, generator, renderer)
-    same = nearest_equivalent(renderer, matches.graphs, reference)
-    features, _ = generator.encode(prior)
-    standardised = generator.standardise(features).cpu().numpy()
-    starts, by_class = {}, {}
-    for entry in generator.layout.entries():
-        node, feature = entry
-        known = np.isfinite(matches.distances) & same.identified[:, node, feature]
-        good = known & matches.good(node)
-        if not good.any():
-            continue
-        turn = float(generator.turn[entry])
-        values = same.graphs.features[:, node, feature]
-        sample = _unwrapped(values[good], turn)
-        if _like_gaussian(sample):
-            width = straight_start(_unwrapped(values[known], turn), generator, entry)
-            middle = straight_start(sample, generator, entry)
-            starts[entry] = middle._replace(scale=width.scale)
-        else:
-            starts[entry] = bent_start(sample, standardised[:, *entry], generator, entry)
-        classes = same.graphs.classes[:, node]
-        for index in np.unique(classes) if len(np.unique(classes)) > 1 else ():
-            member = good & (classes == index)
-            if member.sum() >= FEWEST_OF_A_CLASS:
-                own = straight_start(_unwrapped(values[member], turn), generator, entry)
-                shift = float(wrapped(own.shift - starts[entry].shift, turn))
-                by_class[int(index), feature] = own._replace(shift=shift)
+    starts = _Starts(matches, generator, renderer, prior)
+    everything = np.ones(len(matches.distances), dtype=bool)
+    fitted = starts.fit(everything)
+    by_class = starts.fit_classes(fitted)
 
-    def fitted() -> None:
+    def take(entries: Entries, classes: Entries | None = None) -> None:
         generator.forget_classes()
-        for entry, start in starts.items():
+        for entry, start in entries.items():
             generator.place(*entry, start)
-
-    def fitted_by_class() -> None:
-        fitted()
-        for (index, feature), start in by_class.items():
+        for (index, feature), start in (classes or {}).items():
             generator.place_class(index, feature, start)
 
-    yield "fitted", fitted
+    yield "fitted", partial(take, fitted)
     if by_class:
-        yield "by class", fitted_by_class
+        yield "by class", partial(take, fitted, by_class)
+    for entry, start in fitted.items():
+        turn = float(generator.turn[entry])
+        if not turn:
+            continue
+        name = generator.layout.entry_name(*entry)
+        if start.bend is None:
+            opposite = start._replace(shift=float(wrapped(start.shift + turn / 2, turn)))
+            yield f"{name} turned by half a circle", partial(take, fitted | {entry: opposite})
+            continue
+        inside = starts.in_main_mode(entry)
+        for where, member in (("in", inside), ("out of", ~inside)):
+            alone = starts.fit(member)
+            if entry in alone:
+                yield f"{name} {where} its main mode", partial(take, alone)
+
+
+class _Starts:
+    """Fits starts to matches, or to some of them."""
+
+    def __init__(
+        self,
+        matches: Matches,
+        generator: TransportGenerator,
+        renderer: Renderer,
+        prior: SceneGraphBatch,
+    ) -> None:
+        self.matches, self.generator = matches, generator
+        reference = unambiguous_centre(matches.graphs, generator, renderer)
+        self.same = nearest_equivalent(renderer, matches.graphs, reference)
+        features, _ = generator.encode(prior)
+        self.standardised = generator.standardise(features).cpu().numpy()
+
+    def fit(self, member: np.ndarray) -> Entries:
+        """Return the start of every entry of which enough is known from some matches: bool [m]."""
+        starts = {}
+        for entry in self.generator.layout.entries():
+            good = self._known(entry) & self.matches.good(entry[0])
+            if not member.all() and (good & member).sum() < FEWEST_OF_A_CLASS:
+                continue
+            sample = self._values(entry, good & member)
+            if not len(sample):
+                continue
+            if _like_gaussian(sample):
+                wide = self._values(entry, self._known(entry) & member)
+                width = straight_start(wide, self.generator, entry)
+                middle = straight_start(sample, self.generator, entry)
+                starts[entry] = middle._replace(scale=width.scale)
+            else:
+                knots = self.standardised[:, *entry]
+                starts[entry] = bent_start(sample, knots, self.generator, entry)
+        return starts
+
+    def fit_classes(self, fitted: Entries) -> Entries:
+        """Return what each class of a node starts further by: (class, feature) to start."""
+        starts = {}
+        for entry, of_all in fitted.items():
+            node, feature = entry
+            good = self._known(entry) & self.matches.good(node)
+            classes = self.same.graphs.classes[:, node]
+            for index in np.unique(classes) if len(np.unique(classes)) > 1 else ():
+                member = good & (classes == index)
+                if member.sum() >= FEWEST_OF_A_CLASS:
+                    own = straight_start(self._values(entry, member), self.generator, entry)
+                    turn = float(self.generator.turn[entry])
+                    shift = float(wrapped(own.shift - of_all.shift, turn))
+                    starts[int(index), feature] = own._replace(shift=shift)
+        return starts
+
+    def in_main_mode(self, entry: tuple[int, int]) -> np.ndarray:
+        """Return the matches within a quarter of a turn of where they are densest: bool [m]."""
+        turn = float(self.generator.turn[entry])
+        values = self.same.graphs.features[:, *entry]
+        good = values[self._known(entry) & self.matches.good(entry[0])]
+        near = np.abs(wrapped(good[:, None] - good, turn)) < turn / 24
+        densest = good[np.argmax(near.sum(1))]
+        return np.abs(wrapped(values - densest, turn)) < turn / 4
+
+    def _known(self, entry: tuple[int, int]) -> np.ndarray:
+        return np.isfinite(self.matches.distances) & self.same.identified[:, *entry]
+
+    def _values(self, entry: tuple[int, int], member: np.ndarray) -> np.ndarray:
+        values = self.same.graphs.features[member, *entry]
+        return _unwrapped(values, float(self.generator.turn[entry]))
 
 
 def _like_gaussian(values: np.ndarray) -> bool:
@@ -461,7 +525,7 @@ def _knots(places: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
 
 def _unwrapped(values: np.ndarray, turn: float) -> np.ndarray:
     """Return angles cut open where the circle is emptiest; unchanged where ``turn`` is 0."""
-    if not turn:
+    if not turn or not len(values):
         return values
     ordered = np.sort(values % turn)
     gaps = np.diff(ordered, append=ordered[0] + turn)

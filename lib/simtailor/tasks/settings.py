@@ -28,10 +28,12 @@ class Tasks(Section):
             "uci_digits",
             "mnist",
             "character_digits",
+            "character_capitals",
             "fashion_mnist",
             "silhouettes",
             "orl_faces",
             "faces",
+            "emoji",
         ],
         min_length=1,
         description="Tasks of the study, by their names in the table or in 'extra'.",
@@ -43,7 +45,7 @@ class Tasks(Section):
         64, description="Pixels of the square images that tasks are prepared with."
     )
     most_images: Annotated[int, Field(ge=8, strict=True)] | None = Field(
-        1500,
+        6000,
         description="Images of a task, at most: a random choice, as even over the classes as "
         "they allow. Empty takes all.",
     )
