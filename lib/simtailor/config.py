@@ -128,7 +128,7 @@ class Search(Section):
     """Population search for the target's place before the gradient takes over."""
 
     rounds: Annotated[int, Field(ge=0, strict=True)] = Field(
-        24, description="Rounds of the search; 0 starts from the prior."
+        16, description="Rounds of the search; 0 starts from the prior."
     )
     candidates: PositiveInt = Field(
         100, description="Scenes rendered a round and attribute (twice as many for one attribute)."
@@ -144,9 +144,9 @@ class Training(Section):
     image_size: Annotated[int, Field(ge=8, strict=True)] = Field(
         128, description="Pixels while training; the stage's size where that is smaller."
     )
-    epochs: PositiveInt = Field(20, description="Epochs on the discrepancy, at most.")
+    epochs: PositiveInt = Field(16, description="Epochs on the discrepancy, at most.")
     patience: PositiveInt = Field(
-        8, description="Epochs without a better discrepancy on the validation part, then stop."
+        6, description="Epochs without a better discrepancy on the validation part, then stop."
     )
     validation_scenes: Annotated[int, Field(ge=2, strict=True)] = Field(
         100, description="Scenes an epoch that are compared with the validation part."

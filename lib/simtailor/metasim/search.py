@@ -33,6 +33,8 @@ from simtailor.scene.graph import SceneGraphBatch
 FIRST_STEP, LAST_STEP = 0.1, 0.01  # of a full turn or of the attribute's range
 SMALL_MOVES, MIXTURES = 0.5, 0.3  # shares of the new scenes; the rest draws one attribute anew
 BEST_SHARE, ALMOST_AS_GOOD = 0.2, 2.0  # good: at most twice the distance of the best fifth
+BEST_OF_ALL, FEWEST_OF_THE_BEST = 0.15, 6  # matches that others are compared with
+BEYOND_DOUBT = 1.4  # times the distance of the best fifth
 FEWEST_TO_BEND = 40
 REFINED_AT = (0.5, 0.75, 1.0)  # shares of the rounds after which all matches are refined
 ITERATIONS = 2
@@ -61,7 +63,7 @@ class Matches:
     distances: np.ndarray
     renders: int
 
-    def good(self, node: int) -> np.ndarray:
+    def good(self, node: int, factor: float = ALMOST_AS_GOOD) -> np.ndarray:
         """Return which scenes match nearly as well as the best of their class: bool [m].
 
         Classes are compared apart: a small object never is far from its image.
@@ -72,7 +74,7 @@ class Matches:
             member = known & (self.graphs.classes[:, node] == index)
             if member.any():
                 best = np.quantile(self.distances[member], BEST_SHARE)
-                good |= member & (self.distances <= ALMOST_AS_GOOD * best)
+                good |= member & (self.distances <= factor * best)
         return good
 
 
@@ -174,21 +176,20 @@ class PopulationSearch:
     ) -> tuple[SceneGraphBatch, np.ndarray, int]:
         """Try another value of one attribute for every image that does not match well.
 
-        What is odd among the good matches is most likely wrong: the attribute is drawn by how
+        What is odd beside the best matches is most likely wrong: the attribute is drawn by how
         far it lies from theirs, its value is one of theirs, and the other attributes follow by
-        refinement. Returns the better scenes, their distances, and the number of renders.
+        refinement. Most matches may be wrong alike, hence the very best. Returns the better
+        scenes, their distances, and the number of renders.
         """
         values, trial = self._values(best), self._values(best)
         odd, donors = np.zeros(values.shape), np.zeros(values.shape)
         doubtful = np.zeros(len(best), dtype=bool)
         for column, node in enumerate(self._nodes):
-            good = Matches(best, distances, 0).good(node)
-            doubtful |= ~good
+            doubtful |= ~Matches(best, distances, 0).good(node, BEYOND_DOUBT)
             for index in np.unique(best.classes[:, node]):
                 member = np.flatnonzero(best.classes[:, node] == index)
-                well = member[good[member]]
-                if not len(well):
-                    continue
+                count = max(FEWEST_OF_THE_BEST, round(BEST_OF_ALL * len(member)))
+                well = member[np.argsort(distances[member], kind="stable")[:count]]
                 turn = self._range[column] * self._is_angle[column]
                 known = _unwrapped(values[well, column], turn)
                 width = np.ptp(np.quantile(known, (0.25, 0.75)))
