@@ -44,6 +44,7 @@ TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussi
 CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
 HALF_OF_A_GAUSSIAN = 0.6745  # spreads on either side of the mean that hold half of it
 FAR = 3.5  # spreads from the middle
+MAIN_MODE = "its main mode"  # ends the names of starts in one mode of several
 
 Entries = dict[tuple[int, int], Start]  # by node or class, and feature
 
@@ -331,10 +332,10 @@ def starts_from(
             yield f"{name} turned by half a circle", partial(take, fitted | {entry: opposite})
             continue
         inside = starts.in_main_mode(entry)
-        for where, member in (("in", inside), ("out of", ~inside)):
-            alone = starts.fit(member)
-            if entry in alone:
-                yield f"{name} {where} its main mode", partial(take, alone)
+        alone = {where: starts.fit(m) for where, m in (("in", inside), ("out of", ~inside))}
+        if all(entry in some for some in alone.values()):
+            for where, some in alone.items():
+                yield f"{name} {where} {MAIN_MODE}", partial(take, some)
 
 
 class _Starts:

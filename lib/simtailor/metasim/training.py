@@ -33,7 +33,7 @@ from simtailor.metasim.generator import (
 )
 from simtailor.metasim.labels import object_classes
 from simtailor.metasim.progress import Progress, Weights
-from simtailor.metasim.search import PopulationSearch, starts_from
+from simtailor.metasim.search import MAIN_MODE, PopulationSearch, starts_from
 from simtailor.metasim.target import TargetImages, split_target
 from simtailor.metasim.task_loss import TaskLoss
 from simtailor.metasim.task_network import accuracy, train_task_network
@@ -299,12 +299,23 @@ class Trainer:
                 after[name] = self._discrepancy_of(graphs)
                 renders += more + len(graphs)
                 report(f"start '{name}' after a trial: mmd {after[name]:.4f}")
-        best = min(after, key=after.__getitem__)
-        if after[best] >= LEAST_GAIN * after["fitted"]:
-            best = "fitted"
+        best = self._best_start(after)
         self.generator.load_state_dict(weights[best])
         notes["start"] = {"chosen": best, "discrepancies": found, "after_trial": after}
         return renders
+
+    def _best_start(self, found: dict[str, float]) -> str:
+        """Return the name of the start to go on from, given their discrepancies.
+
+        One mode is a simpler explanation than two, so it only must not be worse.
+        """
+        best = min(found, key=found.__getitem__)
+        if found[best] >= LEAST_GAIN * found["fitted"]:
+            best = "fitted"
+        chance = self._tolerance() * self.settings.validation_scenes / START_SCENES
+        simple = [name for name in found if name.endswith(MAIN_MODE)]
+        mode = min(simple, key=found.__getitem__, default=best)
+        return mode if found[mode] <= found[best] + chance else best
 
     def _tried(self, weights: Weights) -> tuple[Weights, int]:
         """Return weights after a few epochs from a start, and the number of renders."""
