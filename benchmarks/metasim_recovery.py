@@ -38,6 +38,9 @@ def main() -> None:
     parser.add_argument("experiments", nargs="+")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--configfile", help="a second configuration file")
+    parser.add_argument(
+        "--present", action="store_true", help="run nothing, tabulate the seeds that are there"
+    )
     arguments = parser.parse_args()
     targets = {
         name: [f"results/metasim/{name}.seed{seed}" for seed in range(arguments.seeds)]
@@ -47,7 +50,13 @@ def main() -> None:
     if arguments.configfile:
         command += ["--configfile", arguments.configfile]
     folders = [folder for some in targets.values() for folder in some]
-    subprocess.run([*command, "--", *folders], check=True)
+    if arguments.present:
+        targets = {
+            name: [folder for folder in some if Path(folder, "summary.json").exists()]
+            for name, some in targets.items()
+        }
+    else:
+        subprocess.run([*command, "--", *folders], check=True)
     overview, sections = [], []
     for name, folders in targets.items():
         summaries = [json.loads((Path(f) / "summary.json").read_text()) for f in folders]
@@ -95,7 +104,8 @@ def overview_row(name: str, summaries: list[dict]) -> dict:
     published = SCENES * EPOCHS * (2 + 2 * attributes)
     row = {
         "experiment": name,
-        "converged": f"{sum(s['converged'] for s in summaries)} of {len(summaries)}",
+        "seeds": len(summaries),
+        "converged": sum(s["converged"] for s in summaries),
         "left, mean": f"{sum(left) / len(left):.1%}",
         "left, worst": f"{max(left):.1%}",
         "renders, most": f"{renders:,}",

@@ -34,7 +34,9 @@ FIRST_STEP, LAST_STEP = 0.1, 0.01  # of a full turn or of the attribute's range
 SMALL_MOVES, MIXTURES = 0.5, 0.3  # shares of the new scenes; the rest draws one attribute anew
 BEST_SHARE, ALMOST_AS_GOOD = 0.2, 2.0  # good: at most twice the distance of the best fifth
 BEST_OF_ALL, FEWEST_OF_THE_BEST = 0.15, 6  # matches that others are compared with
+SEVERAL = 0.5  # share of the poor matches whose odd attributes all change at once
 BEYOND_DOUBT = 1.4  # times the distance of the best fifth
+SURELY_GOOD = 5e-4  # a match this near is right, however near the others are
 FEWEST_TO_BEND = 40
 REFINED_AT = (0.5, 0.75, 1.0)  # shares of the rounds after which all matches are refined
 ITERATIONS = 2
@@ -75,7 +77,7 @@ class Matches:
             member = known & (self.graphs.classes[:, node] == index)
             if member.any():
                 best = np.quantile(self.distances[member], BEST_SHARE)
-                good |= member & (self.distances <= factor * best)
+                good |= member & (self.distances <= max(factor * best, SURELY_GOOD))
         return good
 
 
@@ -175,43 +177,57 @@ class PopulationSearch:
         goal: torch.Tensor,
         refinement: Refinement,
     ) -> tuple[SceneGraphBatch, np.ndarray, int]:
-        """Try another value of one attribute for every image that does not match well.
+        """Try other values of some attributes for every image that does not match well.
 
-        What is odd beside the best matches is most likely wrong: the attribute is drawn by how
-        far it lies from theirs, its value is one of theirs, and the other attributes follow by
-        refinement. Most matches may be wrong alike, hence the very best. Returns the better
+        What is odd beside the best matches is most likely wrong: one attribute, drawn by how
+        far it lies from theirs, or all odd ones take the values of one of the best matches,
+        and the others follow by refinement. Most matches may be wrong alike, hence the very
+        best; and those of all classes, for one class may be hard to tell. Returns the better
         scenes, their distances, and the number of renders.
         """
-        values, trial = self._values(best), self._values(best)
-        odd, donors = np.zeros(values.shape), np.zeros(values.shape)
+        centre = unambiguous_centre(best, self._generator, self.renderer)
+        best = nearest_equivalent(self.renderer, best, centre).graphs
+        values, surest = self._values(best), self._surest(best, distances)
+        odd = np.zeros(values.shape)
+        for column in range(values.shape[1]):
+            turn = self._range[column] * self._is_angle[column]
+            known = _unwrapped(values[surest, column], turn)
+            width = np.ptp(np.quantile(known, (0.25, 0.75)))
+            off = wrapped(values[:, column] - np.median(known), turn)
+            odd[:, column] = np.abs(off) / (width + LAST_STEP * self._range[column])
         doubtful = np.zeros(len(best), dtype=bool)
-        for column, node in enumerate(self._nodes):
+        for node in np.unique(self._nodes):
             doubtful |= ~Matches(best, distances, 0).good(node, BEYOND_DOUBT)
-            for index in np.unique(best.classes[:, node]):
-                member = np.flatnonzero(best.classes[:, node] == index)
-                count = max(FEWEST_OF_THE_BEST, round(BEST_OF_ALL * len(member)))
-                well = member[np.argsort(distances[member], kind="stable")[:count]]
-                turn = self._range[column] * self._is_angle[column]
-                known = _unwrapped(values[well, column], turn)
-                width = np.ptp(np.quantile(known, (0.25, 0.75)))
-                off = wrapped(values[member, column] - np.median(known), turn)
-                odd[member, column] = np.abs(off) / (width + LAST_STEP * self._range[column])
-                donors[member, column] = values[self.random.choice(well, len(member)), column]
         rows = np.flatnonzero(doubtful & (odd.sum(1) > 0))
         if not len(rows):
             return best, distances, 0
         shares = np.square(odd[rows]).cumsum(1)
         drawn = self.random.uniform(size=(len(rows), 1)) * shares[:, -1:]
-        which = (drawn >= shares).sum(1).clip(max=shares.shape[1] - 1)
-        trial[rows, which] = donors[rows, which]
+        one = (drawn >= shares).sum(1).clip(max=shares.shape[1] - 1)
+        changed = np.arange(values.shape[1]) == one[:, None]
+        several = self.random.uniform(size=(len(rows), 1)) < SEVERAL
+        changed |= several & (odd[rows] > 1)
+        donors = values[self.random.choice(surest, len(rows))]
         again, found, renders = refinement.run(
-            self._with_values(best, trial)[rows], goal[torch.from_numpy(rows)], ITERATIONS
+            self._with_values(best[rows], np.where(changed, donors, values[rows])),
+            goal[torch.from_numpy(rows)],
+            ITERATIONS,
         )
         better = found < distances[rows]
         features, distances = best.features.copy(), distances.copy()
         features[rows[better]] = again.features[better]
         distances[rows[better]] = found[better]
         return best.with_features(features), distances, renders
+
+    def _surest(self, best: SceneGraphBatch, distances: np.ndarray) -> np.ndarray:
+        """Return the indices of the best matches of every class of every node."""
+        surest = []
+        for node in np.unique(self._nodes):
+            for index in np.unique(best.classes[:, node]):
+                member = np.flatnonzero(best.classes[:, node] == index)
+                count = max(FEWEST_OF_THE_BEST, round(BEST_OF_ALL * len(member)))
+                surest.append(member[np.argsort(distances[member], kind="stable")[:count]])
+        return np.unique(np.concatenate(surest))
 
     def _misled(self, best: SceneGraphBatch, distances: np.ndarray) -> np.ndarray:
         """Return which images sit in a group of poses that matches worse than another: bool [m].
