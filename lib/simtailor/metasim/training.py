@@ -290,42 +290,31 @@ class Trainer:
             found[name] = self._discrepancy_of(graphs)
             report(f"start '{name}': mmd {found[name]:.4f}")
         renders = matches.renders + len(starts) * len(graphs)
-        rivals = [name for name in found if found[name] <= RIVAL * min(found.values())]
-        after = found
-        if len(rivals) > 1:
-            after = {}
+        # How much a discrepancy varies by chance falls with the number of scenes.
+        chance = self._tolerance() * self.settings.validation_scenes / START_SCENES
+        least, after = min(found.values()), dict(found)
+        rivals = [name for name in found if found[name] <= RIVAL * least]
+        if len(rivals) > 1 and least > 2 * chance:
             for name in dict.fromkeys(["fitted", *rivals]):
-                weights[name], more = self._tried(weights[name])
-                after[name] = self._discrepancy_of(graphs)
-                renders += more + len(graphs)
-                report(f"start '{name}' after a trial: mmd {after[name]:.4f}")
-        best = self._best_start(after)
+                self.generator.load_state_dict(weights[name])
+                renders += self._train_a_little() + len(graphs)
+                trained = self._discrepancy_of(graphs)
+                report(f"start '{name}' after a trial: mmd {trained:.4f}")
+                if trained < found[name]:
+                    after[name] = trained
+                    weights[name] = _copy(self.generator.state_dict())
+        best = _best_start(after, chance)
         self.generator.load_state_dict(weights[best])
         notes["start"] = {"chosen": best, "discrepancies": found, "after_trial": after}
         return renders
 
-    def _best_start(self, found: dict[str, float]) -> str:
-        """Return the name of the start to go on from, given their discrepancies.
-
-        One mode is a simpler explanation than two, so it only must not be worse.
-        """
-        best = min(found, key=found.__getitem__)
-        if found[best] >= LEAST_GAIN * found["fitted"]:
-            best = "fitted"
-        chance = self._tolerance() * self.settings.validation_scenes / START_SCENES
-        simple = [name for name in found if name.endswith(MAIN_MODE)]
-        mode = min(simple, key=found.__getitem__, default=best)
-        return mode if found[mode] <= found[best] + chance else best
-
-    def _tried(self, weights: Weights) -> tuple[Weights, int]:
-        """Return weights after a few epochs from a start, and the number of renders."""
-        self.generator.load_state_dict(weights)
-        optimiser = self._optimiser(self.settings.learning_rate)
-        renders = 0
+    def _train_a_little(self) -> int:
+        """Train for a few epochs and return the number of renders."""
+        optimiser, renders = self._optimiser(self.settings.learning_rate), 0
         for epoch in range(TRIAL_EPOCHS):
             self._set_rates(optimiser, epoch / TRIAL_EPOCHS)
             renders += self._epoch(epoch, optimiser).renders
-        return _copy(self.generator.state_dict()), renders
+        return renders
 
     def _discrepancy_of(self, graphs: SceneGraphBatch) -> float:
         """Return the discrepancy to the target of graphs of the prior, changed."""
@@ -585,6 +574,23 @@ class _Clock:
     @property
     def seconds(self) -> float:
         return self._earlier + time.perf_counter() - self._started
+
+
+def _best_start(found: dict[str, float], chance: float) -> str:
+    """Return the name of the start to go on from.
+
+    One mode is a simpler explanation than several, so it only must not be worse.
+
+    Args:
+        found: discrepancy of each start.
+        chance: how much a discrepancy varies by chance.
+    """
+    best = min(found, key=found.__getitem__)
+    if found[best] >= LEAST_GAIN * found["fitted"]:
+        best = "fitted"
+    simple = [name for name in found if name.endswith(MAIN_MODE)]
+    mode = min(simple, key=found.__getitem__, default=best)
+    return mode if found[mode] <= found[best] + chance else best
 
 
 def effective_layout(grammar: Grammar, renderer: Renderer) -> SceneGraphLayout:
