@@ -205,6 +205,9 @@ class Evaluation(Section):
     key_epochs: Annotated[int, Field(ge=2, strict=True)] = Field(
         8, description="Number of epochs shown, the ends included."
     )
+    task_images: PositiveInt = Field(
+        1000, description="Images of each source in the table of the task network's accuracy."
+    )
     saved_images: PositiveInt = Field(48, description="Images saved of the target and an epoch.")
 
 

@@ -42,7 +42,6 @@ FRAMES_SCENES = 6
 MOST_HELD_OUT = 300
 BOOTSTRAP_SCENES, MOST_BOOTSTRAPPED = 1000, 1600
 HISTOGRAM_COLUMNS = 4  # key epochs in the figure of many attributes
-TASK_IMAGES = 1000
 
 
 @dataclass(eq=False)
@@ -288,7 +287,7 @@ def _write_task(trained: TrainedExperiment, folder: Path) -> dict[str, Any]:
     """Train task networks on each source of images, draw their accuracies, return the table."""
     settings, progress = trained.experiment.task, trained.progress
     names, render = object_classes(trained.grammar), trained.renderer
-    count = min(TASK_IMAGES, len(trained.prior))
+    count = min(trained.experiment.evaluation.task_images, len(trained.prior))
     sources = {
         "grammar": trained.prior[:count],
         "Meta-Sim (MMD)": trained.graphs(progress.notes["before_task"], count),
