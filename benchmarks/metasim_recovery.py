@@ -68,9 +68,10 @@ def main() -> None:
     head = (
         f"# Recovery of the target's distribution\n\n{today}, {describe_machine()}.\n\n"
         "Left: Wasserstein distance of the generated to the target's distribution, divided by "
-        "that of the prior. Published renders: 1,000 scenes x 100 epochs x (2 + 2 an attribute).\n"
+        "that of the prior. Published renders: 1,000 scenes x 100 epochs x (2 + 2 an attribute). "
+        "Seconds by the clock count what else the machine did.\n"
     )
-    table = pd.DataFrame(overview).to_markdown(index=False)
+    table = pd.DataFrame(overview).fillna("").to_markdown(index=False)
     page.write_text("\n".join([head, table, "", *sections]))
     print(table)
 

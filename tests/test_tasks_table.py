@@ -134,5 +134,5 @@ def test_any_table_is_read_or_refused_with_its_place(cells, headed):
 
 
 def test_jobs_ask_for_the_memory_of_a_whole_task():
-    assert Tasks().memory_mb() < 4100
+    assert Tasks().memory_mb() < 4200
     assert Tasks(image_size=256, most_images=None).memory_mb() > 20_000  # SVHN, 256 px
