@@ -374,10 +374,10 @@ class _Starts:
         """Return the start of every entry of which enough is known from some matches: bool [m]."""
         starts = {}
         for entry in self.generator.layout.entries():
-            good = self._known(entry) & self.matches.good(entry[0])
-            if not member.all() and (good & member).sum() < FEWEST_OF_A_CLASS:
+            good = self._good(entry) & member
+            if not member.all() and good.sum() < FEWEST_OF_A_CLASS:
                 continue
-            sample = self._values(entry, good & member)
+            sample = self._values(entry, good)
             if not len(sample):
                 continue
             if _like_gaussian(sample):
@@ -395,7 +395,7 @@ class _Starts:
         starts = {}
         for entry, of_all in fitted.items():
             node, feature = entry
-            good = self._known(entry) & self.matches.good(node)
+            good = self._good(entry)
             classes = self.same.graphs.classes[:, node]
             for index in np.unique(classes) if len(np.unique(classes)) > 1 else ():
                 member = good & (classes == index)
@@ -410,13 +410,16 @@ class _Starts:
         """Return the matches within a quarter of a turn of where they are densest: bool [m]."""
         turn = float(self.generator.turn[entry])
         values = self.same.graphs.features[:, *entry]
-        good = values[self._known(entry) & self.matches.good(entry[0])]
+        good = values[self._good(entry)]
         near = np.abs(wrapped(good[:, None] - good, turn)) < turn / 24
         densest = good[np.argmax(near.sum(1))]
         return np.abs(wrapped(values - densest, turn)) < turn / 4
 
     def _known(self, entry: tuple[int, int]) -> np.ndarray:
         return np.isfinite(self.matches.distances) & self.same.identified[:, *entry]
+
+    def _good(self, entry: tuple[int, int]) -> np.ndarray:
+        return self._known(entry) & self.matches.good(entry[0])
 
     def _values(self, entry: tuple[int, int], member: np.ndarray) -> np.ndarray:
         values = self.same.graphs.features[member, *entry]

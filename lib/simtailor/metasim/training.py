@@ -119,8 +119,8 @@ class Trainer:
         run = self._resumed(checkpoint, report)
         if run is None:
             run = _Run(Progress())
-            self._start(run.progress, report)
             run.progress.notes["tolerance"] = self._tolerance()
+            self._start(run.progress, report)
             # The search took a while.
             self._write_checkpoint(checkpoint, run, self._optimiser(self.settings.learning_rate))
         self._pull = PULL * run.progress.notes["tolerance"]
@@ -291,7 +291,7 @@ class Trainer:
             report(f"start '{name}': mmd {found[name]:.4f}")
         renders = matches.renders + len(starts) * len(graphs)
         # How much a discrepancy varies by chance falls with the number of scenes.
-        chance = self._tolerance() * self.settings.validation_scenes / START_SCENES
+        chance = notes["tolerance"] * self.settings.validation_scenes / START_SCENES
         least, after = min(found.values()), dict(found)
         rivals = [name for name in found if found[name] <= RIVAL * least]
         if len(rivals) > 1 and least > 2 * chance:
@@ -452,8 +452,8 @@ class Trainer:
     def _set_rates(self, optimiser: torch.optim.Optimizer, done: float) -> None:
         """Let the learning rates fall along a half cosine; ``done`` is a share in [0, 1]."""
         cosine = (1 + math.cos(math.pi * done)) / 2
+        share = FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * cosine
         for group in optimiser.param_groups:
-            share = FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * cosine
             group["lr"] = group["initial_lr"] * share
 
     def _difference_steps(self) -> np.ndarray:
