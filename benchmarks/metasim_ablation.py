@@ -31,6 +31,7 @@ VARIANTS = {
         "training": LONGER,
         "discrepancy": {"unbiased": False},
     },
+    "independent scenes in a batch": {"training": {"hypercube": 1}},
     "biased MMD": {"discrepancy": {"unbiased": False}},
     "MMD with one bandwidth": {"discrepancy": {"bandwidth_factors": [1.0]}},
     "sliced Wasserstein": {"discrepancy": {"kind": "sliced_wasserstein"}},

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm, uniform
 
 from simtailor.errors import UserError
 from simtailor.scene import Grammar
@@ -360,6 +361,54 @@ def test_entries_are_drawn_independently(grammar):
     values = grammar.sample(COUNT, np.random.default_rng(1)).values()[:, DIGIT]
     yaw = (values[:, 2] + 180) % 360
     assert abs(np.corrcoef(values[:, 1], yaw)[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize("entry", [["Gaussian", 40, 4, 64], ["Uniform", 10, 30, 64]])
+@pytest.mark.parametrize("size", [2, 7, 50])
+def test_hypercube_has_one_value_in_each_equally_likely_range(entry, size):
+    kind, first, second, _ = entry
+    law = norm(first, second) if kind == "Gaussian" else uniform(first, second - first)
+    grammar = Grammar(image([leaf({"immutable": False, "size": entry})], ["size"], ["size"]))
+    for seed in range(10):
+        graphs = grammar.sample(3 * size, np.random.default_rng(seed), hypercube=size)
+        ranges = np.floor(law.cdf(graphs.values()[:, 1, 0]) * size).reshape(3, size)
+        np.testing.assert_array_equal(np.sort(ranges, 1), np.tile(np.arange(size), (3, 1)))
+        assert size == 2 or not (ranges[0] == ranges[1]).all()
+
+
+def test_incomplete_hypercube_covers_everything_too():
+    entry = ["Uniform", 0, 60, 64]
+    grammar = Grammar(image([leaf({"immutable": False, "size": entry})], ["size"], ["size"]))
+    last = grammar.sample(16, np.random.default_rng(0), hypercube=10).values()[10:, 1, 0]
+    assert sorted(last // 10) == list(range(6))
+
+
+def test_entries_of_a_hypercube_are_shuffled_apart(grammar):
+    values = grammar.sample(COUNT, np.random.default_rng(1), hypercube=50).values()[:, DIGIT]
+    assert abs(np.corrcoef(values[:, 1], (values[:, 2] + 180) % 360)[0, 1]) < 0.03
+
+
+def test_classes_come_equally_often_in_a_hypercube(grammar):
+    digits = [grammar.layout.class_names.index(name) for name in (3, 1, 4, 5, 9)]
+
+    def counts(size: int) -> np.ndarray:
+        drawn = grammar.sample(1000 * size, np.random.default_rng(1), hypercube=size)
+        of_cubes = drawn.classes[:, DIGIT].reshape(1000, size, 1)
+        return (of_cubes == digits).sum(1)
+
+    assert (counts(10) == 2).all()
+    some = counts(7)
+    assert set(some.ravel()) == {1, 2}
+    np.testing.assert_allclose(some.mean(0), 7 / 5, atol=0.06)
+
+
+def test_values_of_a_hypercube_are_spread_over_the_classes(grammar):
+    """A class has a fifth of 50 scenes: one in each tenth of the yaws."""
+    batch = grammar.sample(50, np.random.default_rng(3), hypercube=50)
+    yaw = (batch.values()[:, DIGIT, 2] + 180) % 360
+    for digit in np.unique(batch.classes[:, DIGIT]):
+        ranks = np.searchsorted(np.sort(yaw), np.sort(yaw[batch.classes[:, DIGIT] == digit]))
+        assert (ranks // 5).tolist() == list(range(10))
 
 
 def test_same_seed_same_sample(grammar):

@@ -153,6 +153,11 @@ class Training(Section):
     )
     scenes_per_epoch: PositiveInt = Field(100, description="Scenes generated an epoch.")
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(50, description="Scenes a step.")
+    hypercube: PositiveInt = Field(
+        10,
+        description="Scenes of a step, and those that are compared with the validation part, are "
+        "Latin hypercubes of so many, at most half of them; 1 draws each scene by itself.",
+    )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         0.05,
         description="Of Adam at the start, in spreads of the prior; it falls along a half cosine "

@@ -44,6 +44,9 @@ class MaximumMeanDiscrepancy:
             those between the target and the reference.
         factors: factors on the median squared distances.
         unbiased: leave the diagonals out (equation 3); else the published estimator.
+        cube: so many generated images at a time were drawn together (a Latin hypercube); the
+            unbiased estimator leaves out their pairs, for only the others are independent. At
+            most half of the images.
     """
 
     def __init__(
@@ -53,9 +56,10 @@ class MaximumMeanDiscrepancy:
         *,
         factors: Sequence[float] = (0.05, 0.2, 0.5, 1.0, 2.0),
         unbiased: bool = True,
+        cube: int = 1,
     ) -> None:
         self.target = [_Points(level) for level in target]
-        self.unbiased = unbiased
+        self.unbiased, self.cube = unbiased, cube
         within = torch.stack([level.squared_distances() for level in self.target])
         medians = [
             _median_squared_distances(level, within[i], reference[i : i + 1])
@@ -64,7 +68,7 @@ class MaximumMeanDiscrepancy:
         scale = torch.stack(medians).clamp_min(1e-8)
         # The factors go with both medians, so that near and far are covered.
         self.bandwidths = (scale[..., None] * scale.new_tensor(factors)).flatten(1)
-        self._target_term = _mean_within(self._gaussians(within)[0], unbiased).sum()
+        self._target_term = _mean_within(self._gaussians(within)[0], int(unbiased)).sum()
 
     def __call__(self, generated: Levels) -> torch.Tensor:
         """Return the squared MMD (a scalar) of generated features, one [B, D_l] a level."""
@@ -112,16 +116,16 @@ class _VaryingTerms(torch.autograd.Function):
         )
         context.save_for_backward(slope_within, slope_across, *generated)
         context.mmd = mmd
-        return _mean_within(within, mmd.unbiased).sum() - 2 * across.mean((1, 2)).sum()
+        within = _mean_within(within, mmd.cube if mmd.unbiased else 0)
+        return within.sum() - 2 * across.mean((1, 2)).sum()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(context, gradient):
         within, across, *generated = context.saved_tensors
-        count = within.shape[1]
-        pairs = count * (count - 1 if context.mmd.unbiased else count)
+        weights = _pair_weights(within, context.mmd.cube if context.mmd.unbiased else 0)
         # A pair within the sample counts twice, once from either side.
-        within = within * (4 * gradient / pairs)
+        within = within * (4 * gradient * weights)
         across = across * (-4 * gradient / across[0].numel())
         own = torch.diag_embed(within.sum(2) + across.sum(2)) - within
         gradients = [
@@ -186,10 +190,13 @@ class EnergyDistance:
     Args:
         target, reference: as for ``MaximumMeanDiscrepancy``.
         unbiased: distances within leave out an image's distance to itself (U-statistic).
+        cube: as for ``MaximumMeanDiscrepancy``.
     """
 
-    def __init__(self, target: Levels, reference: Levels = (), *, unbiased: bool = True) -> None:
-        self.unbiased = unbiased
+    def __init__(
+        self, target: Levels, reference: Levels = (), *, unbiased: bool = True, cube: int = 1
+    ) -> None:
+        self._cube = cube if unbiased else 0
         # Distances do not change with the origin, but the rounding of Gram matrices does.
         self._centres = [level.detach().mean(0) for level in target]
         self._target = [_Points(x - c) for x, c in zip(target, self._centres, strict=True)]
@@ -198,34 +205,39 @@ class EnergyDistance:
             centred = [r - self._centres[i] for r in reference[i : i + 1]]
             self._lengths.append(_typical_distance(level, centred))
             within = _distances(level.squared_distances(), self._lengths[-1])
-            self._target_term.append(_mean_within(within, unbiased))
+            self._target_term.append(_mean_within(within, int(unbiased)))
 
     def __call__(self, generated: Levels) -> torch.Tensor:
         """Return the energy distance (a scalar) of features, one [B, D_l] a level."""
         terms = []
         for i, (features, target) in enumerate(zip(generated, self._target, strict=True)):
             level, length = _Points(features - self._centres[i]), self._lengths[i]
-            within = _mean_within(_distances(level.squared_distances(), length), self.unbiased)
+            within = _mean_within(_distances(level.squared_distances(), length), self._cube)
             across = _distances(level.squared_distances(target), length).mean()
             terms.append(2 * across - within - self._target_term[i])
         return torch.stack(terms).mean()
 
 
-_FACTORIES: dict[str, Callable[[DiscrepancySettings, Levels, Levels, int], Discrepancy]] = {
-    "mmd": lambda settings, target, reference, seed: MaximumMeanDiscrepancy(
-        target, reference, factors=settings.bandwidth_factors, unbiased=settings.unbiased
+_FACTORIES: dict[str, Callable[[DiscrepancySettings, Levels, Levels, int, int], Discrepancy]] = {
+    "mmd": lambda settings, target, reference, seed, cube: MaximumMeanDiscrepancy(
+        target, reference, factors=settings.bandwidth_factors, unbiased=settings.unbiased, cube=cube
     ),
-    "sliced_wasserstein": lambda settings, target, reference, seed: SlicedWassersteinDistance(
+    "sliced_wasserstein": lambda settings, target, reference, seed, cube: SlicedWassersteinDistance(
         target, reference, directions=settings.directions, seed=seed
     ),
-    "energy": lambda settings, target, reference, seed: EnergyDistance(
-        target, reference, unbiased=settings.unbiased
+    "energy": lambda settings, target, reference, seed, cube: EnergyDistance(
+        target, reference, unbiased=settings.unbiased, cube=cube
     ),
 }
 
 
 def make_discrepancy(
-    settings: DiscrepancySettings, target: Levels, reference: Levels = (), *, seed: int = 0
+    settings: DiscrepancySettings,
+    target: Levels,
+    reference: Levels = (),
+    *,
+    seed: int = 0,
+    cube: int = 1,
 ) -> Discrepancy:
     """Return the discrepancy that the settings name.
 
@@ -234,8 +246,9 @@ def make_discrepancy(
         target: features of the target, one [M, D_l] a level.
         reference: features of generated images at the start, which set the scale with them.
         seed: decides random directions.
+        cube: number of generated images that are drawn together, 1 if all are independent.
     """
-    return _FACTORIES[settings.kind](settings, target, reference, seed)
+    return _FACTORIES[settings.kind](settings, target, reference, seed, cube)
 
 
 def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -282,13 +295,25 @@ def _distances(squared: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
     return torch.where(apart, torch.where(apart, relative, 1).sqrt(), 0)
 
 
-def _mean_within(matrices: torch.Tensor, unbiased: bool) -> torch.Tensor:
-    """Return means over pairs of one sample [..., n, n], without the diagonal if ``unbiased``."""
+def _mean_within(matrices: torch.Tensor, cube: int) -> torch.Tensor:
+    """Return means [...] over pairs of one sample [..., n, n], as ``_pair_weights`` says."""
+    return (matrices * _pair_weights(matrices, cube)).sum((-2, -1))
+
+
+def _pair_weights(matrices: torch.Tensor, cube: int) -> torch.Tensor:
+    """Return weights [n, n] of pairs of one sample, whose sum is 1.
+
+    Args:
+        matrices: [..., n, n], of which size, type and device are taken.
+        cube: pairs of so many neighbours, in order, weigh nothing: 0 for all pairs to count,
+            1 for those of different images, more for those of different Latin hypercubes.
+    """
     count = matrices.shape[-1]
-    if not unbiased:
-        return matrices.mean((-2, -1))
-    diagonal = matrices.diagonal(dim1=-2, dim2=-1).sum(-1)
-    return (matrices.sum((-2, -1)) - diagonal) / (count * (count - 1))
+    if not cube:
+        return matrices.new_full((count, count), 1 / count**2)
+    cubes = torch.arange(count, device=matrices.device) // min(cube, count // 2)
+    apart = (cubes[:, None] != cubes).to(matrices)
+    return apart / apart.sum()
 
 
 def _quantile_means(ordered: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:

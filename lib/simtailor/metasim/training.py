@@ -372,7 +372,7 @@ class Trainer:
         count = self.settings.scenes_per_epoch // size if task is None else 1
         losses, changed, renders = [], [], 0
         for step in range(count):
-            graphs = self._sample("training", size, epoch, step)
+            graphs = self._batch("training", size, epoch, step)
             noise = random_generator(self.seed, "noise", epoch, step)
             loss = self.discrepancy(graphs, self.generator(graphs, noise), changed)
             losses.append(float(loss.detach()))
@@ -414,8 +414,8 @@ class Trainer:
 
     def _changed(self, purpose: str, count: int, weights: Weights | None) -> SceneGraphBatch:
         """Return fixed graphs of the prior as the generator, or other weights, change them."""
-        graphs, own = self._sample(purpose, count), self.generator.state_dict()
-        own = _copy(own)
+        graphs = self._batch(purpose, count)
+        own = _copy(self.generator.state_dict())
         if weights is not None:
             self.generator.load_state_dict(weights)
         with torch.no_grad():
@@ -426,8 +426,14 @@ class Trainer:
     def _features_of(self, images: np.ndarray) -> list[torch.Tensor]:
         return features_of(self._features, images, self.device)
 
-    def _sample(self, purpose: str, count: int, *index: int) -> SceneGraphBatch:
-        graphs = self.grammar.sample(count, random_generator(self.seed, purpose, *index))
+    def _batch(self, purpose: str, count: int, *index: int) -> SceneGraphBatch:
+        """Sample graphs that stand for the grammar, so that no chance mean moves the generator."""
+        cube = min(self.settings.hypercube, count // 2)
+        return self._sample(purpose, count, *index, hypercube=cube)
+
+    def _sample(self, purpose: str, count: int, *index: int, hypercube: int = 1) -> SceneGraphBatch:
+        random = random_generator(self.seed, purpose, *index)
+        graphs = self.grammar.sample(count, random, hypercube)
         return SceneGraphBatch(self.layout, graphs.classes, graphs.features, graphs.seeds)
 
     def _optimiser(self, rate: float) -> torch.optim.Adam:
@@ -469,7 +475,11 @@ class Trainer:
         reference = self._features_of(self.renderer.render(graphs).images)
         self._discrepancy, self._validation_discrepancy = (
             make_discrepancy(
-                self.experiment.discrepancy, self._features_of(images), reference, seed=self.seed
+                self.experiment.discrepancy,
+                self._features_of(images),
+                reference,
+                seed=self.seed,
+                cube=self.settings.hypercube,
             )
             for images in (self._target, self._validation)
         )

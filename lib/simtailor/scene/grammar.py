@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from simtailor.errors import UserError, nearest_name
 from simtailor.scene.attributes import attribute
@@ -54,6 +55,14 @@ class Distribution:
         if self.kind == "Uniform":
             return random.uniform(self.first, self.second, count)
         return np.full(count, self.first)
+
+    def quantiles(self, shares: np.ndarray) -> np.ndarray:
+        """Return the values below which ``shares`` in (0, 1) of all lie: float64 as ``shares``."""
+        if self.kind == "Gaussian":
+            return self.first + self.second * ndtri(shares)
+        if self.kind == "Uniform":
+            return self.first + (self.second - self.first) * shares
+        return np.full(shares.shape, self.first)
 
 
 @dataclass(frozen=True)
@@ -102,28 +111,49 @@ class Grammar:
             raise UserError(f"{path}: not valid JSON: {error}") from error
         return cls(tree, str(path))
 
-    def sample(self, count: int, random: np.random.Generator) -> SceneGraphBatch:
+    def sample(
+        self, count: int, random: np.random.Generator, hypercube: int = 1
+    ) -> SceneGraphBatch:
         """Sample ``count`` graphs.
 
         Angles are wrapped into [0, maximum). Other values are not clipped.
+
+        Args:
+            count: number of graphs.
+            random: source of the numbers.
+            hypercube: so many graphs at a time are a Latin hypercube (McKay et al., "A Comparison
+                of Three Methods for Selecting Values of Input Variables", 1979), so that their
+                means are nearly those of the grammar: every class comes as often as any other,
+                and of every attribute there is one value in each of as many equally likely
+                ranges, spread over the classes. Graphs of different hypercubes are independent.
+                1 draws every graph by itself.
         """
         layout = self.layout
         index_of_class = {name: i for i, name in enumerate(layout.class_names)}
-        index_of_feature = {name: i for i, name in enumerate(layout.features)}
         shape = (count, len(self.nodes))
         classes = np.zeros(shape, dtype=np.int64)
         features = np.zeros((*shape, len(layout.features)), dtype=np.float32)
+        cubes = np.arange(count) // hypercube
         for n, node in enumerate(self.nodes):
             choices = np.array([index_of_class[name] for name in node.classes])
-            drawn = random.integers(len(choices), size=count) if len(choices) > 1 else 0
+            if len(choices) == 1:
+                drawn = np.zeros(count, np.int64)
+            elif hypercube == 1:
+                drawn = random.integers(len(choices), size=count)
+            else:
+                drawn = _evenly(random, len(choices), cubes)
             classes[:, n] = choices[drawn]
+        for n, node in enumerate(self.nodes):
             for name, distribution in node.distributions.items():
-                if name not in index_of_feature:
+                if name not in layout.features:
                     continue
-                values = distribution.sample(random, count)
+                if hypercube == 1:
+                    values = distribution.sample(random, count)
+                else:
+                    values = distribution.quantiles(_latin_shares(random, cubes, classes))
                 if attribute(name).period:
                     values %= distribution.maximum
-                features[:, n, index_of_feature[name]] = values / distribution.maximum
+                features[:, n, layout.features.index(name)] = values / distribution.maximum
         return SceneGraphBatch(layout, classes, features, scene_seeds(random, count))
 
     def _layout(self) -> SceneGraphLayout:
@@ -157,6 +187,40 @@ class Grammar:
             maximum=maximum,
             mutable=mutable,
         )
+
+
+def _evenly(random: np.random.Generator, choices: int, cubes: np.ndarray) -> np.ndarray:
+    """Draw [n] indices below ``choices``, in each cube each as often as any other or once more."""
+    ranks, _ = _ranks(random.uniform(size=len(cubes)), cubes)
+    first = random.integers(choices, size=len(cubes))
+    return (ranks + first[cubes]) % choices
+
+
+def _latin_shares(
+    random: np.random.Generator, cubes: np.ndarray, classes: np.ndarray
+) -> np.ndarray:
+    """Draw shares in (0, 1), one in each of as many equal ranges as a cube has members.
+
+    Args:
+        cubes: int [n], the Latin hypercube of each graph.
+        classes: int [n, N]; members of a cube with equal classes get shares far apart.
+    """
+    count = len(cubes)
+    keys = np.column_stack([cubes, classes])
+    groups = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    rank, size = _ranks(random.uniform(size=count), groups)
+    rank, size = _ranks((rank + random.uniform(size=count)) / size, cubes)
+    # Rounding may bring a share to 0 or 1, which for a Gaussian lie infinitely far out.
+    return ((rank + random.uniform(size=count)) / size).clip(1e-12, 1 - 1e-12)
+
+
+def _ranks(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rank from 0 of each value in its group, and the group's size: int [n] each."""
+    sizes = np.bincount(groups)
+    ranks = np.empty(len(values), np.int64)
+    first = np.repeat(sizes.cumsum() - sizes, sizes)
+    ranks[np.lexsort((values, groups))] = np.arange(len(values)) - first
+    return ranks, sizes[groups]
 
 
 def _reject_number(name: str) -> None:
