@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import scipy.stats
 import torch
@@ -29,12 +30,22 @@ SETTINGS = [
     {"kind": "energy", "unbiased": True},
     {"kind": "energy", "unbiased": False},
     {"kind": "sliced_wasserstein"},
+    {"kind": "mmd", "cube": 2},
+    {"kind": "energy", "cube": 2},
 ]
 
 
 def make(settings: dict, target, reference=()):
-    """Return a discrepancy by the keys of the configuration."""
-    return make_discrepancy(Discrepancy(**settings), target, reference)
+    """Return a discrepancy by the keys of the configuration, and ``cube``."""
+    cube, keys = settings.get("cube", 1), {k: v for k, v in settings.items() if k != "cube"}
+    return make_discrepancy(Discrepancy(**keys), target, reference, cube=cube)
+
+
+def hypercubes(count: int, size: int, seed: int) -> torch.Tensor:
+    """Return Latin hypercubes of a Gaussian: [count, 3], ``size`` at a time."""
+    engine = scipy.stats.qmc.LatinHypercube(3, rng=seed)
+    uniform = [engine.random(size) for _ in range(count // size)]
+    return torch.from_numpy(scipy.stats.norm.ppf(np.concatenate(uniform)))
 
 
 class LargestTensor(TorchDispatchMode):
@@ -51,35 +62,37 @@ class LargestTensor(TorchDispatchMode):
         return result
 
 
-def brute_force(first, second, bandwidths, unbiased: bool) -> float:
+def brute_force(first, second, bandwidths, unbiased: bool, cube: int = 1) -> float:
     """Return equation 3 or 5 of Gretton et al. (2012), one pair after another."""
 
     def kernel(x, y) -> float:
         squared = sum((float(a) - float(b)) ** 2 for a, b in zip(x, y, strict=True))
         return sum(math.exp(-squared / float(b)) for b in bandwidths) / len(bandwidths)
 
-    def within(points) -> float:
+    def within(points, cube) -> float:
         pairs = [
             kernel(x, y)
             for i, x in enumerate(points)
             for j, y in enumerate(points)
-            if not unbiased or i != j
+            if not unbiased or i // cube != j // cube
         ]
         return sum(pairs) / len(pairs)
 
     across = [kernel(x, y) for x in first for y in second]
-    return within(first) + within(second) - 2 * sum(across) / len(across)
+    return within(first, cube) + within(second, 1) - 2 * sum(across) / len(across)
 
 
 @pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize(("cube", "counted"), [(1, 1), (2, 2), (3, 3), (50, 3)])
 @pytest.mark.parametrize("with_reference", [True, False])
-def test_equals_the_definition_summed_over_levels(unbiased, with_reference):
+def test_equals_the_definition_summed_over_levels(unbiased, cube, counted, with_reference):
+    """Of six images at most three make a hypercube."""
     target = [sample(7), sample(7, 5, seed=1)]
     generated = [sample(6, shift=0.4, seed=2), sample(6, 5, -0.3, seed=3)]
     reference = [sample(5, shift=3, seed=4), sample(5, 5, 3, seed=5)] if with_reference else []
-    mmd = MaximumMeanDiscrepancy(target, reference, unbiased=unbiased)
+    mmd = MaximumMeanDiscrepancy(target, reference, unbiased=unbiased, cube=cube)
     expected = sum(
-        brute_force(g, t, b, unbiased)
+        brute_force(g, t, b, unbiased, counted)
         for g, t, b in zip(generated, target, mmd.bandwidths, strict=True)
     )
     assert float(mmd(generated)) == pytest.approx(expected, rel=1e-10)
@@ -105,6 +118,20 @@ def test_unbiased_is_zero_in_the_mean_for_equal_distributions(kind):
     assert abs(float(unbiased.mean())) < 4 * float(unbiased.std()) / math.sqrt(300)
     assert float(unbiased.min()) < 0
     assert float(biased.min()) > 0.02  # the published estimator never reaches 0
+
+
+@pytest.mark.parametrize("kind", [MaximumMeanDiscrepancy, EnergyDistance])
+def test_unbiased_is_zero_in_the_mean_for_hypercubes_too(kind):
+    """Images of one hypercube are further apart than independent ones."""
+    target = sample(2000, seed=1)
+    generated = [[hypercubes(50, 10, seed)] for seed in range(300)]
+    together, apart = (
+        torch.tensor([float(discrepancy(levels)) for levels in generated])
+        for discrepancy in (kind([target], cube=1), kind([target], cube=10))
+    )
+    error = float(apart.std()) / math.sqrt(300)
+    assert abs(float(apart.mean())) < 4 * error
+    assert float(together.mean()) < -8 * error
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
