@@ -10,6 +10,7 @@ from blobs import LOC_X, THING, YAW, BlobRenderer, grammar
 from simtailor.config import Discrepancy
 from simtailor.metasim.confidence import Interval, bootstrap_intervals
 from simtailor.metasim.training import effective_layout
+from simtailor.render.renderer import Equivalents
 from simtailor.scene import SceneGraphBatch
 
 TRUTH = {YAW: (0.0, 12.0), LOC_X: (50.0, 6.0)}  # the angle lies on the seam
@@ -28,10 +29,15 @@ def scenes(count: int, seed: int) -> SceneGraphBatch:
 
 
 @functools.cache
-def intervals(images: int) -> dict[tuple[int, int], Interval]:
+def intervals(images: int, unseen: float = 0.0) -> dict[tuple[int, int], Interval]:
+    """Of some scenes, which the renderer cannot tell from others, the yaw is noted wrongly."""
     generated = scenes(500, 0)
+    values, identified = generated.features.copy(), np.ones(generated.features.shape, bool)
+    hidden = np.arange(500) < unseen * 500
+    identified[hidden, THING, YAW] = False
+    values[hidden, THING, YAW] = 0.5
     return bootstrap_intervals(
-        generated,
+        Equivalents(generated.with_features(values), identified, ~hidden),
         features(generated),
         features(scenes(images, 1)),
         Discrepancy().bandwidth_factors,
@@ -57,6 +63,15 @@ def test_intervals_hold_the_truth_and_are_as_wide_as_the_standard_error(feature,
     assert low < spread < high
     expected = 2 * 1.96 * spread / (2 * count) ** 0.5
     assert expected / 3 < high - low < 3 * expected
+
+
+def test_scenes_that_do_not_show_an_entry_have_no_say():
+    interval = intervals(200, unseen=0.3)[THING, YAW]
+    low, high = bounds(interval.mean, TRUTH[YAW][0], 360)
+    assert -6 < low < 0 < high < 6
+    assert interval.spread[1] < 20
+    nothing = intervals(200, unseen=1.0)[THING, YAW]
+    assert np.isfinite([*nothing.mean, *nothing.spread]).all()
 
 
 def test_more_images_give_narrower_intervals():

@@ -411,6 +411,19 @@ def test_values_of_a_hypercube_are_spread_over_the_classes(grammar):
         assert (ranks // 5).tolist() == list(range(10))
 
 
+def test_scene_alone_in_its_class_lies_anywhere_in_its_hypercube():
+    """Three classes do not divide four scenes: two of them have one scene each."""
+    classes = ["Random", ["bowl", "box", "mug"]]
+    node = leaf({"immutable": False, "size": ["Uniform", 0, 1, 1]}, classes)
+    graphs = Grammar(image([node], ["size"], ["size"])).sample(
+        8000, np.random.default_rng(0), hypercube=4
+    )
+    classes = graphs.classes[:, 1].reshape(-1, 4)
+    alone = (classes[:, :, None] == classes[:, None]).sum(2) == 1
+    values = graphs.values()[:, 1, 0].reshape(-1, 4)[alone]
+    assert ((values < 0.25) | (values > 0.75)).mean() == pytest.approx(0.5, abs=0.035)
+
+
 def test_same_seed_same_sample(grammar):
     first, second, other = (grammar.sample(50, np.random.default_rng(s)) for s in (7, 7, 8))
     for name in ("classes", "features", "seeds"):

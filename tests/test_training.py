@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from blobs import (
+    LOC_X,
     PRIOR,
     TARGET,
+    THING,
     BlobRenderer,
     KilledError,
     assert_same,
@@ -17,8 +19,10 @@ from blobs import (
     thorough,
     trainer,
 )
+from scipy.stats import norm
 
 from simtailor.config import Discrepancy, Evaluation, Features
+from simtailor.metasim.discrepancy import at_most_half
 from simtailor.metasim.training import effective_layout, make_generator
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
 
@@ -40,6 +44,25 @@ def test_recovers_mean_and_spread_of_the_target(kind):
     # What the renderer does not look at stays as it was.
     prior = PRIOR.sample(1000, np.random.default_rng(5))
     np.testing.assert_array_equal(made[:, 2], prior.values()[:, 1, 2])
+
+
+@pytest.mark.parametrize(("hypercube", "size"), [(1, 1), (5, 5), (80, 5)])
+def test_batches_are_hypercubes_whose_pairs_the_discrepancy_leaves_out(hypercube, size):
+    """Of a batch of ten at most five."""
+    training = trainer(experiment(hypercube=hypercube, epochs=1))
+    batches, discrepancy = [], training.discrepancy
+
+    def recorded(graphs, features, *changed):
+        if changed:  # a step of the training
+            batches.append(graphs.values()[:, THING, LOC_X])
+        return discrepancy(graphs, features, *changed)
+
+    training.discrepancy = recorded
+    training.train(report=silent)
+    assert at_most_half(training._discrepancy.cube, 10) == size
+    assert len(batches) >= 2
+    ranges = np.floor(norm(30, 4).cdf(np.concatenate(batches)) * 5).reshape(-1, 5)  # of PRIOR
+    assert (np.sort(ranges, 1) == np.arange(5)).all() == (size == 5)
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 3, 5])

@@ -155,8 +155,8 @@ class Training(Section):
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(50, description="Scenes a step.")
     hypercube: PositiveInt = Field(
         10,
-        description="Scenes of a step, and those that are compared with the validation part, are "
-        "Latin hypercubes of so many, at most half of them; 1 draws each scene by itself.",
+        description="Scenes of a step on the discrepancy, and those that an epoch is judged by, "
+        "are Latin hypercubes of so many, at most half of them; 1 draws each scene by itself.",
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         0.05,

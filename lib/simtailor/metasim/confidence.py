@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
+from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import mean_and_spread, wrapped
-from simtailor.scene.graph import SceneGraphBatch
 
 RESAMPLES = 400
 LEVEL = (0.025, 0.975)
@@ -33,7 +33,7 @@ class Interval:
 
 
 def bootstrap_intervals(
-    graphs: SceneGraphBatch,
+    generated: Equivalents,
     features: list[torch.Tensor],
     target: list[torch.Tensor],
     factors: list[float],
@@ -42,21 +42,23 @@ def bootstrap_intervals(
     """Return the intervals of all mutable entries.
 
     Args:
-        graphs: generated scenes, about a thousand.
+        generated: about a thousand scenes; what their pictures do not tell has no say.
         features: of their images.
         target: features of the target's images.
         factors: of the kernel's bandwidths.
     """
-    layout, entries = graphs.layout, graphs.layout.entries()
-    values = graphs.values().astype(np.float64)
+    graphs, layout = generated.graphs, generated.graphs.layout
+    values, entries = graphs.values().astype(np.float64), layout.entries()
     statistics, scores = [], []
     for node, feature in entries:
-        period = float(layout.period[feature])
-        mean, spread = mean_and_spread(values[:, node, feature], period)
+        period, seen = float(layout.period[feature]), generated.identified[:, node, feature]
+        if not seen.any():
+            seen = np.ones(len(graphs), dtype=bool)
+        mean, spread = mean_and_spread(values[seen, node, feature], period)
         spread = max(spread, 1e-9 * float(layout.maximum[node, feature]))
         standard = wrapped(values[:, node, feature] - mean, period) / spread
         statistics.append((mean, spread))
-        scores += [standard, standard**2 - 1]
+        scores += [np.where(seen, score, 0) for score in (standard, standard**2 - 1)]
     score = torch.from_numpy(np.stack(scores, 1)).to(features[0].device)
     score = (score - score.mean(0)) / len(graphs)  # the weights still sum up to 1
 
@@ -65,8 +67,7 @@ def bootstrap_intervals(
     within = within - torch.diag(within.diagonal())
     curvature = score.T @ within @ score
     # Directions that the images do not tell apart: far, but not infinitely far.
-    floor = 1e-4 * curvature.diagonal().max()
-    curvature = curvature + floor * torch.eye(len(curvature), dtype=curvature.dtype)
+    curvature.diagonal().add_(1e-4 * curvature.diagonal().max())
 
     count = len(target[0])
     drawn = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count

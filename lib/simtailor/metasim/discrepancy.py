@@ -251,6 +251,11 @@ def make_discrepancy(
     return _FACTORIES[settings.kind](settings, target, reference, seed, cube)
 
 
+def at_most_half(cube: int, count: int) -> int:
+    """Return the size of Latin hypercubes of which at least two make ``count`` scenes."""
+    return min(cube, count // 2)
+
+
 def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return the squared Euclidean distances [n, m] of two samples, [n, D] and [m, D]."""
     return _Points(first).squared_distances(_Points(second))
@@ -311,7 +316,7 @@ def _pair_weights(matrices: torch.Tensor, cube: int) -> torch.Tensor:
     count = matrices.shape[-1]
     if not cube:
         return matrices.new_full((count, count), 1 / count**2)
-    cubes = torch.arange(count, device=matrices.device) // min(cube, count // 2)
+    cubes = torch.arange(count, device=matrices.device) // at_most_half(cube, count)
     apart = (cubes[:, None] != cubes).to(matrices)
     return apart / apart.sum()
 

@@ -178,7 +178,7 @@ def _write_animation(trained: TrainedExperiment, folder: Path) -> None:
 def _comparable(
     trained: TrainedExperiment, target: SceneGraphBatch | None
 ) -> dict[str, Equivalents | None]:
-    """Return prior, generated and target graphs, each in the form nearest to the target's centre.
+    """Return graphs of prior, generator and target, in the form nearest to the target's centre.
 
     So a box that lies at 270 degrees is no worse than one at 90, if it looks the same.
     """
@@ -194,6 +194,7 @@ def _comparable(
     return {
         "prior": nearest(trained.prior),
         "generated": nearest(generated),
+        "bootstrap": nearest(trained.graphs(trained.best, BOOTSTRAP_SCENES)),
         "target": None if target is None else nearest(target),
         **{f"epoch {epoch}": nearest(graphs) for epoch, graphs in epochs.items()},
     }
@@ -235,10 +236,10 @@ def _write_summary(
         features_of(trained.features, images[held_out], trained.device),
     )
     fitted = np.concatenate([parts.training, parts.validation])[:MOST_BOOTSTRAPPED]
-    pool = trained.graphs(best, BOOTSTRAP_SCENES)
+    pool = same["bootstrap"]
     intervals = bootstrap_intervals(
         pool,
-        trained.features_of(pool),
+        trained.features_of(pool.graphs),
         features_of(trained.features, images[fitted], trained.device),
         experiment.discrepancy.bandwidth_factors,
         random_generator(trained.seed, "bootstrap"),

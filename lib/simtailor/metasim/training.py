@@ -22,7 +22,7 @@ import torch
 from simtailor.config import Experiment
 from simtailor.errors import UserError
 from simtailor.files import checksum, staged
-from simtailor.metasim.discrepancy import make_discrepancy
+from simtailor.metasim.discrepancy import at_most_half, make_discrepancy
 from simtailor.metasim.features import features_of, make_features
 from simtailor.metasim.features.weights import weights_file
 from simtailor.metasim.generator import (
@@ -325,7 +325,7 @@ class Trainer:
         """Return how much the validation varies by chance where the generator is perfect.
 
         Parts of the target itself, as large as the validation's set of scenes, are compared
-        with the validation part.
+        with the validation part. They are independent images; hypercubes vary a little less.
         """
         random = random_generator(self.seed, "tolerance")
         features = self._features_of(self._target)
@@ -428,7 +428,7 @@ class Trainer:
 
     def _batch(self, purpose: str, count: int, *index: int) -> SceneGraphBatch:
         """Sample graphs that stand for the grammar, so that no chance mean moves the generator."""
-        cube = min(self.settings.hypercube, count // 2)
+        cube = at_most_half(self.settings.hypercube, count)
         return self._sample(purpose, count, *index, hypercube=cube)
 
     def _sample(self, purpose: str, count: int, *index: int, hypercube: int = 1) -> SceneGraphBatch:

@@ -125,8 +125,8 @@ class Grammar:
                 of Three Methods for Selecting Values of Input Variables", 1979), so that their
                 means are nearly those of the grammar: every class comes as often as any other,
                 and of every attribute there is one value in each of as many equally likely
-                ranges, spread over the classes. Graphs of different hypercubes are independent.
-                1 draws every graph by itself.
+                ranges. Where the classes divide the hypercube, each has its values far apart.
+                Graphs of different hypercubes are independent. 1 draws every graph by itself.
         """
         layout = self.layout
         index_of_class = {name: i for i, name in enumerate(layout.class_names)}
@@ -143,6 +143,7 @@ class Grammar:
             else:
                 drawn = _evenly(random, len(choices), cubes)
             classes[:, n] = choices[drawn]
+        groups = _groups(cubes, classes) if hypercube > 1 else cubes
         for n, node in enumerate(self.nodes):
             for name, distribution in node.distributions.items():
                 if name not in layout.features:
@@ -150,7 +151,7 @@ class Grammar:
                 if hypercube == 1:
                     values = distribution.sample(random, count)
                 else:
-                    values = distribution.quantiles(_latin_shares(random, cubes, classes))
+                    values = distribution.quantiles(_latin_shares(random, cubes, groups))
                 if attribute(name).period:
                     values %= distribution.maximum
                 features[:, n, layout.features.index(name)] = values / distribution.maximum
@@ -196,18 +197,28 @@ def _evenly(random: np.random.Generator, choices: int, cubes: np.ndarray) -> np.
     return (ranks + first[cubes]) % choices
 
 
-def _latin_shares(
-    random: np.random.Generator, cubes: np.ndarray, classes: np.ndarray
-) -> np.ndarray:
+def _groups(cubes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return which graphs are of one cube and of equal classes, by number: int [n].
+
+    Where these are not equally many, whole cubes: a scene alone in its class would lie in the
+    middle of its cube more often than the grammar's scenes do.
+
+    Args:
+        cubes: int [n]; classes: int [n, N].
+    """
+    keys = np.column_stack([cubes, classes])
+    groups = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    return groups if len(set(np.bincount(groups))) == 1 else cubes
+
+
+def _latin_shares(random: np.random.Generator, cubes: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Draw shares in (0, 1), one in each of as many equal ranges as a cube has members.
 
     Args:
         cubes: int [n], the Latin hypercube of each graph.
-        classes: int [n, N]; members of a cube with equal classes get shares far apart.
+        groups: int [n], parts of the cubes; members of one get shares far apart.
     """
     count = len(cubes)
-    keys = np.column_stack([cubes, classes])
-    groups = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
     rank, size = _ranks(random.uniform(size=count), groups)
     rank, size = _ranks((rank + random.uniform(size=count)) / size, cubes)
     # Rounding may bring a share to 0 or 1, which for a Gaussian lie infinitely far out.
