@@ -50,7 +50,9 @@ VARIANTS = {
     "MMD with one bandwidth": [{"discrepancy": {"bandwidth_factors": [1.0]}}],
     "sliced Wasserstein": [{"discrepancy": {"kind": "sliced_wasserstein"}}],
     "energy distance": [{"discrepancy": {"kind": "energy"}}],
-    "features of EfficientNet-Lite0": [{"features": {"kind": "timm", "weights": "package"}}],
+    "features of EfficientNet-Lite0": [
+        {"features": {"kind": "timm", "model": "tf_efficientnet_lite0", "weights": "package"}}
+    ],
     "one coarse level (4 px)": [{"features": {"pyramid": [4]}}],
     "one fine level (32 px)": [{"features": {"pyramid": [32]}}],
     "steps start a tenth as wide": [{"training": {"angle_step": 0.2, "range_step": 0.001}}],
