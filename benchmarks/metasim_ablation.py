@@ -2,7 +2,7 @@
 
 Runs the workflow for every variant and writes benchmarks/metasim_ablation.md.
 
-    ./run python benchmarks/metasim_ablation.py --experiment tyol_3attr
+    ./run python benchmarks/metasim_ablation.py --experiment tyol_2attr
 """
 
 import argparse
@@ -63,7 +63,7 @@ VARIANTS = {
 def main() -> None:
     """Run all variants and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--experiment", default="tyol_3attr")
+    parser.add_argument("--experiment", default="tyol_2attr")
     name = parser.parse_args().experiment
     own = yaml.safe_load(Path(f"config/experiments/{name}.yaml").read_text())
     experiments = {
