@@ -8,6 +8,7 @@ set -euo pipefail
 mark="# Written by simtailor's tests"
 settings=/etc/slurm # the job-step plugin passes no SLURM_CONF on
 folder=$(realpath -m "$2")
+PATH=$PATH:/usr/sbin:/sbin # where the daemons are
 
 install_slurm() {
     command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v sbatch >/dev/null && return
@@ -63,7 +64,7 @@ END
 }
 
 start() {
-    slurmctld
+    slurmctld || return 1
     for node in n1 n2 n3 n4; do slurmd -N "$node"; done
     for _ in $(seq 200); do
         if [ "$(sinfo -h -N -t idle -o %N 2>/dev/null | sort -u | wc -l)" = 4 ]; then return; fi
