@@ -59,7 +59,7 @@ class MaximumMeanDiscrepancy:
         cube: int = 1,
     ) -> None:
         self.target = [_Points(level) for level in target]
-        self.unbiased, self.cube = unbiased, cube
+        self.cube = cube if unbiased else 0  # 0: all pairs count
         within = torch.stack([level.squared_distances() for level in self.target])
         medians = [
             _median_squared_distances(level, within[i], reference[i : i + 1])
@@ -116,14 +116,13 @@ class _VaryingTerms(torch.autograd.Function):
         )
         context.save_for_backward(slope_within, slope_across, *generated)
         context.mmd = mmd
-        within = _mean_within(within, mmd.cube if mmd.unbiased else 0)
-        return within.sum() - 2 * across.mean((1, 2)).sum()
+        return _mean_within(within, mmd.cube).sum() - 2 * across.mean((1, 2)).sum()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(context, gradient):
         within, across, *generated = context.saved_tensors
-        weights = _pair_weights(within, context.mmd.cube if context.mmd.unbiased else 0)
+        weights = _pair_weights(within, context.mmd.cube)
         # A pair within the sample counts twice, once from either side.
         within = within * (4 * gradient * weights)
         across = across * (-4 * gradient / across[0].numel())
