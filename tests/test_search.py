@@ -18,6 +18,7 @@ from blobs import (
     thorough,
     trainer,
 )
+from scipy.stats import skew
 
 from simtailor.config import Features, Search
 from simtailor.metasim.features import features_of, make_features
@@ -29,7 +30,7 @@ from simtailor.metasim.search import (
     straight_start,
     worse_group,
 )
-from simtailor.metasim.training import Trainer, make_generator
+from simtailor.metasim.training import Trainer, make_generator, starts_on_trial
 from simtailor.render.renderer import Equivalents
 from simtailor.scene import Grammar
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
@@ -107,10 +108,13 @@ RANDOM = np.random.default_rng(7)
 SHAPES = {
     "two modes": np.where(RANDOM.random(400) < 0.5, 45, 135) + RANDOM.normal(0, 6, 400),
     "uniform": RANDOM.uniform(20, 160, 400),
+    "skewed": 30 + RANDOM.gamma(1.5, 25, 400),
 }
 
 
-@pytest.mark.parametrize(("shape", "share"), [("two modes", 0.13), ("uniform", 0.15)])
+@pytest.mark.parametrize(
+    ("shape", "share"), [("two modes", 0.13), ("uniform", 0.15), ("skewed", 0.15)]
+)
 def test_distribution_that_is_not_gaussian_is_recovered(shape, share):
     prior, yaw = grammar((90, 10), (50, 4)), SHAPES[shape]
     target = target_images(400, grammar((0, 0), (50, 4)), yaw=yaw)
@@ -123,6 +127,8 @@ def test_distribution_that_is_not_gaussian_is_recovered(shape, share):
     assert left < share
     if shape == "two modes":  # nearly nothing lies between them
         assert (np.abs(after - 90) < 20).mean() < 0.15
+    if shape == "skewed":
+        assert skew(after) > 0.8
 
 
 def test_gaussian_target_keeps_a_straight_curve():
@@ -151,6 +157,19 @@ def test_matches_that_are_mostly_wrong_in_the_same_way_do_not_win(monkeypatch):
     made = generated(training)
     assert mean_and_spread(made[:, YAW], 360) == pytest.approx((90, 8), abs=4)
     assert made[:, LOC_X].mean() == pytest.approx(60, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("found", "trained"),
+    [
+        ({"prior": 9, "fitted": 1, "by class": 5.5}, []),
+        ({"prior": 9, "fitted": 9, "by class": 1}, []),
+        ({"prior": 9, "fitted": 4, "by class": 1}, ["fitted", "by class"]),
+        ({"prior": 1.2, "fitted": 5, "a": 1.1, "b": 1, "c": 2}, ["fitted", "b", "a"]),
+    ],
+)
+def test_only_the_fitted_start_and_its_best_rivals_train_on_trial(found, trained):
+    assert starts_on_trial(found) == trained
 
 
 def test_an_angle_that_no_picture_shows_is_left_alone():

@@ -201,6 +201,21 @@ def test_a_folder_of_photographs_is_a_target(project):
     assert "metasim_target" in project.snakemake(RESULT, options=("-n",)).stdout
 
 
+def test_resnet_is_the_task_network_of_five_objects(project):
+    task = {"network": "resnet18", "epochs": 1, "groups": 2, "scenes": 40}
+    evaluation = SMALL["evaluation"] | {"task_images": 400}
+    small = {**SMALL, "task": task, "evaluation": evaluation}
+    project.configure({"tyol_multi_1attr": small})
+    project.make("results/metasim/tyol_multi_1attr")
+    folder = project.folder / "results/metasim/tyol_multi_1attr"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["training"]["task_begins"] == summary["epochs"] - 1
+    assert len(summary["task"]["classes"]) == 5
+    for source, row in summary["task"]["trained_on"].items():
+        assert row["accuracy"] > 0.25, source  # by chance a fifth
+    assert np.asarray(Image.open(folder / "task.png").convert("RGB")).std() > 10
+
+
 def test_an_empty_folder_stops_the_run_before_any_job(project):
     (project.folder / "photos").mkdir()
     project.configure({"tyol_1attr": {**SMALL, "target": {"folder": "photos"}}})

@@ -131,9 +131,9 @@ class Search(Section):
         16, description="Rounds of the search; 0 starts from the prior."
     )
     candidates: PositiveInt = Field(
-        100,
-        description="Scenes rendered a round and attribute (twice as many for one attribute); "
-        "give more where objects of several classes have many attributes.",
+        200,
+        description="Scenes rendered a round and attribute; give more where objects of several "
+        "classes have many attributes.",
     )
     images: PositiveInt = Field(
         200, description="Target images that look for their nearest scene, at most."

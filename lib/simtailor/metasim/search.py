@@ -40,7 +40,7 @@ SURELY_GOOD = 5e-4  # a match this near is right, however near the others are
 FEWEST_TO_BEND = 40
 REFINED_AT = (0.5, 0.75, 1.0)  # shares of the rounds after which all matches are refined
 ITERATIONS = 2
-SECOND_THOUGHTS = 3
+SECOND_THOUGHTS = 2
 FEWEST_OF_A_CLASS = 12
 TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussian's halves 0.64
 CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
@@ -114,7 +114,7 @@ class PopulationSearch:
 
     @property
     def scenes_a_round(self) -> int:
-        return self.settings.candidates * max(2, len(self._nodes))
+        return self.settings.candidates * len(self._nodes)
 
     def run(
         self,

@@ -51,7 +51,7 @@ BANDWIDTH_SCENES = 100
 STEP_SCENES = 16
 START_SCENES = 400
 RIVAL = 5.0  # times the discrepancy of the best start
-TRIAL_EPOCHS = 10
+TRIALS, TRIAL_EPOCHS = 3, 10
 LEAST_GAIN = 0.5  # share of the discrepancy of the start 'fitted' that another has to reach
 FINAL_LEARNING_RATE = 0.1
 PULL = 0.1  # weight of what the search saw, in tolerances of the discrepancy
@@ -263,10 +263,11 @@ class Trainer:
     def _search(self, notes: dict[str, Any], report: Callable[[str], None]) -> int:
         """Search where the target lies, and start there.
 
-        Of several starts that are about as good, each trains for a few epochs first: what is
-        wrong in one attribute shows only where the others are right. The matches know more of
-        entries to which the image hardly responds than the discrepancy of a few scenes does,
-        so another start has to be clearly better than the one fitted to them.
+        Of several starts that are about as good, the fitted and the best two others train for
+        a few epochs first: what is wrong in one attribute shows only where the others are
+        right. The matches know more of entries to which the image hardly responds than the
+        discrepancy of a few scenes does, so another start has to be clearly better than the
+        one fitted to them.
         """
         assert isinstance(self.generator, TransportGenerator)
         random = random_generator(self.seed, "search")
@@ -293,9 +294,8 @@ class Trainer:
         # How much a discrepancy varies by chance falls with the number of scenes.
         chance = notes["tolerance"] * self.settings.validation_scenes / START_SCENES
         least, after = min(found.values()), dict(found)
-        rivals = [name for name in found if found[name] <= RIVAL * least]
-        if len(rivals) > 1 and least > 2 * chance:
-            for name in dict.fromkeys(["fitted", *rivals]):
+        if least > 2 * chance:
+            for name in starts_on_trial(found):
                 self.generator.load_state_dict(weights[name])
                 renders += self._train_a_little() + len(graphs)
                 trained = self._discrepancy_of(graphs)
@@ -584,6 +584,17 @@ class _Clock:
     @property
     def seconds(self) -> float:
         return self._earlier + time.perf_counter() - self._started
+
+
+def starts_on_trial(found: dict[str, float]) -> list[str]:
+    """Return the names of the starts that train before one is chosen, none where one is far ahead.
+
+    Args:
+        found: discrepancy of each start.
+    """
+    least = min(found.values())
+    rivals = [n for n in sorted(found, key=found.__getitem__) if found[n] <= RIVAL * least]
+    return list(dict.fromkeys(["fitted", *rivals]))[:TRIALS] if len(rivals) > 1 else []
 
 
 def _best_start(found: dict[str, float], chance: float) -> str:
