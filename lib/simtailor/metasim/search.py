@@ -44,6 +44,7 @@ SECOND_THOUGHTS = 2
 FEWEST_OF_A_CLASS = 12
 TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussian's halves 0.64
 CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
+TRIED, SELDOM = 24, 0.05  # images of a group that try the other's poses; share that may be chance
 HALF_OF_A_GAUSSIAN = 0.6745  # spreads on either side of the mean that hold half of it
 FAR = 3.5  # spreads from the middle
 MAIN_MODE = "its main mode"  # ends the names of starts in one mode of several
@@ -155,7 +156,8 @@ class PopulationSearch:
                     best, distances, more = self._reconsider(best, distances, goal, refinement)
                     renders += more
                 report(f"search round {index}/{rounds}: distance {np.median(distances):.4f}")
-                misled = self._misled(best, distances)
+                best, distances, misled, more = self._misled(best, distances, goal, refinement)
+                renders += more
                 if misled.any():
                     report(
                         f"{misled.sum()} images had found a pose that matches worse than others'"
@@ -214,10 +216,8 @@ class PopulationSearch:
             ITERATIONS,
         )
         better = found < distances[rows]
-        features, distances = best.features.copy(), distances.copy()
-        features[rows[better]] = again.features[better]
-        distances[rows[better]] = found[better]
-        return best.with_features(features), distances, renders
+        best, distances = _taken(best, distances, rows[better], again[better], found[better])
+        return best, distances, renders
 
     def _surest(self, best: SceneGraphBatch, distances: np.ndarray) -> np.ndarray:
         """Return the indices of the best matches of every class of every node."""
@@ -229,28 +229,78 @@ class PopulationSearch:
                 surest.append(member[np.argsort(distances[member], kind="stable")[:count]])
         return np.unique(np.concatenate(surest))
 
-    def _misled(self, best: SceneGraphBatch, distances: np.ndarray) -> np.ndarray:
-        """Return which images sit in a group of poses that matches worse than another: bool [m].
+    def _misled(
+        self,
+        best: SceneGraphBatch,
+        distances: np.ndarray,
+        goal: torch.Tensor,
+        refinement: Refinement,
+    ) -> tuple[SceneGraphBatch, np.ndarray, np.ndarray, int]:
+        """Find the images in a group of poses that is a mistake.
 
         Two poses may look nearly the same. Where one attribute falls into two groups, and one
-        of them is clearly nearer to its images, the other is a mistake. Two groups that match
-        equally well stay: they are modes of the target.
+        of them is clearly nearer to its images, the other is a mistake, or a mode of the target
+        that is harder to match. So some of its images try poses of the better group: where that
+        suits a few of them better, the group is a mistake. Two groups that match equally well
+        stay anyway.
+
+        Returns scenes and distances, some of them better, which images are misled, bool [m],
+        and the number of renders.
         """
         mean = self._generator.mean.cpu().numpy()
         same = nearest_equivalent(self.renderer, best, mean)
         turn = self._generator.turn.cpu().numpy()
-        misled = np.zeros(len(best), dtype=bool)
-        for node, feature in zip(self._nodes, self._columns, strict=True):
+        misled, renders = np.zeros(len(best), dtype=bool), 0
+        for column, (node, feature) in enumerate(zip(self._nodes, self._columns, strict=True)):
             for index in np.unique(best.classes[:, node]):
                 member = np.flatnonzero(
-                    (best.classes[:, node] == index) & same.identified[:, node, feature]
+                    (best.classes[:, node] == index) & same.identified[:, node, feature] & ~misled
                 )
                 values = _unwrapped(
                     same.graphs.features[member, node, feature], turn[node, feature]
                 )
                 worse = worse_group(values, distances[member])
-                misled[member[worse]] = True
-        return misled & (np.count_nonzero(~misled) >= len(misled) // 10)
+                if not worse.any():
+                    continue
+                middles = np.median(values[worse]), np.median(values[~worse])
+                tried, donors = self._on_trial(member[worse], member[~worse], distances)
+                again, found, more = refinement.run(
+                    self._with_pose(same.graphs[tried], same.graphs[donors], column),
+                    goal[torch.from_numpy(tried)],
+                    ITERATIONS,
+                )
+                renders += more
+                moved = nearest_equivalent(self.renderer, again, mean).graphs
+                off = [
+                    np.abs(wrapped(moved.features[:, node, feature] - m, turn[node, feature]))
+                    for m in middles
+                ]
+                better = (found < distances[tried]) & (off[1] < off[0])
+                if better.mean() > SELDOM:
+                    misled[member[worse]] = True
+                    misled[tried[better]] = False
+                best, distances = _taken(
+                    best, distances, tried[better], again[better], found[better]
+                )
+        return best, distances, misled & (np.count_nonzero(~misled) >= len(misled) // 10), renders
+
+    def _on_trial(
+        self, worse: np.ndarray, better: np.ndarray, distances: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return some images of the worse group, and as many of the best half of the other."""
+        tried = self.random.permutation(worse)[:TRIED]
+        order = better[np.argsort(distances[better], kind="stable")]
+        return tried, self.random.choice(order[: (len(order) + 1) // 2], len(tried))
+
+    def _with_pose(
+        self, graphs: SceneGraphBatch, others: SceneGraphBatch, column: int
+    ) -> SceneGraphBatch:
+        """Return every other graph with all values of ``others``, and the rest with one of them."""
+        taken = np.arange(len(self._nodes)) == column
+        taken = taken | (np.arange(len(graphs))[:, None] % 2 == 1)
+        return self._with_values(
+            graphs, np.where(taken, self._values(others), self._values(graphs))
+        )
 
     def _measure(self, graphs: SceneGraphBatch, target: list[torch.Tensor]) -> list[float]:
         """Return a factor a level with which the levels count alike, and all sum up to 1."""
@@ -556,6 +606,19 @@ def _unwrapped(values: np.ndarray, turn: float) -> np.ndarray:
 
 def _short_way(value: float, generator: TransportGenerator, entry: tuple[int, int]) -> float:
     return float(wrapped(value - float(generator.mean[entry]), float(generator.turn[entry])))
+
+
+def _taken(
+    best: SceneGraphBatch,
+    distances: np.ndarray,
+    rows: np.ndarray,
+    graphs: SceneGraphBatch,
+    found: np.ndarray,
+) -> tuple[SceneGraphBatch, np.ndarray]:
+    """Return scenes and distances with the features and distances of some rows replaced."""
+    features, distances = best.features.copy(), distances.copy()
+    features[rows], distances[rows] = graphs.features, found
+    return best.with_features(features), distances
 
 
 def _replace(
