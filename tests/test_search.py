@@ -23,6 +23,7 @@ from scipy.stats import skew
 from simtailor.config import Features, Search
 from simtailor.metasim.features import features_of, make_features
 from simtailor.metasim.generator import CURVE_END, SEGMENTS, TransportGenerator
+from simtailor.metasim.refinement import Refinement
 from simtailor.metasim.search import (
     Matches,
     PopulationSearch,
@@ -30,8 +31,10 @@ from simtailor.metasim.search import (
     straight_start,
     worse_group,
 )
+from simtailor.metasim.target import TargetImages
 from simtailor.metasim.training import Trainer, make_generator, starts_on_trial
 from simtailor.render.renderer import Equivalents
+from simtailor.render.rendering import Rendering
 from simtailor.scene import Grammar
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
 
@@ -49,15 +52,14 @@ def standardised(generator: TransportGenerator, prior: Grammar, entry=YAW_OF_THI
     return generator.standardise(features)[:, *entry].numpy()
 
 
-def found(prior: Grammar, images: np.ndarray, **settings) -> tuple[Matches, int]:
-    """Return the matches of a search, and the number of renders that were made."""
+def features(images: np.ndarray) -> list[torch.Tensor]:
     pyramid = make_features(Features(pyramid=[16, 8, 4]), torch.device("cpu"))
-    generator, renderer = transport(prior), BlobRenderer()
+    return features_of(pyramid, images, torch.device("cpu"))
 
-    def features(pictures: np.ndarray) -> list[torch.Tensor]:
-        return features_of(pyramid, pictures, torch.device("cpu"))
 
-    search = PopulationSearch(
+def search_from(prior: Grammar, renderer: BlobRenderer, **settings) -> PopulationSearch:
+    generator = transport(prior)
+    return PopulationSearch(
         generator,
         renderer,
         features,
@@ -65,8 +67,14 @@ def found(prior: Grammar, images: np.ndarray, **settings) -> tuple[Matches, int]
         np.where(generator.layout.mutable, 0.01, 0).astype(np.float32),
         np.random.default_rng(0),
     )
+
+
+def found(prior: Grammar, images: np.ndarray, **settings) -> tuple[Matches, int]:
+    """Return the matches of a search, and the number of renders that were made."""
+    renderer = BlobRenderer()
+    search = search_from(prior, renderer, **settings)
     graphs = prior.sample(500, np.random.default_rng(1))
-    graphs = type(graphs)(generator.layout, graphs.classes, graphs.features, graphs.seeds)
+    graphs = type(graphs)(transport(prior).layout, graphs.classes, graphs.features, graphs.seeds)
     return search.run(graphs, features(images), silent), renderer.rendered
 
 
@@ -129,6 +137,56 @@ def test_distribution_that_is_not_gaussian_is_recovered(shape, share):
         assert (np.abs(after - 90) < 20).mean() < 0.15
     if shape == "skewed":
         assert skew(after) > 0.8
+
+
+class NearlySymmetricRenderer(BlobRenderer):
+    """Draws a fainter blob opposite to the red one, so that half a turn changes little."""
+
+    def render(self, graphs):
+        values = graphs.features.copy()
+        values[:, THING, YAW] += 0.5
+        images = super().render(graphs).images
+        opposite = super().render(graphs.with_features(values)).images
+        images[..., 0] = np.maximum(images[..., 0], opposite[..., 0] * 0.8)
+        return Rendering(images)
+
+
+def test_group_of_matches_that_had_taken_the_wrong_pose_is_found():
+    wrong = np.arange(80) < 35
+    renderer = NearlySymmetricRenderer()
+    search = search_from(grammar((90, 10), (50, 4)), renderer)
+    wanted = target_graphs(80, yaw=np.linspace(80, 100, 80), loc_x=np.full(80, 50.0))
+    goal = torch.cat(features(renderer.render(wanted).images), 1)
+    turned = wanted.features.copy()
+    turned[wrong, THING, YAW] += 0.5
+    refinement = Refinement(
+        transport(PRIOR).layout,
+        renderer,
+        lambda images: torch.cat(features(images), 1),
+        search._steps,
+    )
+    best, distances, _ = refinement.run(wanted.with_features(turned), goal, 0)
+    best, after, misled, _ = search._misled(best, distances + 1e-3, goal, refinement)
+    corrected = wrong & ~misled
+    assert misled[wrong].mean() > 0.25
+    assert not misled[~wrong].any()
+    assert corrected.any()
+    np.testing.assert_allclose(best.values()[corrected, THING, YAW], 90, atol=15)
+    assert (after[corrected] < distances[corrected]).all()
+
+
+def test_mode_whose_images_no_scene_matches_as_well_is_kept():
+    """As of photographs: something in all of them is not rendered, more of it in one mode."""
+    prior, yaw = grammar((90, 10), (50, 4)), SHAPES["two modes"]
+    images = target_images(400, grammar((0, 0), (50, 4)), yaw=yaw).images.copy()
+    images[..., 2] += np.where(yaw < 90, 30, 40).astype(np.uint8)[:, None, None]
+    large = {"epochs": 20, "scenes_per_epoch": 200, "batch_size": 100}
+    training, lines = trainer(thorough(**large), TargetImages(images, None, []), prior), []
+    training.train(report=lines.append)
+    assert not any("matches worse" in line for line in lines)
+    made = generated(training)[:, YAW]
+    for mode in (45, 135):
+        assert (np.abs(made - mode) < 25).mean() > 0.3, mode
 
 
 def test_gaussian_target_keeps_a_straight_curve():
