@@ -130,12 +130,12 @@ class Search(Section):
     rounds: Annotated[int, Field(ge=0, strict=True)] = Field(
         16, description="Rounds of the search; 0 starts from the prior."
     )
-    candidates: PositiveInt = Field(
+    candidates: Annotated[int, Field(ge=2, strict=True)] = Field(
         200,
         description="Scenes rendered a round and attribute; give more where objects of several "
         "classes have many attributes.",
     )
-    images: PositiveInt = Field(
+    images: Annotated[int, Field(ge=2, strict=True)] = Field(
         200, description="Target images that look for their nearest scene, at most."
     )
 

@@ -157,7 +157,7 @@ class TransportGenerator(Generator):
         # a unit of shift is the prior's spread: noise moves nothing far.
         range_ = torch.where(self.turn > 0, self.turn, torch.ones_like(self.turn))
         unit = torch.where(self.spread > 1e-7, self.spread, 0.03 * range_)
-        self.register_buffer("unit", unit, persistent=False)
+        self.register_buffer("unit_of_prior", unit, persistent=False)
         self.shift = nn.Parameter(torch.zeros(shape))
         self.log_scale = nn.Parameter(torch.zeros(shape))
         self.class_shift = nn.Parameter(torch.zeros(self.class_count, shape[1]))
@@ -187,6 +187,11 @@ class TransportGenerator(Generator):
         scale = (self.log_scale + classes @ self.class_log_scale + more_scale).exp()
         changed = self.mean + shift * self.unit + scale * self.spread * self.curve(standardised)
         return self.finish(changed, features)
+
+    @property
+    def unit(self) -> torch.Tensor:
+        """What a shift of 1 moves by, in units of the features, narrower with the start: [N, F]."""
+        return self.unit_of_prior * self.start_log_scale.exp().clamp_max(1)
 
     def standardise(self, features: torch.Tensor) -> torch.Tensor:
         """Return mutable features [B, N, F] in spreads from the prior's mean; 0 elsewhere."""
@@ -221,8 +226,8 @@ class TransportGenerator(Generator):
         """Let one entry start from a shift, a scale and, if given, a bent curve."""
         entry = (node, feature)
         with torch.no_grad():
-            self.shift[entry] = self.start_shift[entry] = start.shift / self.unit[entry]
             self.log_scale[entry] = self.start_log_scale[entry] = float(np.log(start.scale))
+            self.shift[entry] = self.start_shift[entry] = start.shift / self.unit[entry]
             self.matches[entry] = start.matches
             self.width[entry] = 0.0
             self.height[entry] = 0.0
@@ -246,6 +251,7 @@ class TransportGenerator(Generator):
             self.class_shift.zero_()
             self.start_class_shift.zero_()
             self.class_log_scale.zero_()
+            self.class_matches.zero_()
 
     def pull(self) -> torch.Tensor:
         """Return the negative log-likelihood of shift and scale given the matches.

@@ -47,6 +47,7 @@ CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
 TRIED, SELDOM = 24, 0.05  # images of a group that try the other's poses; share that may be chance
 HALF_OF_A_GAUSSIAN = 0.6745  # spreads on either side of the mean that hold half of it
 FAR = 3.5  # spreads from the middle
+REFERENCES = 16  # scenes that are tried as the middle where all look like others
 MAIN_MODE = "its main mode"  # ends the names of starts in one mode of several
 
 Entries = dict[tuple[int, int], Start]  # by node or class, and feature
@@ -376,7 +377,7 @@ def starts_from(
     starts = _Starts(matches, generator, renderer, prior)
     everything = np.ones(len(matches.distances), dtype=bool)
     fitted = starts.fit(everything)
-    by_class = starts.fit_classes(fitted)
+    common, by_class = starts.fit_classes(fitted)
 
     def take(entries: Entries, classes: Entries | None = None) -> None:
         generator.forget_classes()
@@ -387,7 +388,7 @@ def starts_from(
 
     yield "fitted", partial(take, fitted)
     if by_class:
-        yield "by class", partial(take, fitted, by_class)
+        yield "by class", partial(take, fitted | common, by_class)
     for entry, start in fitted.items():
         turn = float(generator.turn[entry])
         if not turn:
@@ -401,7 +402,7 @@ def starts_from(
         alone = {where: starts.fit(m) for where, m in (("in", inside), ("out of", ~inside))}
         if all(entry in some for some in alone.values()):
             for where, some in alone.items():
-                yield f"{name} {where} {MAIN_MODE}", partial(take, some)
+                yield f"{name} {where} {MAIN_MODE}", partial(take, fitted | some)
 
 
 class _Starts:
@@ -440,21 +441,37 @@ class _Starts:
                 starts[entry] = bent_start(sample, knots, self.generator, entry)
         return starts
 
-    def fit_classes(self, fitted: Entries) -> Entries:
-        """Return what each class of a node starts further by: (class, feature) to start."""
-        starts = {}
+    def fit_classes(self, fitted: Entries) -> tuple[Entries, Entries]:
+        """Return starts that all classes share, and what each class starts further by.
+
+        The latter are by (class, feature). Classes that lie apart make several modes of all
+        matches together; each class has but one, so its start is straight, and as wide as the
+        classes are by themselves.
+        """
+        common, further = {}, {}
         for entry, of_all in fitted.items():
             node, feature = entry
             good = self._good(entry)
             classes = self.same.graphs.classes[:, node]
-            for index in np.unique(classes) if len(np.unique(classes)) > 1 else ():
-                member = good & (classes == index)
-                if member.sum() >= FEWEST_OF_A_CLASS:
-                    own = straight_start(self._values(entry, member), self.generator, entry)
-                    turn = float(self.generator.turn[entry])
-                    shift = float(wrapped(own.shift - of_all.shift, turn))
-                    starts[int(index), feature] = own._replace(shift=shift)
-        return starts
+            members = {int(index): good & (classes == index) for index in np.unique(classes)}
+            values = {
+                index: self._values(entry, member)
+                for index, member in members.items()
+                if member.sum() >= FEWEST_OF_A_CLASS
+            }
+            if len(members) < 2 or not values:
+                continue
+            if of_all.bend is not None and not all(map(_like_gaussian, values.values())):
+                continue
+            own = {i: straight_start(v, self.generator, entry) for i, v in values.items()}
+            if of_all.bend is not None:
+                scale = float(np.exp(np.mean([np.log(start.scale) for start in own.values()])))
+                common[entry] = of_all._replace(scale=scale, bend=None)
+            turn = float(self.generator.turn[entry])
+            for index, start in own.items():
+                shift = float(wrapped(start.shift - of_all.shift, turn))
+                further[index, feature] = start._replace(shift=shift)
+        return common, further
 
     def in_main_mode(self, entry: tuple[int, int]) -> np.ndarray:
         """Return the matches within a quarter of a turn of where they are densest: bool [m]."""
@@ -516,17 +533,33 @@ def unambiguous_centre(
 ) -> np.ndarray:
     """Return where the entries lie in scenes that look like no other: float32 [N, F].
 
-    Of a box that looks the same after half a turn, the turn nearest to this is meant.
+    Of a box that looks the same after half a turn, the turn nearest to this is meant. Where
+    every scene looks like another, it is the one of them around which all lie closest.
     """
     turn, mean = generator.turn.cpu().numpy(), generator.mean.cpu().numpy()
     same = nearest_equivalent(renderer, graphs, mean)
     if not same.unique.any():
-        return mean
+        some = graphs.features[np.linspace(0, len(graphs) - 1, REFERENCES).astype(int)]
+        return min(
+            (mean, *some), key=lambda reference: _width_around(reference, graphs, turn, renderer)
+        )
     centre = mean.copy()
     for node, feature in generator.layout.entries():
         values = same.graphs.features[same.unique, node, feature]
         centre[node, feature] = np.median(_unwrapped(values, float(turn[node, feature])))
     return centre
+
+
+def _width_around(
+    reference: np.ndarray, graphs: SceneGraphBatch, turn: np.ndarray, renderer: Renderer
+) -> float:
+    """Return how wide graphs are, in turns and ranges, when taken nearest to a reference."""
+    near = nearest_equivalent(renderer, graphs, reference).graphs
+    total = 0.0
+    for entry in near.layout.entries():
+        values = _unwrapped(near.features[:, *entry], float(turn[entry]))
+        total += float(np.ptp(np.quantile(values, (0.1, 0.9)))) / (float(turn[entry]) or 1.0)
+    return total
 
 
 def straight_start(
@@ -545,7 +578,7 @@ def straight_start(
     centre = np.median(ordered[first : first + half])
     near = values[np.abs(values - centre) <= FAR * lengths[first] / (2 * HALF_OF_A_GAUSSIAN)]
     spread = max(float(generator.spread[entry]), 1e-9)
-    scale = float(np.clip(near.std() / spread, 0.1, 20))
+    scale = float(np.clip(near.std() / spread, 0.01, 20))
     return Start(_short_way(float(near.mean()), generator, entry), scale, matches=len(near))
 
 

@@ -92,6 +92,7 @@ class Trainer:
         parts = split_target(len(target.images), experiment.evaluation, self.seed)
         self._target = target.images[parts.training]
         self._validation = target.images[parts.validation]
+        self._target_features: list[torch.Tensor] = []
         self._pull = 0.0
         self._task: TaskLoss | None = None
         if experiment.task.network != "none":
@@ -281,7 +282,8 @@ class Trainer:
             random,
         )
         prior = self._sample("search", max(search.scenes_a_round, PRIOR_SAMPLE))
-        matches = search.run(prior, self._features_of(self._target[chosen]), report)
+        target = [level[torch.from_numpy(chosen)] for level in self._target_features]
+        matches = search.run(prior, target, report)
         starts = {"prior": lambda: None}
         starts |= dict(starts_from(matches, self.generator, self.renderer, prior))
         graphs, weights, found = prior[:START_SCENES], {}, {}
@@ -328,7 +330,7 @@ class Trainer:
         with the validation part. They are independent images; hypercubes vary a little less.
         """
         random = random_generator(self.seed, "tolerance")
-        features = self._features_of(self._target)
+        features = self._target_features
         count = min(self.settings.validation_scenes, len(self._target) // 2)
         values = []
         for _ in range(TOLERANCE_DRAWS):
@@ -473,15 +475,16 @@ class Trainer:
     def _prepare_discrepancies(self) -> None:
         graphs = self._sample("bandwidth", BANDWIDTH_SCENES)
         reference = self._features_of(self.renderer.render(graphs).images)
+        self._target_features = self._features_of(self._target)
         self._discrepancy, self._validation_discrepancy = (
             make_discrepancy(
                 self.experiment.discrepancy,
-                self._features_of(images),
+                features,
                 reference,
                 seed=self.seed,
                 cube=self.settings.hypercube,
             )
-            for images in (self._target, self._validation)
+            for features in (self._target_features, self._features_of(self._validation))
         )
 
     def _write_checkpoint(
@@ -606,8 +609,8 @@ def _best_start(found: dict[str, float], chance: float) -> str:
         found: discrepancy of each start.
         chance: how much a discrepancy varies by chance.
     """
-    best = min(found, key=found.__getitem__)
-    if found[best] >= LEAST_GAIN * found["fitted"]:
+    best, fitted = min(found, key=found.__getitem__), found["fitted"]
+    if found[best] >= LEAST_GAIN * fitted or found[best] >= fitted - chance:
         best = "fitted"
     simple = [name for name in found if name.endswith(MAIN_MODE)]
     mode = min(simple, key=found.__getitem__, default=best)
