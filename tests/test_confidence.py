@@ -17,6 +17,9 @@ TRUTH = {YAW: (0.0, 12.0), LOC_X: (50.0, 6.0)}  # the angle lies on the seam
 SOURCE = grammar(TRUTH[YAW], TRUTH[LOC_X])
 
 
+LOC_Z = 2
+
+
 def features(graphs: SceneGraphBatch) -> list[torch.Tensor]:
     pixels = torch.from_numpy(BlobRenderer().render(graphs).images[..., :2]).float() / 255
     return [pixels.flatten(1)]
@@ -70,8 +73,7 @@ def test_scenes_that_do_not_show_an_entry_have_no_say():
     low, high = bounds(interval.mean, TRUTH[YAW][0], 360)
     assert -6 < low < 0 < high < 6
     assert interval.spread[1] < 20
-    nothing = intervals(200, unseen=1.0)[THING, YAW]
-    assert np.isfinite([*nothing.mean, *nothing.spread]).all()
+    assert intervals(200, unseen=1.0)[THING, YAW] == Interval(None, None)
 
 
 def test_more_images_give_narrower_intervals():
@@ -85,3 +87,23 @@ def test_more_images_give_narrower_intervals():
 
 def test_entries_that_may_not_change_have_no_interval():
     assert set(intervals(40)) == {(THING, YAW), (THING, LOC_X)}
+
+
+@pytest.mark.parametrize("visible", [[YAW, LOC_X], [LOC_X], [YAW], []])
+def test_what_the_images_do_not_show_has_no_interval(visible):
+    """An entry may be mutable, and the renderer may draw nothing of it, alone or among others."""
+    graphs = SOURCE.sample(500, np.random.default_rng(0))
+    mutable = np.zeros(graphs.layout.mutable.shape, bool)
+    mutable[THING, [*visible, LOC_Z]] = True
+    layout = graphs.layout.with_mutable(mutable)
+    generated = SceneGraphBatch(layout, graphs.classes, graphs.features, graphs.seeds)
+    found = bootstrap_intervals(
+        Equivalents(generated, np.ones(generated.features.shape, bool), np.ones(500, bool)),
+        features(generated),
+        features(scenes(200, 1)),
+        Discrepancy().bandwidth_factors,
+        np.random.default_rng(2),
+    )
+    assert found[THING, LOC_Z] == Interval(None, None)
+    for feature in visible:
+        assert None not in (found[THING, feature].mean, found[THING, feature].spread)

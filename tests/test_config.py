@@ -129,6 +129,11 @@ MISTAKES = {
         "training",
         ["scenes_per_epoch (10)", "batch_size (50)"],
     ),
+    "nothing left to train on": (
+        "evaluation:\n  held_out: 0.6\n  validation: 0.4",
+        "evaluation",
+        ["100% of the target", "at least 20%"],
+    ),
 }
 
 

@@ -86,6 +86,10 @@ def test_table_of_a_folder_has_no_target_and_intervals_where_given():
     assert row["target"] is row["wasserstein"] is row["wasserstein_prior"] is None
     assert row["generated"]["mean_95"] == [79, 81]
     assert row["generated"]["std_95"] == [9, 11]
+    lacking = table(target=None, intervals={(1, 0): Interval(None, (9, 11))})
+    assert lacking["yaw"]["generated"]["mean_95"] is None
+    assert lacking["yaw"]["generated"]["std_95"] == [9, 11]
+    assert lacking["loc_x"]["generated"]["mean_95"] is None
 
 
 def comparison(**values) -> HeldOutComparison:
@@ -126,6 +130,15 @@ def test_verdict_says_what_to_do_where_it_did_not_converge(notes, words):
     assert sentence.startswith("Not converged: ")
     assert "still tells" in sentence
     assert words in sentence
+
+
+def test_validation_that_has_stopped_falling_asks_for_no_more_epochs():
+    progress = Progress(notes={"tolerance": 0.02})
+    for validation in (1.0, 0.6, 0.51, 0.5, 0.5, 0.51, 0.49, 0.5, 0.49):
+        progress.add({}, validation=validation)
+    assert progress.best == progress.epoch
+    _, sentence = verdict(comparison(end=0.5, p_end=0.002), 0.05, progress)
+    assert "the renderer cannot reach" in sentence
 
 
 @pytest.mark.parametrize("apart", [False, True])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from shapes import CLASSES, bar_grammar
 
-from simtailor.config import Experiment
+from simtailor.config import Experiment, Training
 from simtailor.errors import UserError
 from simtailor.metasim.inputs import checked_grammars, settings_of_job
 from simtailor.metasim.labels import object_classes
@@ -80,10 +80,11 @@ def test_target_grammar_needs_labels():
         checked_grammars(experiment())
 
 
-def test_class_that_the_prior_lacks_is_named_with_the_nearest():
+@pytest.mark.parametrize("network", ["digits", "none"])
+def test_class_that_the_prior_lacks_is_named_with_the_nearest(network):
     write("target.json", ["Random", ["bowl", "mugs"]])
     with pytest.raises(UserError, match=r"^target\.json: the class 'mugs' .* Did you mean 'mug'"):
-        checked_grammars(experiment())
+        checked_grammars(experiment(network))
 
 
 def test_folder_needs_class_subfolders():
@@ -104,6 +105,9 @@ def test_folder_needs_class_subfolders():
 def test_images_must_be_large_enough():
     with pytest.raises(UserError, match=r"^stage\.image_size: 12, .* at least 16"):
         checked_grammars(experiment(size=12))
+    small = experiment().model_copy(update={"training": Training(image_size=12)})
+    with pytest.raises(UserError, match=r"^training\.image_size: 12, .* at least 16"):
+        checked_grammars(small)
 
 
 def test_training_depends_on_the_task_and_the_target_does_not():

@@ -217,6 +217,16 @@ class Evaluation(Section):
     )
     saved_images: PositiveInt = Field(48, description="Images saved of the target and an epoch.")
 
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Evaluation:
+        total = self.held_out + self.validation
+        if total > 0.8 + 1e-9:
+            raise ValueError(
+                f"held_out and validation take {total:.0%} of the target; leave at least 20% "
+                "to train on"
+            )
+        return self
+
 
 class NetworkTraining(Section):
     """Training of one task network."""

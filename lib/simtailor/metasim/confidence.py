@@ -6,6 +6,10 @@ one Newton step (the infinitesimal jackknife; Efron and Tibshirani, "An Introduc
 Bootstrap", 1993, chapters 6 and 21). Slope and curvature come from one sample of generated
 scenes: what a shift or a stretch does to the distribution is a change of the scenes' weights,
 which is the score of a Gaussian. No scene is rendered anew.
+
+What the images do not show has no interval. Its curvature is that of a score that belongs to
+other scenes, which permutations tell (Good, "Permutation, Parametric, and Bootstrap Tests of
+Hypotheses", 2005).
 """
 
 from __future__ import annotations
@@ -22,14 +26,18 @@ from simtailor.scene.attributes import mean_and_spread, wrapped
 RESAMPLES = 400
 LEVEL = (0.025, 0.975)
 WIDEST = 1.5  # logarithm of the factor on a spread that an interval reaches at most
+PERMUTATIONS, SURELY_SEEN = 50, 4.0  # standard deviations above the mean of the permutations
 
 
 @dataclass(frozen=True)
 class Interval:
-    """95 % intervals of an entry's mean and spread, in the attribute's own unit."""
+    """95 % intervals of an entry's mean and spread, in the attribute's own unit.
 
-    mean: tuple[float, float]
-    spread: tuple[float, float]
+    None where the images do not tell.
+    """
+
+    mean: tuple[float, float] | None
+    spread: tuple[float, float] | None
 
 
 def bootstrap_intervals(
@@ -64,20 +72,45 @@ def bootstrap_intervals(
 
     discrepancy = MaximumMeanDiscrepancy(target, features, factors=factors, unbiased=True)
     within, across = discrepancy.kernel(features).double(), discrepancy.cross_kernel(features)
+    within = within - within.mean(0) - within.mean(1, keepdim=True) + within.mean()
     within = within - torch.diag(within.diagonal())
     curvature = score.T @ within @ score
-    # Directions that the images do not tell apart: far, but not infinitely far.
-    curvature.diagonal().add_(1e-4 * curvature.diagonal().max())
+    shown = _shown(score, within, curvature.diagonal(), random)
 
     count = len(target[0])
     drawn = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
     changes = torch.from_numpy(drawn - 1 / count).to(across.device) @ across.double().T
-    steps = torch.linalg.solve(curvature, score.T @ changes.T).T.cpu().numpy()
+    steps = np.zeros((RESAMPLES, 2 * len(entries)))
+    if shown.any():
+        curvature, score = curvature[shown][:, shown], score[:, shown]
+        # Directions that the images hardly tell apart: far, but not infinitely far.
+        curvature.diagonal().add_(1e-4 * curvature.diagonal().max())
+        solved = torch.linalg.solve(curvature, score.T @ changes.T)
+        steps[:, shown.cpu().numpy()] = solved.T.cpu().numpy()
     intervals = {}
     for e, (entry, (mean, spread)) in enumerate(zip(entries, statistics, strict=True)):
         shift = np.quantile(steps[:, 2 * e], LEVEL)
         stretch = np.quantile(steps[:, 2 * e + 1], LEVEL).clip(-WIDEST, WIDEST)
         low, high = mean + spread * shift
         narrow, wide = spread * np.exp(stretch)
-        intervals[entry] = Interval((float(low), float(high)), (float(narrow), float(wide)))
+        intervals[entry] = Interval(
+            (float(low), float(high)) if shown[2 * e] else None,
+            (float(narrow), float(wide)) if shown[2 * e + 1] else None,
+        )
     return intervals
+
+
+def _shown(
+    score: torch.Tensor, kernel: torch.Tensor, curvature: torch.Tensor, random: np.random.Generator
+) -> torch.Tensor:
+    """Return which scores change the images' distribution more than permuted ones: bool [s].
+
+    Args:
+        score: [n, s], each sums up to 0.
+        kernel: [n, n], centred, its diagonal 0.
+        curvature: [s], of each score.
+    """
+    order = np.stack([random.permutation(len(score)) for _ in range(PERMUTATIONS)])
+    permuted = score[torch.from_numpy(order).to(score.device)]  # [p, n, s]
+    chance = torch.einsum("pns,nm,pms->ps", permuted, kernel, permuted)
+    return curvature > chance.mean(0) + SURELY_SEEN * chance.std(0)

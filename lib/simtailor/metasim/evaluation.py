@@ -107,7 +107,8 @@ def attribute_table(
 
     Args:
         target: None where it is a folder of images.
-        intervals: 95 % intervals of the generated means and spreads, by entry.
+        intervals: 95 % intervals of the generated means and spreads, by entry; what they lack
+            is None in the table.
     """
     layout, table = prior.graphs.layout, {}
     sources = {"prior": prior, "generated": generated}
@@ -116,9 +117,10 @@ def attribute_table(
     for entry in layout.entries():
         node = entry[0]
         row = _statistics(sources, entry, None)
-        if intervals and row["generated"] is not None:
-            row["generated"]["mean_95"] = [round(v, 6) for v in intervals[entry].mean]
-            row["generated"]["std_95"] = [round(v, 6) for v in intervals[entry].spread]
+        if intervals is not None and row["generated"] is not None:
+            interval = intervals.get(entry, Interval(None, None))
+            for key, ends in (("mean_95", interval.mean), ("std_95", interval.spread)):
+                row["generated"][key] = None if ends is None else [round(v, 6) for v in ends]
         classes = np.unique(prior.graphs.classes[:, node])
         if len(classes) > 1:
             row["classes"] = {
@@ -188,7 +190,7 @@ def _advice(progress: Progress) -> str:
             f"No picture changes when {', '.join(blind)} moves a step: the object may be outside "
             "the frame, or the renderer may not draw this attribute."
         )
-    if "stopped" not in progress.notes and progress.best == progress.epoch:
+    if "stopped" not in progress.notes and _still_falling(progress):
         return "It was still falling at the last epoch: raise training.epochs."
     return (
         "It had stopped falling: if more training.search.rounds or scenes_per_epoch do not help, "
@@ -196,3 +198,10 @@ def _advice(progress: Progress) -> str:
         "last two rows of images.png: what differs (object, background, "
         "light, frame) has to become an attribute, or be cut from the photographs."
     )
+
+
+def _still_falling(progress: Progress) -> bool:
+    """Return whether the validation fell in the last quarter of the epochs by more than chance."""
+    validation = progress.column("validation")
+    before = validation[-1 - max(1, progress.epoch // 4)]
+    return bool(validation[-1] < before - progress.notes["tolerance"])

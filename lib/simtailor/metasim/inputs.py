@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from simtailor.config import Evaluation, Experiment, Target
-from simtailor.errors import UserError
+from simtailor.errors import UserError, nearest_name
 from simtailor.files import files_state
 from simtailor.metasim.labels import object_classes, translated_labels
 from simtailor.metasim.target import FEWEST_CLASSES, folder_classes, image_files
@@ -42,8 +42,23 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
                     f"{experiment.target.grammar}: no node '{owner}' with the attribute "
                     f"'{name}', which {experiment.grammar} lets the generator change"
                 )
+        _check_classes(prior, Grammar.read(experiment.target.grammar))
     check_task(experiment)
     return files
+
+
+def _check_classes(prior: Grammar, target: Grammar) -> None:
+    """Check that the prior can draw every class that the target has in a node that may change."""
+    keys = target.layout.node_keys
+    for node in sorted({node for node, _ in prior.layout.entries()}):
+        key, known = prior.layout.node_keys[node], prior.nodes[node].classes
+        for name in target.nodes[keys.index(key)].classes:
+            if name not in known:
+                names = ", ".join(map(str, known))
+                raise UserError(
+                    f"{target.source}: the class '{name}' of node '{key}' is none of those that "
+                    f"{prior.source} draws ({names}).{nearest_name(str(name), map(str, known))}"
+                )
 
 
 def check_task(experiment: Experiment) -> None:
@@ -55,11 +70,13 @@ def check_task(experiment: Experiment) -> None:
     network, target = experiment.task.network, experiment.target
     if network == "none":
         return
-    size = experiment.stage.image_size
-    if size < SMALLEST_IMAGE:
-        raise UserError(
-            f"stage.image_size: {size}, but a task network needs at least {SMALLEST_IMAGE} pixels"
-        )
+    for section in ("stage", "training"):
+        size = getattr(experiment, section).image_size
+        if size < SMALLEST_IMAGE:
+            raise UserError(
+                f"{section}.image_size: {size}, but a task network needs at least "
+                f"{SMALLEST_IMAGE} pixels"
+            )
     names = object_classes(Grammar.read(experiment.grammar))
     if len(names) < FEWEST_CLASSES:
         raise UserError(

@@ -25,7 +25,12 @@ from simtailor.figures.metasim import (
 from simtailor.figures.task import task_figure
 from simtailor.files import staged_folder, write_json
 from simtailor.metasim.confidence import bootstrap_intervals
-from simtailor.metasim.evaluation import attribute_table, compare_with_held_out, verdict
+from simtailor.metasim.evaluation import (
+    MOST_LEFT,
+    attribute_table,
+    compare_with_held_out,
+    verdict,
+)
 from simtailor.metasim.features import FeatureExtractor, features_of
 from simtailor.metasim.labels import LabelledImages, object_classes, translated_labels
 from simtailor.metasim.progress import Progress
@@ -235,16 +240,18 @@ def _write_summary(
         trained.features_of(trained.graphs(best, count)),
         features_of(trained.features, images[held_out], trained.device),
     )
-    fitted = np.concatenate([parts.training, parts.validation])[:MOST_BOOTSTRAPPED]
-    pool = same["bootstrap"]
-    intervals = bootstrap_intervals(
-        pool,
-        trained.features_of(pool.graphs),
-        features_of(trained.features, images[fitted], trained.device),
-        experiment.discrepancy.bandwidth_factors,
-        random_generator(trained.seed, "bootstrap"),
-    )
     converged, sentence = verdict(comparison, experiment.evaluation.converged_below, progress)
+    intervals = {}
+    if converged or comparison.share_left < MOST_LEFT:  # the Newton step holds near the optimum
+        fitted = np.concatenate([parts.training, parts.validation])[:MOST_BOOTSTRAPPED]
+        pool = same["bootstrap"]
+        intervals = bootstrap_intervals(
+            pool,
+            trained.features_of(pool.graphs),
+            features_of(trained.features, images[fitted], trained.device),
+            experiment.discrepancy.bandwidth_factors,
+            random_generator(trained.seed, "bootstrap"),
+        )
     summary = {
         "experiment": trained.name,
         "description": experiment.description,
