@@ -17,14 +17,20 @@ SIZE = 16
 THING, YAW, LOC_X = 1, 0, 1  # node and features of the grammar below
 
 
-def grammar(yaw: tuple[float, float], loc_x: tuple[float, float], maximum: float = 100) -> Grammar:
+def grammar(
+    yaw: tuple[float, float],
+    loc_x: tuple[float, float],
+    maximum: float = 100,
+    kind: str = "Gaussian",
+    classes: tuple[str, ...] = ("Thing",),
+) -> Grammar:
     """Return a grammar of one blob; the picture shows a loc_x from 0 to 100."""
     thing = {
-        "class": ["Deterministic", "Thing"],
+        "class": ["Random", list(classes)] if len(classes) > 1 else ["Deterministic", *classes],
         "attributes": {
             "immutable": False,
-            "yaw": ["Gaussian", *yaw, 360],
-            "loc_x": ["Gaussian", *loc_x, maximum],
+            "yaw": [kind, *yaw, 360],
+            "loc_x": [kind, *loc_x, maximum],
             "loc_z": ["Gaussian", 50, 5, 100],
         },
         "num_child": ["Deterministic", 0],
@@ -56,8 +62,9 @@ class BlobRenderer:
 
     def render(self, graphs: SceneGraphBatch) -> Rendering:
         self.rendered += len(graphs)
-        angle = np.deg2rad(graphs.find("Thing", "yaw"))[:, None, None]
-        column = graphs.find("Thing", "loc_x")[:, None, None] / 100 * SIZE
+        name = graphs.layout.node_names[THING]
+        angle = np.deg2rad(graphs.find(name, "yaw"))[:, None, None]
+        column = graphs.find(name, "loc_x")[:, None, None] / 100 * SIZE
         y, x = np.mgrid[:SIZE, :SIZE]
         red = (x - 7.5 - 5 * np.cos(angle)) ** 2 + (y - 7.5 - 5 * np.sin(angle)) ** 2
         green = (x - column) ** 2 + (y - 7.5) ** 2

@@ -1,11 +1,14 @@
 """Population search and the starts that come from it, with an analytic renderer."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from blobs import (
     LOC_X,
     PRIOR,
+    SIZE,
     THING,
     YAW,
     BlobRenderer,
@@ -18,9 +21,10 @@ from blobs import (
     thorough,
     trainer,
 )
+from conftest import ROOT
 from scipy.stats import skew
 
-from simtailor.config import Features, Search
+from simtailor.config import Features, Search, Training
 from simtailor.metasim.features import features_of, make_features
 from simtailor.metasim.generator import CURVE_END, SEGMENTS, TransportGenerator
 from simtailor.metasim.refinement import Refinement
@@ -29,11 +33,12 @@ from simtailor.metasim.search import (
     PopulationSearch,
     bent_start,
     straight_start,
+    unambiguous_centre,
     worse_group,
 )
 from simtailor.metasim.target import TargetImages
 from simtailor.metasim.training import Trainer, make_generator, starts_on_trial
-from simtailor.render.renderer import Equivalents
+from simtailor.render.renderer import Equivalents, create_renderer, nearest_equivalent
 from simtailor.render.rendering import Rendering
 from simtailor.scene import Grammar
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
@@ -189,6 +194,50 @@ def test_mode_whose_images_no_scene_matches_as_well_is_kept():
         assert (np.abs(made - mode) < 25).mean() > 0.3, mode
 
 
+def test_narrow_target_is_recovered_from_a_grammar_that_says_nothing():
+    """The spread of a uniform over the whole range is thirty times that of the target."""
+    prior = grammar((0, 360), (0, 100), kind="Uniform")
+    target = target_images(500, grammar((90, 3), (60, 1.5)))
+    usual = Training(image_size=SIZE).model_dump(exclude={"image_size"})
+    training = trainer(experiment(**usual), target, prior)
+    training.train(report=silent)
+    made = generated(training)
+    assert mean_and_spread(made[:, YAW], 360) == pytest.approx((90, 3), abs=1)
+    assert mean_and_spread(made[:, LOC_X]) == pytest.approx((60, 1.5), abs=0.4)
+
+
+class TwoKindsRenderer(BlobRenderer):
+    """Tells the two classes by their colour."""
+
+    def render(self, graphs):
+        images = super().render(graphs).images
+        first = graphs.classes[:, THING] == graphs.layout.class_names.index("a")
+        images[..., 2] = images[..., 0] * np.where(first, 0.8, 0.1)[:, None, None]
+        return Rendering(images)
+
+
+@pytest.mark.parametrize(
+    ("places", "yaws"), [((30, 70), (90, 90)), ((50, 50), (90, 200)), ((30, 70), (90, 200))]
+)
+def test_classes_whose_poses_differ_are_recovered(places, yaws):
+    prior, renderer = grammar((180, 10), (50, 4), classes=("a", "b")), TwoKindsRenderer()
+    random = np.random.default_rng(3)
+    graphs = prior.sample(600, random)
+    second = (graphs.classes[:, THING] == graphs.layout.class_names.index("b")).astype(int)
+    graphs.features[:, THING, YAW] = (np.array(yaws)[second] + random.normal(0, 10, 600)) / 360
+    graphs.features[:, THING, LOC_X] = (np.array(places)[second] + random.normal(0, 4, 600)) / 100
+    target = TargetImages(renderer.render(graphs).images, None, [])
+    usual = Training(image_size=SIZE).model_dump(exclude={"image_size"})
+    training = Trainer(experiment(**usual), prior, renderer, target)
+    training.train(report=silent)
+    scenes, made = prior.sample(1000, np.random.default_rng(5)), generated(training)
+    for index, name in enumerate("ab"):
+        own = made[scenes.classes[:, THING] == scenes.layout.class_names.index(name)]
+        yaw, loc_x = mean_and_spread(own[:, YAW], 360), mean_and_spread(own[:, LOC_X])
+        assert yaw == pytest.approx((yaws[index], 10), abs=3)
+        assert loc_x == pytest.approx((places[index], 4), abs=1)
+
+
 def test_gaussian_target_keeps_a_straight_curve():
     training = trainer(thorough(epochs=1), target_images(200))
     progress = training.train(report=silent)
@@ -241,6 +290,26 @@ def test_an_angle_that_no_picture_shows_is_left_alone():
     training.train(report=silent)
     assert float(training.generator.start_shift[THING, YAW]) == 0
     assert generated(training)[:, LOC_X].mean() == pytest.approx(60, abs=4)
+
+
+def test_poses_of_an_object_that_always_looks_like_another_are_taken_close_together():
+    """A box looks the same after half a turn: the yaws 270 are as good as 90."""
+    tree = json.loads((ROOT / "config/grammars/tyol_1attr.json").read_text())
+    tree["child"][1]["child"][0]["class"] = ["Deterministic", 1]
+    prior = Grammar(tree)
+    graphs = prior.sample(100, np.random.default_rng(0))
+    ((node, feature),) = graphs.layout.entries()
+    yaws = np.linspace(70, 110, 100) + np.arange(100) % 2 * 180
+    graphs.features[:, node, feature] = yaws / 360
+    with create_renderer("tabletop", image_size=8) as renderer:
+        settings = experiment().model_copy(update={"renderer": "tabletop"})
+        generator = make_generator(settings, prior, renderer)
+        centre = unambiguous_centre(graphs, generator, renderer)
+        nearest = nearest_equivalent(renderer, graphs, centre)
+    assert not nearest.unique.any()
+    made = nearest.graphs.values()[:, node, feature]
+    assert mean_and_spread(made, 180)[0] == pytest.approx(90, abs=3)
+    assert mean_and_spread(made, 360)[1] == pytest.approx(mean_and_spread(yaws, 180)[1], abs=0.5)
 
 
 def test_clearly_worse_of_two_groups_is_found():

@@ -232,6 +232,13 @@ def test_class_subfolders_give_labels(tmp_path):
     np.testing.assert_array_equal(chosen.labels, np.array([2, 1, 0])[shade])
 
 
+def test_uneven_classes_are_noted(tmp_path):
+    fill(tmp_path / "mug", 24)
+    fill(tmp_path / "bowl", 12)
+    (_, note) = read_target(tmp_path, SIZE, 1000, 0).notes
+    assert "12 of bowl, 24 of mug" in note
+
+
 @pytest.mark.parametrize("case", ["flat", "one beside", "one class", "deeper"])
 def test_other_folders_give_no_labels(tmp_path, case):
     fill(tmp_path / "mug", 20)

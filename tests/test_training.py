@@ -1,5 +1,8 @@
 """Training with an analytic renderer: recovery, resumption, and the count of renders."""
 
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,7 @@ from blobs import (
     assert_same,
     experiment,
     generated,
+    grammar,
     killed_at,
     silent,
     target_images,
@@ -90,8 +94,10 @@ def test_training_killed_twice_ends_with_the_same_bits(tmp_path):
     assert_same(trainer(settings).train(checkpoint, silent), trainer(settings).train(report=silent))
 
 
-@pytest.mark.parametrize("change", ["learning rate", "seed", "generator", "target", "split"])
-def test_checkpoint_of_other_settings_is_ignored(tmp_path, change):
+@pytest.mark.parametrize(
+    "change", ["learning rate", "seed", "generator", "target", "split", "renderer"]
+)
+def test_checkpoint_of_other_settings_is_ignored(tmp_path, change, monkeypatch):
     checkpoint = tmp_path / "checkpoint.pt"
     trainer(experiment()).train(checkpoint, silent)
     settings, target = experiment(), None
@@ -103,6 +109,10 @@ def test_checkpoint_of_other_settings_is_ignored(tmp_path, change):
         settings = experiment("gcn")
     elif change == "split":
         settings = settings.model_copy(update={"evaluation": Evaluation(validation=0.2)})
+    elif change == "renderer":
+        edited = tmp_path / "blobs.py"
+        edited.write_text(Path(inspect.getfile(BlobRenderer)).read_text() + "# edited")
+        monkeypatch.setattr(inspect, "getfile", lambda _: str(edited))
     else:
         target = target_images(60, PRIOR)
     lines: list[str] = []
@@ -174,6 +184,13 @@ def test_mutable_attribute_that_the_renderer_ignores_is_reported():
     lines: list[str] = []
     trainer(experiment(epochs=1)).train(report=lines.append)
     assert any("loc_z" in line and "does not look at it" in line for line in lines)
+
+
+def test_mutable_attribute_without_a_spread_is_reported():
+    lines: list[str] = []
+    trainer(experiment(epochs=1), prior=grammar((180, 10), (30, 0))).train(report=lines.append)
+    assert "loc_x has no spread in the grammar: its mean is fitted, and no spread" in lines
+    assert not any("yaw has no spread" in line for line in lines)
 
 
 def test_epoch_zero_is_the_prior():

@@ -23,6 +23,7 @@ from simtailor.scene.attributes import mean_and_spread
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
 SAMPLING_SPREAD = 0.02  # published: noise on the decoded features while training
+NO_SPREAD = 1e-7  # in units of the features: the grammar gives one value only
 SEGMENTS = 12  # of the curve along which an attribute moves
 CURVE_END = 2.5  # where the curve ends, in spreads from the prior's mean
 
@@ -156,7 +157,7 @@ class TransportGenerator(Generator):
         # Adam's steps are as long for an entry whose gradient is all noise as for any other, so
         # a unit of shift is the prior's spread: noise moves nothing far.
         range_ = torch.where(self.turn > 0, self.turn, torch.ones_like(self.turn))
-        unit = torch.where(self.spread > 1e-7, self.spread, 0.03 * range_)
+        unit = torch.where(self.spread > NO_SPREAD, self.spread, 0.03 * range_)
         self.register_buffer("unit_of_prior", unit, persistent=False)
         self.shift = nn.Parameter(torch.zeros(shape))
         self.log_scale = nn.Parameter(torch.zeros(shape))
@@ -196,7 +197,7 @@ class TransportGenerator(Generator):
     def standardise(self, features: torch.Tensor) -> torch.Tensor:
         """Return mutable features [B, N, F] in spreads from the prior's mean; 0 elsewhere."""
         deviation = self.deviation(features) / self.spread.clamp_min(1e-9)
-        return torch.where(self.mutable & (self.spread > 1e-7), deviation, 0.0)
+        return torch.where(self.mutable & (self.spread > NO_SPREAD), deviation, 0.0)
 
     def knots(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return where the curve bends and its values there: float32 [N, F, SEGMENTS + 1] each."""

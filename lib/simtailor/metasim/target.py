@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 FEWEST_IMAGES = 20
 FEWEST_CLASSES = 2
+UNEVEN = 1.5  # times as many images of one class as of another
 CHUNK = 256  # scenes a call: masks and depth, which a target does not keep, stay small
 
 
@@ -191,6 +192,14 @@ def read_target(folder: str | Path, size: int, most: int, seed: int) -> TargetIm
             f"images of {listed}{more} were cut to a square and resized to {size} x {size}"
         )
     labels = np.array([names.index(f.parent.name) for f in files], np.int64) if names else None
+    if labels is not None:
+        counts = np.bincount(labels, minlength=len(names))
+        if counts.max() > UNEVEN * counts.min():
+            listed = ", ".join(f"{n} of {name}" for n, name in zip(counts, names, strict=True))
+            notes.append(
+                f"the classes are uneven ({listed}), and a grammar draws all equally often: "
+                "recovered spreads may be off; take about as many images of each"
+            )
     return TargetImages(np.stack(images), None, notes, labels, names)
 
 

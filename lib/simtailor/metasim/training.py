@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import inspect
 import json
 import math
 import time
@@ -27,6 +28,7 @@ from simtailor.metasim.features import features_of, make_features
 from simtailor.metasim.features.weights import weights_file
 from simtailor.metasim.generator import (
     GENERATORS,
+    NO_SPREAD,
     Generator,
     GraphConvolutionalGenerator,
     TransportGenerator,
@@ -86,7 +88,7 @@ class Trainer:
         self.generator = make_generator(experiment, grammar, renderer).to(self.device)
         self.layout = self.generator.layout
         self.steps = self._difference_steps()
-        self.fingerprint = _fingerprint(experiment, grammar, target, device, cache)
+        self.fingerprint = _fingerprint(experiment, grammar, renderer, target, device, cache)
         grey = getattr(renderer, "grey", False) and target.grey
         self._features = make_features(experiment.features, self.device, cache, grey)
         parts = split_target(len(target.images), experiment.evaluation, self.seed)
@@ -224,6 +226,10 @@ class Trainer:
         for node, feature in np.argwhere(ignored):
             name = self.grammar.layout.entry_name(node, feature)
             report(f"{name} is mutable in the grammar, but the renderer does not look at it")
+        for entry in self.layout.entries():
+            if float(self.generator.spread[entry]) <= NO_SPREAD:
+                name = self.layout.entry_name(*entry)
+                report(f"{name} has no spread in the grammar: its mean is fitted, and no spread")
         started = time.perf_counter()
         graphs = self._sample("start", self.settings.batch_size * 2)
         with torch.no_grad():
@@ -647,7 +653,12 @@ def _copy(weights: Weights) -> Weights:
 
 
 def _fingerprint(
-    experiment: Experiment, grammar: Grammar, target: TargetImages, device: str, cache: str
+    experiment: Experiment,
+    grammar: Grammar,
+    renderer: Renderer,
+    target: TargetImages,
+    device: str,
+    cache: str,
 ) -> str:
     """Return a digest of all that the result depends on."""
     # Another number of images shown or another description continues the same training.
@@ -657,6 +668,7 @@ def _fingerprint(
     digest = hashlib.sha256(json.dumps([settings, versions, device]).encode())
     weights = weights_file(experiment.features, cache)
     digest.update(checksum(weights).encode() if weights else b"")
+    digest.update(checksum(inspect.getfile(type(renderer))).encode())
     digest.update(repr(grammar.nodes).encode())
     digest.update(np.ascontiguousarray(target.images).tobytes())
     if target.labels is not None:
