@@ -43,7 +43,7 @@ VARIANTS = {
         {"training": LONGER | {"learning_rate": 0.2, "search": {"rounds": 0}}}
     ],
     "generator gcn": [GCN],
-    "generator gcn, biased MMD, independent scenes (published design)": [GCN, AS_PUBLISHED],
+    "generator gcn, biased MMD, independent scenes (as published)": [GCN, AS_PUBLISHED],
     "independent scenes in a batch": [{"training": {"hypercube": 1}}],
     "biased MMD": [{"discrepancy": {"unbiased": False}}],
     "biased MMD, independent scenes": [AS_PUBLISHED],
@@ -76,14 +76,19 @@ def main() -> None:
         targets = [f"results/metasim/{experiment}" for experiment in experiments]
         command = [sys.executable, "-m", "snakemake", "--cores", "all", "--keep-going"]
         command += ["--configfile", str(configfile), "--", *targets]
-        subprocess.run(command, check=True)
-    rows = []
-    for variant, target in zip(VARIANTS, targets, strict=True):
-        summary = json.loads((Path(target) / "summary.json").read_text())
+        failed = subprocess.run(command, check=False).returncode
+    rows, done = [], [Path(target) / "summary.json" for target in targets]
+    if failed and not any(path.exists() for path in done):
+        sys.exit("no variant could be made; what Snakemake said is above")
+    for variant, path in zip(VARIANTS, done, strict=True):
+        if not path.exists():
+            rows.append({"variant": f"{variant} (failed)"})
+            continue
+        summary = json.loads(path.read_text())
         row = {"variant": variant}
         for attribute, entry in summary["attributes"].items():
             got = entry["generated"]
-            row[attribute] = f"{got['mean']:.1f} ± {got['std']:.1f} ({left_of(entry):.1%})"
+            row[attribute] = f"{got['mean']:.4g} ± {got['std']:.3g} ({left_of(entry):.1%})"
         row |= {
             "renders": f"{summary['renders']:,}",
             "training s": round(summary["seconds"]),
@@ -91,7 +96,7 @@ def main() -> None:
         }
         rows.append(row)
     target = {
-        attribute: f"{entry['target']['mean']:.1f} ± {entry['target']['std']:.1f}"
+        attribute: f"{entry['target']['mean']:.4g} ± {entry['target']['std']:.3g}"
         for attribute, entry in summary["attributes"].items()
     }
     table = pd.DataFrame([{"variant": "target", **target}, *rows]).fillna("")
@@ -99,8 +104,8 @@ def main() -> None:
     today = datetime.date.today().isoformat()
     page.write_text(
         f"# What each part buys: {name}\n\n{today}, {describe_machine()}. One seed; "
-        "training on images of 64 x 64. In brackets, the share of the starting distance that is "
-        "left.\n\n"
+        "training on images of 64 x 64, compared by their pyramid but for one row. In brackets, the "
+        "share of the starting distance that is left.\n\n"
         f"{table.to_markdown(index=False)}\n"
     )
     print(table.to_markdown(index=False))
