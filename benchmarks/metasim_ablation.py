@@ -103,9 +103,9 @@ def main() -> None:
     page = Path(__file__).with_suffix(".md")
     today = datetime.date.today().isoformat()
     page.write_text(
-        f"# What each part buys: {name}\n\n{today}, {describe_machine()}. One seed; "
-        "training on images of 64 x 64, compared by their pyramid but for one row. In brackets, the "
-        "share of the starting distance that is left.\n\n"
+        f"# What each part buys: {name}\n\n{today}, {describe_machine()}. One seed; training on "
+        "images of 64 x 64, compared by their pyramid but for one row. In brackets, the share of "
+        "the starting distance that is left.\n\n"
         f"{table.to_markdown(index=False)}\n"
     )
     print(table.to_markdown(index=False))
