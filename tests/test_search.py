@@ -279,6 +279,17 @@ def test_only_the_fitted_start_and_its_best_rivals_train_on_trial(found, trained
     assert starts_on_trial(found) == trained
 
 
+@pytest.mark.parametrize(("left", "tried"), [(0.0, ["fitted"]), (0.4, ["fitted", "yaw turned"])])
+def test_no_rival_trains_where_chance_alone_is_left(monkeypatch, left, tried):
+    training, lines = trainer(thorough(epochs=1), target_images(200)), []
+    given = iter([9.0, 0.3, 0.6, left, 0.6])  # prior, fitted, half a turn; after their trials
+    monkeypatch.setattr(training, "_discrepancy_of", lambda _: next(given))
+    progress = training.train(report=lines.append)
+    trials = [line for line in lines if "after a trial" in line]
+    assert [line.split("'")[1][:10].rstrip() for line in trials] == tried
+    assert progress.notes["start"]["chosen"] == "fitted"
+
+
 def test_an_angle_that_no_picture_shows_is_left_alone():
     class Round(BlobRenderer):
         def nearest_equivalent(self, graphs, reference):

@@ -303,7 +303,9 @@ class Trainer:
         chance = notes["tolerance"] * self.settings.validation_scenes / START_SCENES
         least, after = min(found.values()), dict(found)
         if least > 2 * chance:
-            for name in starts_on_trial(found):
+            trials = starts_on_trial(found)
+            while trials:
+                name = trials.pop(0)
                 self.generator.load_state_dict(weights[name])
                 renders += self._train_a_little() + len(graphs)
                 trained = self._discrepancy_of(graphs)
@@ -311,6 +313,9 @@ class Trainer:
                 if trained < found[name]:
                     after[name] = trained
                     weights[name] = _copy(self.generator.state_dict())
+                if name == "fitted" and trained <= 2 * chance:
+                    # No other can be clearly better; a simpler one may be as good.
+                    trials = [rival for rival in trials if rival.endswith(MAIN_MODE)]
         best = _best_start(after, chance)
         self.generator.load_state_dict(weights[best])
         notes["start"] = {"chosen": best, "discrepancies": found, "after_trial": after}
