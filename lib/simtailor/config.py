@@ -162,8 +162,8 @@ class Training(Section):
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         0.05,
-        description="Of Adam at the start, in spreads of the prior; it falls along a half cosine "
-        "to a tenth.",
+        description="Of Adam at the start, in spreads of the prior, or of the search's start where "
+        "that is narrower; it falls along a half cosine to a tenth.",
     )
     network_learning_rate: Annotated[float, Field(gt=0)] = Field(
         0.002, description="Of the graph convolutions."

@@ -155,7 +155,7 @@ class TransportGenerator(Generator):
         super().__init__(layout, prior)
         shape = layout.mutable.shape
         # Adam's steps are as long for an entry whose gradient is all noise as for any other, so
-        # a unit of shift is the prior's spread: noise moves nothing far.
+        # a unit of shift is the prior's spread, or the start's: noise moves nothing far.
         range_ = torch.where(self.turn > 0, self.turn, torch.ones_like(self.turn))
         unit = torch.where(self.spread > NO_SPREAD, self.spread, 0.03 * range_)
         self.register_buffer("unit_of_prior", unit, persistent=False)
@@ -261,6 +261,7 @@ class TransportGenerator(Generator):
         their width to about a root of n-th.
         """
         width = self.start_log_scale.exp() * self.spread / self.unit
+        width = torch.where(self.spread > NO_SPREAD, width, 1.0)
         certainty = self.matches / width.square().clamp_min(1e-6)
         total = (certainty * (self.shift - self.start_shift).square()).sum()
         total = total + (self.matches * (self.log_scale - self.start_log_scale).square()).sum()

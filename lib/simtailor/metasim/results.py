@@ -24,6 +24,7 @@ from simtailor.figures.metasim import (
 )
 from simtailor.figures.task import task_figure
 from simtailor.files import staged_folder, write_json
+from simtailor.metasim.ambiguity import unambiguous_centre
 from simtailor.metasim.confidence import bootstrap_intervals
 from simtailor.metasim.evaluation import (
     MOST_LEFT,
@@ -34,11 +35,10 @@ from simtailor.metasim.evaluation import (
 from simtailor.metasim.features import FeatureExtractor, features_of
 from simtailor.metasim.labels import LabelledImages, object_classes, translated_labels
 from simtailor.metasim.progress import Progress
-from simtailor.metasim.search import unambiguous_centre
 from simtailor.metasim.target import TargetImages, render_images, split_target
 from simtailor.metasim.task_table import labelled_scenes, task_summary, task_table
 from simtailor.metasim.training import make_generator
-from simtailor.render.renderer import Equivalents, Renderer, nearest_equivalent
+from simtailor.render.renderer import Equivalents, Renderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch, in_layout_of
 from simtailor.seeds import generator as random_generator
@@ -194,7 +194,7 @@ def _comparable(
     )
 
     def nearest(graphs: SceneGraphBatch) -> Equivalents:
-        return nearest_equivalent(trained.renderer, graphs, centre)
+        return centre.nearest(trained.renderer, graphs)
 
     return {
         "prior": nearest(trained.prior),

@@ -23,11 +23,12 @@ import torch
 from scipy.stats import mannwhitneyu, shapiro
 
 from simtailor.config import Search
+from simtailor.metasim.ambiguity import unambiguous_centre
 from simtailor.metasim.discrepancy import squared_distances
 from simtailor.metasim.generator import CURVE_END, SEGMENTS, Start, TransportGenerator
 from simtailor.metasim.refinement import Refinement
 from simtailor.render.renderer import Renderer, nearest_equivalent
-from simtailor.scene.attributes import wrapped
+from simtailor.scene.attributes import unwrapped, wrapped
 from simtailor.scene.graph import SceneGraphBatch
 
 FIRST_STEP, LAST_STEP = 0.1, 0.01  # of a full turn or of the attribute's range
@@ -44,10 +45,10 @@ SECOND_THOUGHTS = 2
 FEWEST_OF_A_CLASS = 12
 TWO_GROUPS = 0.68  # share of the variance that lies between groups; of a Gaussian's halves 0.64
 CLEARLY_BETTER = 0.75  # ratio of the median distances of two groups
-TRIED, SELDOM = 24, 0.05  # images of a group that try the other's poses; share that may be chance
+TRIED = 24  # images of a group that try the poses of the other
+SOMETIMES, OFTEN = 0.05, 0.3  # shares of them that these suit better
 HALF_OF_A_GAUSSIAN = 0.6745  # spreads on either side of the mean that hold half of it
 FAR = 3.5  # spreads from the middle
-REFERENCES = 16  # scenes that are tried as the middle where all look like others
 MAIN_MODE = "its main mode"  # ends the names of starts in one mode of several
 
 Entries = dict[tuple[int, int], Start]  # by node or class, and feature
@@ -142,6 +143,7 @@ class PopulationSearch:
         refinement = Refinement(self._layout, self.renderer, features, self._steps)
         best = candidates[np.zeros(len(goal), int)]
         distances = np.full(len(goal), np.inf)
+        earlier = best, distances
         for index in range(rounds + 1):
             drawn = features(self.renderer.render(candidates).images)
             nearest = squared_distances(drawn, goal).min(0)
@@ -156,9 +158,17 @@ class PopulationSearch:
                 for _ in range(SECOND_THOUGHTS):
                     best, distances, more = self._reconsider(best, distances, goal, refinement)
                     renders += more
+                # What had to look anew goes back to what it had, unless it found better.
+                back = earlier[1] < distances
+                best = _replace(best, back, earlier[0])
+                distances = np.where(back, earlier[1], distances)
                 report(f"search round {index}/{rounds}: distance {np.median(distances):.4f}")
-                best, distances, misled, more = self._misled(best, distances, goal, refinement)
+                suits = SOMETIMES if index < rounds else OFTEN
+                best, distances, misled, more = self._misled(
+                    best, distances, goal, refinement, suits
+                )
                 renders += more
+                earlier = best, distances
                 if misled.any():
                     report(
                         f"{misled.sum()} images had found a pose that matches worse than others'"
@@ -189,12 +199,12 @@ class PopulationSearch:
         scenes, their distances, and the number of renders.
         """
         centre = unambiguous_centre(best, self._generator, self.renderer)
-        best = nearest_equivalent(self.renderer, best, centre).graphs
+        best = centre.nearest(self.renderer, best).graphs
         values, surest = self._values(best), self._surest(best, distances)
         odd = np.zeros(values.shape)
         for column in range(values.shape[1]):
             turn = self._range[column] * self._is_angle[column]
-            known = _unwrapped(values[surest, column], turn)
+            known = unwrapped(values[surest, column], turn)
             width = np.ptp(np.quantile(known, (0.25, 0.75)))
             off = wrapped(values[:, column] - np.median(known), turn)
             odd[:, column] = np.abs(off) / (width + LAST_STEP * self._range[column])
@@ -236,14 +246,15 @@ class PopulationSearch:
         distances: np.ndarray,
         goal: torch.Tensor,
         refinement: Refinement,
+        suits: float,
     ) -> tuple[SceneGraphBatch, np.ndarray, np.ndarray, int]:
         """Find the images in a group of poses that is a mistake.
 
         Two poses may look nearly the same. Where one attribute falls into two groups, and one
         of them is clearly nearer to its images, the other is a mistake, or a mode of the target
-        that is harder to match. So some of its images try poses of the better group: where that
-        suits a few of them better, the group is a mistake. Two groups that match equally well
-        stay anyway.
+        that is harder to match. So some of its images try poses of the better group: the group
+        is a mistake if these suit more than a share ``suits`` of them better. Two groups that
+        match equally well stay anyway.
 
         Returns scenes and distances, some of them better, which images are misled, bool [m],
         and the number of renders.
@@ -257,9 +268,7 @@ class PopulationSearch:
                 member = np.flatnonzero(
                     (best.classes[:, node] == index) & same.identified[:, node, feature] & ~misled
                 )
-                values = _unwrapped(
-                    same.graphs.features[member, node, feature], turn[node, feature]
-                )
+                values = unwrapped(same.graphs.features[member, node, feature], turn[node, feature])
                 worse = worse_group(values, distances[member])
                 if not worse.any():
                     continue
@@ -277,7 +286,7 @@ class PopulationSearch:
                     for m in middles
                 ]
                 better = (found < distances[tried]) & (off[1] < off[0])
-                if better.mean() > SELDOM:
+                if better.mean() > suits:
                     misled[member[worse]] = True
                     misled[tried[better]] = False
                 best, distances = _taken(
@@ -416,8 +425,8 @@ class _Starts:
         prior: SceneGraphBatch,
     ) -> None:
         self.matches, self.generator = matches, generator
-        reference = unambiguous_centre(matches.graphs, generator, renderer)
-        self.same = nearest_equivalent(renderer, matches.graphs, reference)
+        centre = unambiguous_centre(matches.graphs, generator, renderer)
+        self.same = centre.nearest(renderer, matches.graphs)
         features, _ = generator.encode(prior)
         self.standardised = generator.standardise(features).cpu().numpy()
 
@@ -444,9 +453,9 @@ class _Starts:
     def fit_classes(self, fitted: Entries) -> tuple[Entries, Entries]:
         """Return starts that all classes share, and what each class starts further by.
 
-        The latter are by (class, feature). Classes that lie apart make several modes of all
-        matches together; each class has but one, so its start is straight, and as wide as the
-        classes are by themselves.
+        The latter are by (class, feature). Classes that lie far apart make several modes of all
+        matches together; each class has but one, so its start is straight then, and as wide as
+        the classes are by themselves.
         """
         common, further = {}, {}
         for entry, of_all in fitted.items():
@@ -490,7 +499,7 @@ class _Starts:
 
     def _values(self, entry: tuple[int, int], member: np.ndarray) -> np.ndarray:
         values = self.same.graphs.features[member, *entry]
-        return _unwrapped(values, float(self.generator.turn[entry]))
+        return unwrapped(values, float(self.generator.turn[entry]))
 
 
 def _like_gaussian(values: np.ndarray) -> bool:
@@ -528,40 +537,6 @@ def worse_group(values: np.ndarray, distances: np.ndarray) -> np.ndarray:
     return low if medians[0] > medians[1] else ~low
 
 
-def unambiguous_centre(
-    graphs: SceneGraphBatch, generator: TransportGenerator, renderer: Renderer
-) -> np.ndarray:
-    """Return where the entries lie in scenes that look like no other: float32 [N, F].
-
-    Of a box that looks the same after half a turn, the turn nearest to this is meant. Where
-    every scene looks like another, it is the one of them around which all lie closest.
-    """
-    turn, mean = generator.turn.cpu().numpy(), generator.mean.cpu().numpy()
-    same = nearest_equivalent(renderer, graphs, mean)
-    if not same.unique.any():
-        some = graphs.features[np.linspace(0, len(graphs) - 1, REFERENCES).astype(int)]
-        return min(
-            (mean, *some), key=lambda reference: _width_around(reference, graphs, turn, renderer)
-        )
-    centre = mean.copy()
-    for node, feature in generator.layout.entries():
-        values = same.graphs.features[same.unique, node, feature]
-        centre[node, feature] = np.median(_unwrapped(values, float(turn[node, feature])))
-    return centre
-
-
-def _width_around(
-    reference: np.ndarray, graphs: SceneGraphBatch, turn: np.ndarray, renderer: Renderer
-) -> float:
-    """Return how wide graphs are, in turns and ranges, when taken nearest to a reference."""
-    near = nearest_equivalent(renderer, graphs, reference).graphs
-    total = 0.0
-    for entry in near.layout.entries():
-        values = _unwrapped(near.features[:, *entry], float(turn[entry]))
-        total += float(np.ptp(np.quantile(values, (0.1, 0.9)))) / (float(turn[entry]) or 1.0)
-    return total
-
-
 def straight_start(
     values: np.ndarray, generator: TransportGenerator, entry: tuple[int, int]
 ) -> Start:
@@ -595,6 +570,7 @@ def bent_start(
         standardised: [n] of the prior's sample, in spreads from its mean.
     """
     scale = straight_start(values, generator, entry).scale
+    narrow = min(1.0, scale)  # a narrow start takes small steps
     spread = max(float(generator.spread[entry]), 1e-9)
     shares = (np.arange(len(values)) + 0.5) / len(values)
     places = np.quantile(standardised, shares)
@@ -610,7 +586,8 @@ def bent_start(
     places, heights = places[chosen], heights[chosen]
     # The generator's curve passes through 0, wherever this one does.
     centre = np.median(values) + spread * np.interp(0.0, places, heights)
-    return Start(_short_way(float(centre), generator, entry), 1.0, (places, heights), len(values))
+    shift = _short_way(float(centre), generator, entry)
+    return Start(shift, narrow, (places, heights / narrow), len(values))
 
 
 def _knots(places: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
@@ -625,16 +602,6 @@ def _knots(places: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
         off[chosen] = -1
         chosen = sorted([*chosen, int(np.argmax(off))])
     return np.array(chosen)
-
-
-def _unwrapped(values: np.ndarray, turn: float) -> np.ndarray:
-    """Return angles cut open where the circle is emptiest; unchanged where ``turn`` is 0."""
-    if not turn or not len(values):
-        return values
-    ordered = np.sort(values % turn)
-    gaps = np.diff(ordered, append=ordered[0] + turn)
-    cut = ordered[int(np.argmax(gaps))]
-    return np.where(values % turn > cut, values % turn - turn, values % turn)
 
 
 def _short_way(value: float, generator: TransportGenerator, entry: tuple[int, int]) -> float:

@@ -657,6 +657,14 @@ def _copy(weights: Weights) -> Weights:
     return {name: value.detach().cpu().clone() for name, value in weights.items()}
 
 
+def _source_of(renderer: Renderer) -> str:
+    """Return the checksum of the file that defines a renderer; empty of one without a file."""
+    try:
+        return checksum(inspect.getfile(type(renderer)))
+    except (OSError, TypeError):
+        return ""
+
+
 def _fingerprint(
     experiment: Experiment,
     grammar: Grammar,
@@ -673,7 +681,7 @@ def _fingerprint(
     digest = hashlib.sha256(json.dumps([settings, versions, device]).encode())
     weights = weights_file(experiment.features, cache)
     digest.update(checksum(weights).encode() if weights else b"")
-    digest.update(checksum(inspect.getfile(type(renderer))).encode())
+    digest.update(_source_of(renderer).encode())
     digest.update(repr(grammar.nodes).encode())
     digest.update(np.ascontiguousarray(target.images).tobytes())
     if target.labels is not None:

@@ -98,3 +98,13 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(cumulative, cumulative[-1] / 2)])
+
+
+def unwrapped(values: np.ndarray, turn: float) -> np.ndarray:
+    """Return angles cut open where the circle is emptiest; unchanged where ``turn`` is 0."""
+    if not turn or not len(values):
+        return values
+    ordered = np.sort(values % turn)
+    gaps = np.diff(ordered, append=ordered[0] + turn)
+    cut = ordered[int(np.argmax(gaps))]
+    return np.where(values % turn > cut, values % turn - turn, values % turn)
