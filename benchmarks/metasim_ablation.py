@@ -21,7 +21,7 @@ from metasim_recovery import left_of
 
 from simtailor.config import merged
 
-FASTER = {"training": {"image_size": 64}}  # for all variants
+FASTER = {"stage": {"image_size": 64}}  # for all variants
 # A gradient from afar takes longer, so what does without the search gets more steps.
 LONGER = {"epochs": 40, "patience": 40}
 GCN = {
@@ -99,9 +99,9 @@ def main() -> None:
     page = Path(__file__).with_suffix(".md")
     today = datetime.date.today().isoformat()
     page.write_text(
-        f"# What each part buys: {name}\n\n{today}, {describe_machine()}. One seed; training on "
-        "images of 64 x 64, compared by their pyramid but for one row. In brackets, the share of "
-        "the starting distance that is left.\n\n"
+        f"# What each part buys: {name}\n\n{today}, {describe_machine()}. One seed; all "
+        "images are 64 x 64, and compared by their pyramid but for one row. In brackets, the "
+        "share of the starting distance that is left.\n\n"
         f"{table.to_markdown(index=False)}\n"
     )
     print(table.to_markdown(index=False))
