@@ -408,7 +408,10 @@ def starts_from(
             yield f"{name} turned by half a circle", partial(take, fitted | {entry: opposite})
             continue
         inside = starts.in_main_mode(entry)
-        alone = {where: starts.fit(m) for where, m in (("in", inside), ("out of", ~inside))}
+        alone = {
+            where: starts.fit(member, one_mode=True)
+            for where, member in (("in", inside), ("out of", ~inside))
+        }
         if all(entry in some for some in alone.values()):
             for where, some in alone.items():
                 yield f"{name} {where} {MAIN_MODE}", partial(take, fitted | some)
@@ -430,8 +433,13 @@ class _Starts:
         features, _ = generator.encode(prior)
         self.standardised = generator.standardise(features).cpu().numpy()
 
-    def fit(self, member: np.ndarray) -> Entries:
-        """Return the start of every entry of which enough is known from some matches: bool [m]."""
+    def fit(self, member: np.ndarray, one_mode: bool = False) -> Entries:
+        """Return the start of every entry of which enough is known from some matches.
+
+        Args:
+            member: which matches count: bool [m].
+            one_mode: all starts are straight; what lies far off is wrong rather than a mode.
+        """
         starts = {}
         for entry in self.generator.layout.entries():
             good = self._good(entry) & member
@@ -440,7 +448,7 @@ class _Starts:
             sample = self._values(entry, good)
             if not len(sample):
                 continue
-            if _like_gaussian(sample):
+            if one_mode or _like_gaussian(sample):
                 wide = self._values(entry, self._known(entry) & member)
                 width = straight_start(wide, self.generator, entry)
                 middle = straight_start(sample, self.generator, entry)
