@@ -62,9 +62,11 @@ def unambiguous_centre(graphs: SceneGraphBatch, generator: Generator, renderer: 
     apart = {}
     for classes in np.unique(graphs.classes[~same.unique], axis=0):
         own = graphs[(graphs.classes == classes).all(1)]
+        if len(own) < FEWEST:
+            continue
         best = _closest(renderer, own, common, turn)
         at_best, at_common = (_width(renderer, own, c, turn) for c in (best, common))
-        if len(own) >= FEWEST and at_common > ELSEWHERE * at_best:
+        if at_common > ELSEWHERE * at_best:
             apart[tuple(int(c) for c in classes)] = best
     return Centre(common, apart)
 

@@ -30,7 +30,8 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
     prior = Grammar.read(experiment.grammar)
     if experiment.target.grammar is not None:
         files["target_grammar"] = experiment.target.grammar
-        target = Grammar.read(experiment.target.grammar).layout
+        target_grammar = Grammar.read(experiment.target.grammar)
+        target = target_grammar.layout
         carried = {
             (target.node_keys[node], target.features[feature])
             for node, feature in np.argwhere(target.maximum > 0)
@@ -42,7 +43,7 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
                     f"{experiment.target.grammar}: no node '{owner}' with the attribute "
                     f"'{name}', which {experiment.grammar} lets the generator change"
                 )
-        _check_classes(prior, Grammar.read(experiment.target.grammar))
+        _check_classes(prior, target_grammar)
     check_task(experiment)
     return files
 
