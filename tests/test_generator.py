@@ -257,19 +257,10 @@ def test_weights_round_trip_by_name(kind):
     generator, other = scrambled(kind), make(kind, 9)
     weights = generator.state_dict()
     trained = {name for name, _ in generator.named_parameters()}
-    searched = {n for n in weights if n.startswith("start_") or n.endswith("matches")}
+    searched = {n for n in weights if n.startswith("start_") or n == "matches"}
     assert set(weights) == trained | searched
     other.load_state_dict(weights)
     assert torch.equal(generator(graphs()), other(graphs()))
-
-
-def test_classes_that_are_forgotten_are_not_held_any_more():
-    generator = make("transport")
-    generator.place_class(1, 0, Start(0.1, 1.0, matches=100))
-    generator.forget_classes()
-    with torch.no_grad():
-        generator.class_shift[1, 0] = 1.0
-    assert generator.pull() == 0
 
 
 def test_pull_holds_the_start_the_firmer_the_more_matches_it_rests_on():
@@ -283,6 +274,29 @@ def test_pull_holds_the_start_the_firmer_the_more_matches_it_rests_on():
         with torch.no_grad():
             generator.shift[YAW] += 0.1 * spread / generator.unit[YAW]
         assert float(generator.pull()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_pull_holds_what_the_classes_share():
+    """All classes a tenth of a spread away cost as much as the shared shift; half of them, half."""
+    generator = make("transport")
+    node, feature = YAW
+    start = Start(shift=0.25, matches=100)
+    generator.place(*YAW, start)
+    generator.place_class(1, feature, Start(shift=0.1))
+    assert generator.pull() == 0
+    shares = generator.class_shares[node]
+    assert float(shares.sum()) == pytest.approx(1)
+    step = 0.1 * float(generator.spread[YAW] / generator.unit[YAW])
+    with torch.no_grad():
+        generator.class_shift[1, feature] += step
+    assert float(generator.pull()) == pytest.approx(0.5 * float(shares[1]), rel=1e-4)
+    with torch.no_grad():
+        generator.class_shift[:, feature] = generator.start_class_shift[:, feature] + step
+    assert float(generator.pull()) == pytest.approx(0.5, rel=1e-4)
+    with torch.no_grad():
+        generator.class_shift[:, feature] -= step
+        generator.class_log_scale[:, feature] += 0.1
+    assert float(generator.pull()) == pytest.approx(0.5, rel=1e-4)
 
 
 def test_kinds_are_those_of_the_configuration():

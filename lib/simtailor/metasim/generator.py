@@ -168,7 +168,9 @@ class TransportGenerator(Generator):
             start = torch.zeros_like(getattr(self, name))
             self.register_buffer(f"start_{name}", start)
         self.register_buffer("matches", torch.zeros(shape))
-        self.register_buffer("class_matches", torch.zeros(self.class_count, shape[1]))
+        classes = torch.from_numpy(prior.classes)
+        shares = nn.functional.one_hot(classes, self.class_count).float().mean(0)
+        self.register_buffer("class_shares", shares, persistent=False)  # [N, C]
         # Logarithms of width and height of the curve's segments.
         self.width = nn.Parameter(torch.zeros(*shape, SEGMENTS))
         self.height = nn.Parameter(torch.zeros(*shape, SEGMENTS))
@@ -244,7 +246,6 @@ class TransportGenerator(Generator):
         shift = start.shift / self.unit[self._node_of(feature), feature]
         with torch.no_grad():
             self.class_shift[entry] = self.start_class_shift[entry] = shift
-            self.class_matches[entry] = start.matches
 
     def forget_classes(self) -> None:
         """Let all classes start alike."""
@@ -252,23 +253,23 @@ class TransportGenerator(Generator):
             self.class_shift.zero_()
             self.start_class_shift.zero_()
             self.class_log_scale.zero_()
-            self.class_matches.zero_()
 
     def pull(self) -> torch.Tensor:
         """Return the negative log-likelihood of shift and scale given the matches.
 
         The mean of n matches is known to a root of n-th of their width, and the logarithm of
-        their width to about a root of n-th.
+        their width to about a root of n-th. They speak of every class's whole shift and scale:
+        what the classes share could otherwise drift in the parts of the classes.
         """
         width = self.start_log_scale.exp() * self.spread / self.unit
         width = torch.where(self.spread > NO_SPREAD, width, 1.0)
-        certainty = self.matches / width.square().clamp_min(1e-6)
-        total = (certainty * (self.shift - self.start_shift).square()).sum()
-        total = total + (self.matches * (self.log_scale - self.start_log_scale).square()).sum()
-        nodes = [self._node_of(feature) for feature in range(self.mutable.shape[1])]
-        wide = width[nodes, range(len(nodes))].square().clamp_min(1e-6)
-        off = (self.class_shift - self.start_class_shift).square()
-        return (total + (self.class_matches / wide * off).sum()) / 2
+        shift = self.shift - self.start_shift
+        scale = self.log_scale - self.start_log_scale
+        class_shift = self.class_shift - self.start_class_shift
+        # By node, class and feature.
+        shift = (shift[:, None] + class_shift).square() / width[:, None].square().clamp_min(1e-6)
+        scale = (scale[:, None] + self.class_log_scale).square()
+        return (self.matches[:, None] * self.class_shares[..., None] * (shift + scale)).sum() / 2
 
     def _node_of(self, feature: int) -> int:
         """Return the first node with this mutable attribute, or 0."""

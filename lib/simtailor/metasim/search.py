@@ -414,6 +414,9 @@ def starts_from(
         }
         if all(entry in some for some in alone.values()):
             for where, some in alone.items():
+                # Where a mode is wrong, many matches are: they neither widen nor hold the other.
+                scale = min(1.0, some[entry].scale)
+                some[entry] = some[entry]._replace(scale=scale, matches=0)
                 yield f"{name} {where} {MAIN_MODE}", partial(take, fitted | some)
 
 
