@@ -10,6 +10,7 @@ from simtailor.metasim.inputs import (
     checked_features,
     checked_grammars,
     folder_state,
+    packages_of_renderer,
     required_packages,
     settings_of_job,
 )

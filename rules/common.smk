@@ -61,10 +61,28 @@ def kernels_of(wildcards):
     return rules.compile_renderer.output
 
 
+def package_folders(names):
+    return [f"{RESOURCES}/packages/{name}" for name in names]
+
+
 def packages_of(wildcards):
     """Return the folders of the fetched packages that an experiment needs."""
-    names = required_packages(experiment_of(wildcards))
-    return [f"{RESOURCES}/packages/{name}" for name in names]
+    return package_folders(required_packages(experiment_of(wildcards)))
+
+
+def sources_of_target(wildcards):
+    """Return what the target images are drawn with, by role; nothing for a user's folder.
+
+    Other features or another prior draw no target again.
+    """
+    files, experiment = grammars_of(wildcards), experiment_of(wildcards)
+    if experiment.target.folder is not None:
+        return {}
+    return {
+        "target_grammar": files["target_grammar"],
+        "kernels": kernels_of(wildcards),
+        "packages": package_folders(packages_of_renderer(experiment)),
+    }
 
 
 def checksum_of_package(wildcards):

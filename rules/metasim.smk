@@ -1,8 +1,6 @@
 rule metasim_target:
     input:
-        unpack(grammars_of),
-        kernels=kernels_of,
-        packages=packages_of,
+        unpack(sources_of_target),
     output:
         f"{WORK}/metasim/{{experiment}}/target.npz",
     log:

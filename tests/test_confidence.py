@@ -68,6 +68,25 @@ def test_intervals_hold_the_truth_and_are_as_wide_as_the_standard_error(feature,
     assert expected / 3 < high - low < 3 * expected
 
 
+def test_a_part_of_the_target_stands_for_all_of_it():
+    """With 200 of 800 images the intervals are half as wide as for 200 alone."""
+    generated = scenes(500, 0)
+    everything = np.ones(generated.features.shape, bool)
+    same = Equivalents(generated, everything, np.ones(500, bool))
+    factors = Discrepancy().bandwidth_factors
+    of_all = bootstrap_intervals(
+        same,
+        features(generated),
+        features(scenes(200, 1)),
+        factors,
+        np.random.default_rng(2),
+        count=800,
+    )
+    for feature in (YAW, LOC_X):
+        wide, narrow = (np.ptp(i[THING, feature].mean) for i in (intervals(200), of_all))
+        assert narrow == pytest.approx(wide / 2, rel=0.15)
+
+
 def test_scenes_that_do_not_show_an_entry_have_no_say():
     interval = intervals(200, unseen=0.3)[THING, YAW]
     low, high = bounds(interval.mean, TRUTH[YAW][0], 360)

@@ -19,6 +19,8 @@ from simtailor.config import (
     merged,
 )
 from simtailor.errors import UserError
+from simtailor.metasim.inputs import checked_grammars
+from simtailor.render.renderer import create_renderer
 from simtailor.scene import Grammar
 
 PROJECT = Path(__file__).parents[1]
@@ -315,18 +317,31 @@ def test_names_come_from_files_and_keys():
     assert experiment_names(configuration) == ["boot", "shoe"]
 
 
+PUBLISHED = {
+    *(f"tyol_{count}attr" for count in (1, 2, 3, 5, 8)),
+    *(f"tyol_multi_{count}attr" for count in (1, 3, 5, 8)),
+    "mnist_rot",
+    "mnist_rot_trans",
+}
+
+
 def test_example_experiments_load(monkeypatch):
     monkeypatch.chdir(PROJECT)
     files = [CONFIG] if Path(CONFIG).exists() else []
     values = yaml.safe_load(Path(CONFIG).read_text()) if files else {}
     configuration = load_configuration(values, files)
     names = [p.stem for p in Path("config/experiments").glob("*.yaml")]
-    assert names
+    assert set(names) >= PUBLISHED
     for name in names:
         experiment = load_experiment(configuration, name, files)
         assert experiment.description, name
-        for grammar in filter(None, (experiment.grammar, experiment.target.grammar)):
-            assert Grammar.read(grammar).layout.mutable.any(), name
+        checked_grammars(experiment)
+        stage = experiment.stage.model_dump()
+        renderer = create_renderer(experiment.renderer, **stage, device="cpu", threads=1)
+        for file in filter(None, (experiment.grammar, experiment.target.grammar)):
+            layout = Grammar.read(file).layout
+            assert layout.mutable.any(), name
+            assert not (layout.mutable & ~renderer.effective(layout)).any(), name
 
 
 trees = st.recursive(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from simtailor.errors import UserError
 from simtailor.idx import read_idx
+from simtailor.metasim.task_table import with_training_images
 from simtailor.metasim.training import effective_layout
 from simtailor.render.digits import DigitsRenderer
 from simtailor.render.gradient import images_as_tensor, render_with_gradient
@@ -86,6 +87,17 @@ def test_a_scene_shows_an_image_of_its_class_and_split_upright_in_the_middle(
         assert not picture.any()
         shown.append(found[0])
     assert len(set(shown)) > 40  # the seed chooses among the images of a class
+
+
+def test_upper_bound_of_a_task_shows_no_handwriting_of_the_target(renderer, digits_cache):
+    graphs = sample(count=40, split="test")
+    bound = with_training_images(graphs)
+    images, labels = database(digits_cache)
+    for shown, name in zip(grey(renderer, bound), bound.find("object", "class"), strict=True):
+        inside = shown[10:38, 10:38]
+        assert any((inside == image).all() for image in images[labels == int(name)])
+    assert (bound.features == graphs.features).all()
+    assert not (grey(renderer, bound) == grey(renderer, graphs)).all((1, 2)).any()
 
 
 def test_classes_may_be_strings_and_few(renderer):

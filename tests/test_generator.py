@@ -186,6 +186,21 @@ def test_transport_can_tell_classes_apart():
     assert float(loss.detach()) < 0.005  # one value for both classes leaves 0.02
 
 
+def test_transport_can_follow_a_neighbour_two_edges_away():
+    """The thing's place by the light's, which the root of the graph stands between."""
+    generator, batch = make("transport"), graphs(300, 2)
+    column = LAYOUT.features.index("loc_x")
+    light = batch.features[:, LAYOUT.node_names.index("Light"), column]
+    wanted = torch.from_numpy(0.5 + 0.1 * np.sign(light - np.median(light)))
+    optimiser = torch.optim.Adam(generator.start_training(), lr=0.03)
+    for _ in range(300):
+        optimiser.zero_grad()
+        loss = (generator(batch)[:, OBJECT, column] - wanted).square().mean()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.005  # one value for all leaves 0.01
+
+
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_what_learns_on_the_discrepancy(kind):
     generator = make(kind)
@@ -273,7 +288,7 @@ def test_pull_holds_the_start_the_firmer_the_more_matches_it_rests_on():
         assert generator.pull() == 0
         with torch.no_grad():
             generator.shift[YAW] += 0.1 * spread / generator.unit[YAW]
-        assert float(generator.pull()) == pytest.approx(expected, rel=1e-4)
+        assert generator.pull().item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_pull_holds_what_the_classes_share():
@@ -289,14 +304,14 @@ def test_pull_holds_what_the_classes_share():
     step = 0.1 * float(generator.spread[YAW] / generator.unit[YAW])
     with torch.no_grad():
         generator.class_shift[1, feature] += step
-    assert float(generator.pull()) == pytest.approx(0.5 * float(shares[1]), rel=1e-4)
+    assert generator.pull().item() == pytest.approx(0.5 * float(shares[1]), rel=1e-4)
     with torch.no_grad():
         generator.class_shift[:, feature] = generator.start_class_shift[:, feature] + step
-    assert float(generator.pull()) == pytest.approx(0.5, rel=1e-4)
+    assert generator.pull().item() == pytest.approx(0.5, rel=1e-4)
     with torch.no_grad():
         generator.class_shift[:, feature] -= step
         generator.class_log_scale[:, feature] += 0.1
-    assert float(generator.pull()) == pytest.approx(0.5, rel=1e-4)
+    assert generator.pull().item() == pytest.approx(0.5, rel=1e-4)
 
 
 def test_kinds_are_those_of_the_configuration():

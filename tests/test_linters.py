@@ -22,6 +22,14 @@ def test_linter_finds_nothing(name):
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
+def test_no_file_has_marks_of_a_merge():
+    """Git writes them where two changes of a line meet."""
+    mark = r"^(<{7} |={7}$|>{7} )"
+    command = ["git", "grep", "-nE", mark]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 1, found.stdout + found.stderr  # 1: nothing was found
+
+
 def test_library_does_not_import_snakemake():
     for path in (ROOT / "lib").rglob("*.py"):
         for line in path.read_text().splitlines():

@@ -34,6 +34,7 @@ from simtailor.metasim.search import (
     Matches,
     PopulationSearch,
     bent_start,
+    starts_from,
     straight_start,
     worse_group,
 )
@@ -453,6 +454,21 @@ def test_straight_start_lies_at_the_densest_half():
     assert start.shift * 360 == pytest.approx(126, abs=8)
     assert start.scale == pytest.approx(1.8, rel=0.4)
     assert start.bend is None
+
+
+def test_attribute_without_a_spread_starts_in_the_middle_of_its_matches():
+    """Of a sample with heavy tails too, which would bend the curve of any other attribute."""
+    prior = grammar((90, 10), (50, 0))
+    random = np.random.default_rng(0)
+    graphs = prior.sample(120, random)
+    graphs.features[:, THING, LOC_X] = 0.3 + 0.01 * np.sign(random.normal(size=120))
+    generator = transport(prior)
+    graphs = type(graphs)(generator.layout, graphs.classes, graphs.features, graphs.seeds)
+    matches = Matches(graphs, np.ones(120), 0)
+    starts = dict(starts_from(matches, generator, BlobRenderer(), prior.sample(500, random)))
+    starts["fitted"]()
+    placed = generator(graphs).detach().numpy()[:, THING, LOC_X]
+    assert placed == pytest.approx(graphs.features[:, THING, LOC_X].mean(), abs=0.004)
 
 
 def test_good_matches_are_chosen_within_a_class():

@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 from shapes import CLASSES, bar_grammar
 
-from simtailor.config import Experiment, Training
+from simtailor.config import Evaluation, Experiment, Training
 from simtailor.errors import UserError
 from simtailor.metasim.inputs import checked_grammars, settings_of_job
 from simtailor.metasim.labels import object_classes
+from simtailor.render.names import renderer_names
+from simtailor.render.renderer import create_renderer
 from simtailor.scene import Grammar
 
 TREE = {
@@ -108,6 +110,34 @@ def test_images_must_be_large_enough():
     small = experiment().model_copy(update={"training": Training(image_size=12)})
     with pytest.raises(UserError, match=r"^training\.image_size: 12, .* at least 16"):
         checked_grammars(small)
+
+
+def test_unknown_renderer_is_named_with_the_nearest():
+    with pytest.raises(UserError, match=r"^renderer: 'tabeltop' .* Did you mean 'tabletop'"):
+        checked_grammars(experiment("none").model_copy(update={"renderer": "tabeltop"}))
+
+
+def test_names_of_renderers_are_those_that_register():
+    with pytest.raises(UserError, match=f"known: {', '.join(renderer_names())}"):
+        create_renderer("none of them")
+
+
+def test_digits_are_trained_on_at_the_size_of_the_stage():
+    digits = experiment(size=64).model_copy(update={"renderer": "digits"})
+    checked_grammars(digits)
+    small = digits.model_copy(update={"training": Training(image_size=32)})
+    with pytest.raises(
+        UserError, match=r"^training\.image_size: 32, .* set training.image_size: 64"
+    ):
+        checked_grammars(small)
+
+
+def test_enough_of_the_target_is_left_to_train_on():
+    fill("photos")
+    few = experiment("none", folder="photos")
+    few = few.model_copy(update={"evaluation": Evaluation(held_out=0.75, validation=0.05)})
+    with pytest.raises(UserError, match=r"^evaluation\.held_out: 0\.75 .* leave 3 of 20 target"):
+        checked_grammars(few)
 
 
 def test_training_depends_on_the_task_and_the_target_does_not():

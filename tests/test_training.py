@@ -193,6 +193,19 @@ def test_mutable_attribute_without_a_spread_is_reported():
     assert not any("yaw has no spread" in line for line in lines)
 
 
+def test_steps_that_change_no_picture_are_reported():
+    """The renderer looks at the place, but the object is too far from the frame to be seen."""
+    lines: list[str] = []
+    settings = experiment(epochs=1, search={"rounds": 0})
+    training = trainer(settings, prior=grammar((180, 10), (900, 5), maximum=1000))
+    progress = training.train(report=lines.append)
+    assert any(line.startswith("loc_x is blind: a step of ") for line in lines)
+    assert not any(line.startswith("yaw is blind") for line in lines)
+    assert progress.notes["steps"]["loc_x"]["response"] == 0
+    assert progress.notes["steps"]["yaw"]["response"] > 0
+    assert 0.4 < progress.column("blind")[1] < 0.6
+
+
 def test_epoch_zero_is_the_prior():
     progress = trainer(experiment()).train(report=silent)
     assert progress.column("epoch").tolist() == [0, 1, 2, 3, 4, 5]

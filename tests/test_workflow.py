@@ -109,6 +109,8 @@ def test_a_change_runs_again_what_depends_on_it_and_no_more(finished):
     assert planned(evaluation={**SMALL["evaluation"], "scenes": 300}) == {"results"}
     assert planned(training={**SMALL["training"], "epochs": 7}) == {"train", "results"}
     assert planned(evaluation={**SMALL["evaluation"], "held_out": 0.3}) == {"train", "results"}
+    packaged = {"kind": "timm", "model": "tf_efficientnet_lite0", "weights": "package"}
+    assert planned(features=packaged) == {"train", "results"}
     assert planned(stage={"image_size": 40}) == {"target", "train", "results"}
 
 

@@ -153,7 +153,9 @@ class Training(Section):
     validation_scenes: Annotated[int, Field(ge=2, strict=True)] = Field(
         100, description="Scenes an epoch that are compared with the validation part."
     )
-    scenes_per_epoch: PositiveInt = Field(100, description="Scenes generated an epoch.")
+    scenes_per_epoch: PositiveInt = Field(
+        100, description="Scenes generated an epoch, in whole steps."
+    )
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(50, description="Scenes a step.")
     hypercube: PositiveInt = Field(
         10,

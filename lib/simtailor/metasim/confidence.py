@@ -46,6 +46,7 @@ def bootstrap_intervals(
     target: list[torch.Tensor],
     factors: list[float],
     random: np.random.Generator,
+    count: int | None = None,
 ) -> dict[tuple[int, int], Interval]:
     """Return the intervals of all mutable entries.
 
@@ -54,6 +55,8 @@ def bootstrap_intervals(
         features: of their images.
         target: features of the target's images.
         factors: of the kernel's bandwidths.
+        count: number of images that the generator was fitted to, where ``target`` is a part of
+            them; a resample has so many.
     """
     graphs, layout = generated.graphs, generated.graphs.layout
     values, entries = graphs.values().astype(np.float64), layout.entries()
@@ -77,9 +80,9 @@ def bootstrap_intervals(
     curvature = score.T @ within @ score
     shown = _shown(score, within, curvature.diagonal(), random)
 
-    count = len(target[0])
-    drawn = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
-    changes = torch.from_numpy(drawn - 1 / count).to(across.device) @ across.double().T
+    known, count = len(target[0]), count or len(target[0])
+    drawn = random.multinomial(count, np.full(known, 1 / known), size=RESAMPLES) / count
+    changes = torch.from_numpy(drawn - 1 / known).to(across.device) @ across.double().T
     steps = np.zeros((RESAMPLES, 2 * len(entries)))
     if shown.any():
         curvature, score = curvature[shown][:, shown], score[:, shown]

@@ -32,7 +32,7 @@ class HeldOutComparison:
             often below as above, where nothing tells the sets apart.
         p_start, p_end: share of random splits of both sets whose MMD is at least as large
             (the permutation test of Gretton et al. 2012); small where they differ.
-        images: number of images in each set.
+        images: number of held-out target images; the generated sets may have more.
     """
 
     start: float

@@ -13,9 +13,16 @@ from simtailor.config import Evaluation, Experiment, Target
 from simtailor.errors import UserError, nearest_name
 from simtailor.files import files_state
 from simtailor.metasim.labels import object_classes, translated_labels
-from simtailor.metasim.target import FEWEST_CLASSES, folder_classes, image_files
+from simtailor.metasim.target import (
+    FEWEST_CLASSES,
+    folder_classes,
+    image_files,
+    split_target,
+)
+from simtailor.render.names import renderer_names
 from simtailor.scene.grammar import Grammar
 
+FEWEST_TO_TRAIN_ON = 4  # images: two are compared with two others
 SMALLEST_IMAGE = 16  # pixels that two convolutions of 5 x 5 with pooling leave something of
 
 
@@ -44,8 +51,40 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
                     f"'{name}', which {experiment.grammar} lets the generator change"
                 )
         _check_classes(prior, target_grammar)
+    _check_renderer(experiment)
+    _check_parts(experiment)
     check_task(experiment)
     return files
+
+
+def _check_renderer(experiment: Experiment) -> None:
+    """Check that there is such a renderer, and that it can draw what the training wants."""
+    name, known = experiment.renderer, renderer_names()
+    if name not in known:
+        raise UserError(
+            f"renderer: '{name}' is unknown; known: {', '.join(known)}.{nearest_name(name, known)}"
+        )
+    training, stage = experiment.training.image_size, experiment.stage.image_size
+    if name == "digits" and training < stage:
+        raise UserError(
+            f"training.image_size: {training}, but the digits of stage.image_size {stage} are "
+            f"placed in its pixels; set training.image_size: {stage}"
+        )
+
+
+def _check_parts(experiment: Experiment) -> None:
+    """Check that the shares of the evaluation leave enough of the target to train on."""
+    target, evaluation = experiment.target, experiment.evaluation
+    count = target.images
+    if target.folder is not None:
+        count = min(count, len(image_files(target.folder)))
+    left = len(split_target(count, evaluation, 0).training)
+    if left < FEWEST_TO_TRAIN_ON:
+        raise UserError(
+            f"evaluation.held_out: {evaluation.held_out} and evaluation.validation: "
+            f"{evaluation.validation} leave {left} of {count} target images to train on; at "
+            f"least {FEWEST_TO_TRAIN_ON} are needed: lower them, or give more images"
+        )
 
 
 def _check_classes(prior: Grammar, target: Grammar) -> None:
@@ -129,12 +168,16 @@ def checked_features(experiment: Experiment) -> dict[str, str]:
     return {"weights": features.weights_file}
 
 
+def packages_of_renderer(experiment: Experiment) -> list[str]:
+    """Return the names of the fetched packages that the renderer reads."""
+    return ["mnist"] if experiment.renderer == "digits" else []
+
+
 def required_packages(experiment: Experiment) -> list[str]:
     """Return the names of the fetched packages that renderer and features read."""
     features = experiment.features
     packaged = features.kind != "pyramid" and features.weights == "package"
-    digits = experiment.renderer == "digits"
-    return ["mnist"] * digits + ["efficientnet_lite0"] * packaged
+    return packages_of_renderer(experiment) + ["efficientnet_lite0"] * packaged
 
 
 def settings_of_job(

@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from simtailor.config import Experiment
+from simtailor.errors import UserError
 from simtailor.figures.metasim import (
     attribute_figure,
     contact_sheet,
@@ -36,7 +37,12 @@ from simtailor.metasim.features import FeatureExtractor, features_of
 from simtailor.metasim.labels import LabelledImages, object_classes, translated_labels
 from simtailor.metasim.progress import Progress
 from simtailor.metasim.target import TargetImages, render_images, split_target
-from simtailor.metasim.task_table import labelled_scenes, task_summary, task_table
+from simtailor.metasim.task_table import (
+    labelled_scenes,
+    task_summary,
+    task_table,
+    with_training_images,
+)
 from simtailor.metasim.training import make_generator
 from simtailor.render.renderer import Equivalents, Renderer
 from simtailor.scene.grammar import Grammar
@@ -67,6 +73,11 @@ class TrainedExperiment:
         self.generator = make_generator(self.experiment, self.grammar, self.renderer)
         self.layout = self.generator.layout
         self.progress = Progress.read(self.folder)
+        if set(self.progress.weights[0]) != set(self.generator.state_dict()):
+            raise UserError(
+                f"{self.folder}: an older version trained another kind of generator; delete the "
+                "folder and run again"
+            )
         self.parts = split_target(len(self.target.images), self.experiment.evaluation, self.seed)
         count = self.experiment.evaluation.scenes
         prior = self.grammar.sample(count, random_generator(self.seed, "evaluation"))
@@ -98,6 +109,11 @@ class TrainedExperiment:
             return None
         grammar = Grammar.read(str(self.experiment.target.grammar))
         drawn = grammar.sample(len(self.target.images), random_generator(self.seed, "target"))
+        if not np.array_equal(drawn.features, self.target.features):
+            raise UserError(
+                f"{grammar.source}: its scenes are not those of the target images, which an "
+                f"older version drew; delete {self.folder.parent} and run again"
+            )
         return in_layout_of(self.prior, drawn)
 
     @property
@@ -243,14 +259,14 @@ def _write_summary(
     converged, sentence = verdict(comparison, experiment.evaluation.converged_below, progress)
     intervals = {}
     if converged or comparison.share_left < MOST_LEFT:  # the Newton step holds near the optimum
-        fitted = np.concatenate([parts.training, parts.validation])[:MOST_BOOTSTRAPPED]
-        pool = same["bootstrap"]
+        fitted, pool = parts.training[:MOST_BOOTSTRAPPED], same["bootstrap"]
         intervals = bootstrap_intervals(
             pool,
             trained.features_of(pool.graphs),
             features_of(trained.features, images[fitted], trained.device),
             experiment.discrepancy.bandwidth_factors,
             random_generator(trained.seed, "bootstrap"),
+            count=len(parts.training),
         )
     summary = {
         "experiment": trained.name,
@@ -306,7 +322,7 @@ def _write_task(trained: TrainedExperiment, folder: Path) -> dict[str, Any]:
         grammar = Grammar.read(trained.experiment.target.grammar)
         fresh = grammar.sample(count, random_generator(trained.seed, "upper bound"))
         own = object_classes(grammar)
-        bound = labelled_scenes(render, fresh, own)
+        bound = labelled_scenes(render, with_training_images(fresh), own)
         labels = translated_labels(bound.labels, own, names, "target")
         data["target's grammar"] = LabelledImages(bound.images, labels)
     test = trained.target.labelled(trained.parts.held_out, names)

@@ -25,7 +25,7 @@ from scipy.stats import mannwhitneyu, shapiro
 from simtailor.config import Search
 from simtailor.metasim.ambiguity import unambiguous_centre
 from simtailor.metasim.discrepancy import squared_distances
-from simtailor.metasim.generator import CURVE_END, SEGMENTS, Start, TransportGenerator
+from simtailor.metasim.generator import CURVE_END, NO_SPREAD, SEGMENTS, Start, TransportGenerator
 from simtailor.metasim.refinement import Refinement
 from simtailor.render.renderer import Renderer, nearest_equivalent
 from simtailor.scene.attributes import unwrapped, wrapped
@@ -451,7 +451,9 @@ class _Starts:
             sample = self._values(entry, good)
             if not len(sample):
                 continue
-            if one_mode or _like_gaussian(sample):
+            # Without a spread in the grammar there is nothing to bend.
+            flat = float(self.generator.spread[entry]) <= NO_SPREAD
+            if one_mode or flat or _like_gaussian(sample):
                 wide = self._values(entry, self._known(entry) & member)
                 width = straight_start(wide, self.generator, entry)
                 middle = straight_start(sample, self.generator, entry)
@@ -469,8 +471,11 @@ class _Starts:
         the classes are by themselves.
         """
         common, further = {}, {}
+        features = [feature for _, feature in self.generator.layout.entries()]
         for entry, of_all in fitted.items():
             node, feature = entry
+            if features.count(feature) > 1:  # nodes share what is known of a class
+                continue
             good = self._good(entry)
             classes = self.same.graphs.classes[:, node]
             members = {int(index): good & (classes == index) for index in np.unique(classes)}

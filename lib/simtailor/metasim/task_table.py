@@ -9,7 +9,7 @@ on the same target images.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,20 @@ def labelled_scenes(
     return LabelledImages(render_images(renderer, graphs), scene_labels(graphs, names))
 
 
+def with_training_images(graphs: SceneGraphBatch) -> SceneGraphBatch:
+    """Return the scenes with images from the training split, where a grammar chose another.
+
+    The digits of a target are MNIST's test images. Networks that are tested on it must not
+    have seen the same handwriting, or they would be compared with what no generator can reach.
+    """
+    constants = tuple(
+        {name: value for name, value in of_node.items() if name != "split"}
+        for of_node in graphs.layout.node_constants
+    )
+    layout = replace(graphs.layout, node_constants=constants)
+    return SceneGraphBatch(layout, graphs.classes, graphs.features, graphs.seeds)
+
+
 def task_table(
     sources: Mapping[str, LabelledImages],
     test: LabelledImages,
@@ -70,7 +84,8 @@ def task_table(
 
     Args:
         sources: training images by name; to be fair, as many of each. The upper bound is a
-            fresh sample of the target's grammar: never ``test`` itself.
+            fresh sample of the target's grammar: never ``test`` itself, and no handwriting
+            that ``test`` shows (``with_training_images``).
         test: labelled target images that no training saw.
         names: class names that all labels index.
     """

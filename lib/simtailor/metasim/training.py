@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import simtailor
 from simtailor.config import Experiment
 from simtailor.errors import UserError
 from simtailor.files import checksum, staged
@@ -58,6 +59,7 @@ LEAST_GAIN = 0.5  # share of the discrepancy of the start 'fitted' that another 
 FINAL_LEARNING_RATE = 0.1
 PULL = 0.1  # weight of what the search saw, in tolerances of the discrepancy
 TOLERANCE_DRAWS = 30
+SOURCE_OF_TRAINING = ("metasim", "render", "scene", "assets")  # packages of simtailor
 CURVE_RATE = 0.2  # of widths and shapes, as a share of the rate of shifts
 
 
@@ -665,6 +667,13 @@ def _source_of(renderer: Renderer) -> str:
         return ""
 
 
+def _own_source() -> str:
+    """Return a checksum of the code that a training runs through, for those who change it."""
+    root = Path(simtailor.__file__).parent
+    files = [file for name in SOURCE_OF_TRAINING for file in (root / name).rglob("*.py")]
+    return hashlib.sha256("".join(map(checksum, sorted(files))).encode()).hexdigest()
+
+
 def _fingerprint(
     experiment: Experiment,
     grammar: Grammar,
@@ -682,6 +691,7 @@ def _fingerprint(
     weights = weights_file(experiment.features, cache)
     digest.update(checksum(weights).encode() if weights else b"")
     digest.update(_source_of(renderer).encode())
+    digest.update(_own_source().encode())
     digest.update(repr(grammar.nodes).encode())
     digest.update(np.ascontiguousarray(target.images).tobytes())
     if target.labels is not None:
