@@ -29,17 +29,10 @@ from simtailor.metasim.ambiguity import unambiguous_centre
 from simtailor.metasim.features import features_of, make_features
 from simtailor.metasim.generator import CURVE_END, SEGMENTS, TransportGenerator
 from simtailor.metasim.refinement import Refinement
-from simtailor.metasim.search import (
-    OFTEN,
-    Matches,
-    PopulationSearch,
-    bent_start,
-    starts_from,
-    straight_start,
-    worse_group,
-)
+from simtailor.metasim.search import OFTEN, Matches, PopulationSearch, worse_group
+from simtailor.metasim.starts import bent_start, starts_from, starts_on_trial, straight_start
 from simtailor.metasim.target import TargetImages
-from simtailor.metasim.training import Trainer, make_generator, starts_on_trial
+from simtailor.metasim.training import Trainer, make_generator
 from simtailor.render.renderer import Equivalents, create_renderer
 from simtailor.render.rendering import Rendering
 from simtailor.scene import Grammar

@@ -95,7 +95,7 @@ def test_training_killed_twice_ends_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", ["learning rate", "seed", "generator", "target", "split", "renderer"]
+    "change", ["learning rate", "seed", "generator", "target", "split", "renderer", "code"]
 )
 def test_checkpoint_of_other_settings_is_ignored(tmp_path, change, monkeypatch):
     checkpoint = tmp_path / "checkpoint.pt"
@@ -113,6 +113,8 @@ def test_checkpoint_of_other_settings_is_ignored(tmp_path, change, monkeypatch):
         edited = tmp_path / "blobs.py"
         edited.write_text(Path(inspect.getfile(BlobRenderer)).read_text() + "# edited")
         monkeypatch.setattr(inspect, "getfile", lambda _: str(edited))
+    elif change == "code":
+        monkeypatch.setattr("simtailor.metasim.fingerprint.checksum", lambda _: "edited")
     else:
         target = target_images(60, PRIOR)
     lines: list[str] = []

@@ -6,10 +6,6 @@ so a run that is killed at any point and started again ends with the same bytes.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import inspect
-import json
 import math
 import time
 from collections.abc import Callable
@@ -20,13 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-import simtailor
 from simtailor.config import Experiment
 from simtailor.errors import UserError
-from simtailor.files import checksum, staged
+from simtailor.files import staged
 from simtailor.metasim.discrepancy import at_most_half, make_discrepancy
 from simtailor.metasim.features import features_of, make_features
-from simtailor.metasim.features.weights import weights_file
+from simtailor.metasim.fingerprint import fingerprint_of
 from simtailor.metasim.generator import (
     GENERATORS,
     NO_SPREAD,
@@ -36,7 +31,8 @@ from simtailor.metasim.generator import (
 )
 from simtailor.metasim.labels import object_classes
 from simtailor.metasim.progress import Progress, Weights
-from simtailor.metasim.search import MAIN_MODE, PopulationSearch, starts_from
+from simtailor.metasim.search import PopulationSearch
+from simtailor.metasim.starts import MAIN_MODE, best_start, starts_from, starts_on_trial
 from simtailor.metasim.target import TargetImages, split_target
 from simtailor.metasim.task_loss import TaskLoss
 from simtailor.metasim.task_network import accuracy, train_task_network
@@ -53,13 +49,10 @@ PRETRAINING_SCENES = 1000
 BANDWIDTH_SCENES = 100
 STEP_SCENES = 16
 START_SCENES = 400
-RIVAL = 5.0  # times the discrepancy of the best start
-TRIALS, TRIAL_EPOCHS = 3, 10
-LEAST_GAIN = 0.5  # share of the discrepancy of the start 'fitted' that another has to reach
+TRIAL_EPOCHS = 10
 FINAL_LEARNING_RATE = 0.1
 PULL = 0.1  # weight of what the search saw, in tolerances of the discrepancy
 TOLERANCE_DRAWS = 30
-SOURCE_OF_TRAINING = ("metasim", "render", "scene", "assets")  # packages of simtailor
 CURVE_RATE = 0.2  # of widths and shapes, as a share of the rate of shifts
 
 
@@ -90,7 +83,7 @@ class Trainer:
         self.generator = make_generator(experiment, grammar, renderer).to(self.device)
         self.layout = self.generator.layout
         self.steps = self._difference_steps()
-        self.fingerprint = _fingerprint(experiment, grammar, renderer, target, device, cache)
+        self.fingerprint = fingerprint_of(experiment, grammar, renderer, target, device, cache)
         grey = getattr(renderer, "grey", False) and target.grey
         self._features = make_features(experiment.features, self.device, cache, grey)
         parts = split_target(len(target.images), experiment.evaluation, self.seed)
@@ -318,7 +311,7 @@ class Trainer:
                 if name == "fitted" and trained <= 2 * chance:
                     # No other can be clearly better; a simpler one may be as good.
                     trials = [rival for rival in trials if rival.endswith(MAIN_MODE)]
-        best = _best_start(after, chance)
+        best = best_start(after, chance)
         self.generator.load_state_dict(weights[best])
         notes["start"] = {"chosen": best, "discrepancies": found, "after_trial": after}
         return renders
@@ -602,34 +595,6 @@ class _Clock:
         return self._earlier + time.perf_counter() - self._started
 
 
-def starts_on_trial(found: dict[str, float]) -> list[str]:
-    """Return the names of the starts that train before one is chosen, none where one is far ahead.
-
-    Args:
-        found: discrepancy of each start.
-    """
-    least = min(found.values())
-    rivals = [n for n in sorted(found, key=found.__getitem__) if found[n] <= RIVAL * least]
-    return list(dict.fromkeys(["fitted", *rivals]))[:TRIALS] if len(rivals) > 1 else []
-
-
-def _best_start(found: dict[str, float], chance: float) -> str:
-    """Return the name of the start to go on from.
-
-    One mode is a simpler explanation than several, so it only must not be worse.
-
-    Args:
-        found: discrepancy of each start.
-        chance: how much a discrepancy varies by chance.
-    """
-    best, fitted = min(found, key=found.__getitem__), found["fitted"]
-    if found[best] >= LEAST_GAIN * fitted or found[best] >= fitted - chance:
-        best = "fitted"
-    simple = [name for name in found if name.endswith(MAIN_MODE)]
-    mode = min(simple, key=found.__getitem__, default=best)
-    return mode if found[mode] <= found[best] + chance else best
-
-
 def effective_layout(grammar: Grammar, renderer: Renderer) -> SceneGraphLayout:
     """Return the grammar's layout, mutable only where the renderer looks at the entry.
 
@@ -657,43 +622,3 @@ def make_generator(experiment: Experiment, grammar: Grammar, renderer: Renderer)
 
 def _copy(weights: Weights) -> Weights:
     return {name: value.detach().cpu().clone() for name, value in weights.items()}
-
-
-def _source_of(renderer: Renderer) -> str:
-    """Return the checksum of the file that defines a renderer; empty of one without a file."""
-    try:
-        return checksum(inspect.getfile(type(renderer)))
-    except (OSError, TypeError):
-        return ""
-
-
-def _own_source() -> str:
-    """Return a checksum of the code that a training runs through, for those who change it."""
-    root = Path(simtailor.__file__).parent
-    files = [file for name in SOURCE_OF_TRAINING for file in (root / name).rglob("*.py")]
-    return hashlib.sha256("".join(map(checksum, sorted(files))).encode()).hexdigest()
-
-
-def _fingerprint(
-    experiment: Experiment,
-    grammar: Grammar,
-    renderer: Renderer,
-    target: TargetImages,
-    device: str,
-    cache: str,
-) -> str:
-    """Return a digest of all that the result depends on."""
-    # Another number of images shown or another description continues the same training.
-    settings = experiment.model_dump(mode="json", exclude={"evaluation", "description"})
-    settings["parts"] = [experiment.evaluation.held_out, experiment.evaluation.validation]
-    versions = [importlib.metadata.version(name) for name in ("simtailor", "torch", "warp-lang")]
-    digest = hashlib.sha256(json.dumps([settings, versions, device]).encode())
-    weights = weights_file(experiment.features, cache)
-    digest.update(checksum(weights).encode() if weights else b"")
-    digest.update(_source_of(renderer).encode())
-    digest.update(_own_source().encode())
-    digest.update(repr(grammar.nodes).encode())
-    digest.update(np.ascontiguousarray(target.images).tobytes())
-    if target.labels is not None:
-        digest.update(target.labels.tobytes())
-    return digest.hexdigest()
