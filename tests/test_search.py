@@ -450,18 +450,18 @@ def test_straight_start_lies_at_the_densest_half():
 
 
 def test_attribute_without_a_spread_starts_in_the_middle_of_its_matches():
-    """Of a sample with heavy tails too, which would bend the curve of any other attribute."""
+    """Of a skewed sample too, which would bend the curve of any other attribute."""
     prior = grammar((90, 10), (50, 0))
     random = np.random.default_rng(0)
     graphs = prior.sample(120, random)
-    graphs.features[:, THING, LOC_X] = 0.3 + 0.01 * np.sign(random.normal(size=120))
+    graphs.features[:, THING, LOC_X] = 0.3 + random.exponential(0.01, 120)
     generator = transport(prior)
     graphs = type(graphs)(generator.layout, graphs.classes, graphs.features, graphs.seeds)
     matches = Matches(graphs, np.ones(120), 0)
     starts = dict(starts_from(matches, generator, BlobRenderer(), prior.sample(500, random)))
     starts["fitted"]()
     placed = generator(graphs).detach().numpy()[:, THING, LOC_X]
-    assert placed == pytest.approx(graphs.features[:, THING, LOC_X].mean(), abs=0.004)
+    assert placed == pytest.approx(graphs.features[:, THING, LOC_X].mean(), abs=0.005)
 
 
 def test_good_matches_are_chosen_within_a_class():
