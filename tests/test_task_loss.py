@@ -7,11 +7,13 @@ import pytest
 import torch
 from shapes import CLASSES, BarRenderer, bar_grammar
 
-from simtailor.config import Task
+from simtailor.config import Experiment, Task
 from simtailor.metasim.generator import TransportGenerator
 from simtailor.metasim.labels import LabelledImages, object_classes
 from simtailor.metasim.task_loss import SAMPLERS, TaskLoss, stratified_normal, within_range
+from simtailor.metasim.target import render_target
 from simtailor.metasim.task_table import labelled_scenes
+from simtailor.metasim.training import Trainer
 from simtailor.scene import Grammar
 from simtailor.seeds import generator as random_generator
 
@@ -225,6 +227,28 @@ def test_task_network_turns_the_bars_towards_the_target():
     assert rewards[-1] > rewards[0] + 0.1
     moved = network.shift[YAW] * network.unit[YAW] * 360
     assert -35 < float(moved.detach()) < -10
+
+
+def test_epochs_of_the_task_find_what_the_discrepancy_cannot_see():
+    """The mean brightness alone is compared, which does not tell how a bar is turned."""
+    prior, target = bar_grammar((25, 10)), bar_grammar((0, 10))
+    settings = Experiment(
+        grammar="prior.json",
+        target={"grammar": "target.json"},
+        features={"pyramid": [1]},
+        training={"epochs": 1, "search": {"rounds": 0}},
+        task={"network": "digits", "epochs": 8, "learning_rate": 0.5, "scenes": 120},
+        seed=0,
+    )
+    images = render_target(target, BarRenderer(), 200, 0)
+    training = Trainer(settings, prior, BarRenderer(), images)
+    progress = training.train(report=lambda _: None)
+    rewards = progress.column("reward")[2:]
+    before = progress.notes["reward_before_task"]
+    assert progress.best > progress.notes["before_task"] == 1
+    assert rewards[progress.best - 2] > before + 0.1
+    moved = training.generator.shift[YAW] * training.generator.unit[YAW] * 360
+    assert -35 < moved.item() < -10
 
 
 def test_resumed_steps_have_the_same_bits():
