@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiment", default="tyol_2attr")
     parser.add_argument(
-        "--networks", action="store_true", help="features of a network too: half an hour on a CPU"
+        "--networks", action="store_true", help="features of a network too, slow on a CPU"
     )
     arguments = parser.parse_args()
     name = arguments.experiment

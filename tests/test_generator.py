@@ -278,6 +278,15 @@ def test_weights_round_trip_by_name(kind):
     assert torch.equal(generator(graphs()), other(graphs()))
 
 
+def test_classes_that_are_forgotten_are_not_held_any_more():
+    generator = make("transport")
+    generator.place_class(1, 0, Start(0.1, 1.0, matches=100))
+    generator.forget_classes()
+    with torch.no_grad():
+        generator.class_shift[1, 0] = 1.0
+    assert generator.pull() == 0
+
+
 def test_pull_holds_the_start_the_firmer_the_more_matches_it_rests_on():
     """A tenth of a spread away with 100 matches is one standard error: half a nat."""
     generator = make("transport")
