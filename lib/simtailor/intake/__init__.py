@@ -1,0 +1,1 @@
+"""What a user's folders hold: one walk, one reading of images, one report of what was taken."""

@@ -1,0 +1,60 @@
+"""The walk through a user's folder."""
+
+import os
+
+import pytest
+
+from simtailor.errors import UserError
+from simtailor.intake import walk
+from simtailor.intake.walk import subfolders, walk_folder
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+
+
+def names(folder):
+    return [p.relative_to(folder).as_posix() for p in walk_folder(folder).files]
+
+
+def test_service_files_are_passed_over_and_counted(tmp_path):
+    touch(tmp_path / "cat/1.png")
+    for name in (".DS_Store", "cat/._1.png", ".git/config", ".git/objects/a"):
+        touch(tmp_path / name)
+    for name in ("__MACOSX/cat/._1.png", "cat/@eaDir/1.png", "cat/Thumbs.db", "desktop.ini"):
+        touch(tmp_path / name)
+    found = walk_folder(tmp_path)
+    assert names(tmp_path) == ["cat/1.png"]
+    assert found.passed_over == {
+        walk.HIDDEN: 4, "__MACOSX": 1, "@eaDir": 1, "Thumbs.db": 1, "desktop.ini": 1
+    }  # fmt: skip
+    assert subfolders(tmp_path) == [tmp_path / "cat"]
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    touch(tmp_path / "elsewhere/eel/1.png")
+    folder = tmp_path / "folder"
+    touch(folder / "cat/1.png")
+    (folder / "eel").symlink_to("../elsewhere/eel")
+    (folder / "cat/2.png").symlink_to("../../elsewhere/eel/1.png")
+    (folder / "cat/up").symlink_to("..")
+    (folder / "cat/gone.png").symlink_to("nowhere")
+    (folder / "cat/itself.png").symlink_to("itself.png")
+    os.mkfifo(folder / "cat/pipe.png")
+    assert names(folder) == ["cat/1.png", "cat/2.png", "eel/1.png"]
+    assert walk_folder(folder).passed_over == {walk.LOOP: 1, walk.BROKEN: 2, walk.SPECIAL: 1}
+    assert subfolders(folder) == [folder / "cat", folder / "eel"]
+
+
+def test_any_name_is_taken(tmp_path):
+    (tmp_path / "cat").mkdir()
+    with open(os.fsencode(tmp_path / "cat") + b"/caf\xe9.png", "wb"):
+        pass
+    (file,) = walk_folder(tmp_path).files
+    assert os.fsencode(file).endswith(b"caf\xe9.png")
+
+
+def test_an_absent_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"absent: .*No such file"):
+        walk_folder(tmp_path / "absent")
