@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from shapes import BarRenderer, bar_grammar
 
-from simtailor.config import Evaluation
 from simtailor.errors import UserError
+from simtailor.metasim.settings import Evaluation
 from simtailor.metasim.target import (
     FEWEST_IMAGES,
     TargetImages,

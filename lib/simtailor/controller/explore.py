@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from simtailor.config import Configuration, load_configuration, merged
+from simtailor.config import Configuration, load_configuration
 from simtailor.controller.database import read_study, read_task_vector
 from simtailor.controller.inputs import known_files, reward_method
 from simtailor.controller.recommend import (
@@ -28,6 +28,7 @@ from simtailor.controller.recommend import (
 )
 from simtailor.errors import UserError
 from simtailor.files import staged, write_json
+from simtailor.layers import merged
 from simtailor.tasks.table import find_task
 
 DEFAULT_FILE = "config/config.yaml"

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from simtailor.config import Evaluation, Experiment, Target
 from simtailor.errors import UserError, nearest_name
 from simtailor.files import files_state
 from simtailor.metasim.labels import object_classes, translated_labels
+from simtailor.metasim.settings import Evaluation, Experiment, Target
 from simtailor.metasim.target import (
     FEWEST_CLASSES,
     folder_classes,

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from simtailor.config import Experiment
 from simtailor.errors import UserError
 from simtailor.metasim.features import make_features
 from simtailor.metasim.results import TrainedExperiment, assemble
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, read_target, render_target
 from simtailor.metasim.training import Trainer
 from simtailor.render.renderer import Renderer, create_renderer

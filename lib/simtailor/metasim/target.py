@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from simtailor.config import Evaluation
 from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.metasim.labels import LabelledImages, object_classes, scene_labels, translated_labels
+from simtailor.metasim.settings import Evaluation
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch
 from simtailor.seeds import generator

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from simtailor.config import PACKAGED_MODEL, Features
 from simtailor.errors import UserError
 from simtailor.metasim.features.networks import check_model, make_network
 from simtailor.metasim.features.weights import PACKAGE, check_weights_file
+from simtailor.metasim.settings import PACKAGED_MODEL, Features
 from simtailor.pretrain.backbone import DESCRIPTION, WEIGHTS, Backbone
 from simtailor.task2vec.settings import Task2Vec
 
