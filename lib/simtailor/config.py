@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.settings import Evaluate
+from simtailor.intake.limits import MOST_PIXELS
 from simtailor.pretrain.settings import Pretrain
 from simtailor.section import PositiveInt, Section, Share
 from simtailor.simulation.settings import Simulation
@@ -49,9 +50,14 @@ class Target(Section):
     """Where the target images come from: a grammar or a folder, not both."""
 
     grammar: str | None = Field(None, description="Grammar file to render the target from.")
-    folder: str | None = Field(None, description="Folder of the user's PNG or JPG images.")
+    folder: str | None = Field(None, description="Folder of the user's images.")
     images: Annotated[int, Field(ge=20, strict=True)] = Field(
         2000, description="Number of target images; of a folder, at most so many are taken."
+    )
+
+    most_pixels: Annotated[int, Field(ge=1_000_000, strict=True)] = Field(
+        MOST_PIXELS,
+        description="Pixels of an image of the folder, at most; larger ones are refused by name.",
     )
 
     @model_validator(mode="after")

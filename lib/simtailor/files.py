@@ -74,5 +74,5 @@ def files_state(paths: Iterable[str | Path]) -> str:
     for path in map(Path, paths):
         status = path.stat() if path.exists() else None
         state = f"{status.st_size}\0{status.st_mtime_ns}" if status else "absent"
-        digest.update(f"{path}\0{state}\n".encode())
+        digest.update(os.fsencode(path) + f"\0{state}\n".encode())
     return digest.hexdigest()

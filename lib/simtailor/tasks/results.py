@@ -13,5 +13,15 @@ from simtailor.tasks.prepared import PreparedTask
 def write_shown(task: PreparedTask, summary: dict[str, Any], folder: str | Path) -> None:
     """Write contact_sheet.png and summary.json into a folder."""
     with staged_folder(folder) as staging:
-        contact_sheet(task, summary["counts"], staging / "contact_sheet.png")
+        sheet = staging / "contact_sheet.png"
+        contact_sheet(task, summary["counts"], sheet, _account(summary))
         write_json(staging / "summary.json", summary)
+
+
+def _account(summary: dict[str, Any]) -> list[str]:
+    """Return what was taken of a user's folder and done to its images, in lines."""
+    if "intake" not in summary:
+        return []
+    intake = summary["intake"]
+    done = [f"{count:,} images {what}" for what, count in intake["converted"].items()]
+    return [intake["account"], f"split: {summary['split']}", *intake["notes"], *done]
