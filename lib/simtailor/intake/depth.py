@@ -73,8 +73,8 @@ def made_small(
     return DeepImage(stacked, low, low, high, floating)
 
 
-def value_range(images: Sequence[DeepImage], alone: bool) -> tuple[float, float]:
-    """Return the numbers that become black and white.
+def value_range(images: Sequence[DeepImage], alone: bool) -> tuple[float, float, str]:
+    """Return the numbers that become black and white, and why these.
 
     Args:
         images: all of a set that are of one kind.
@@ -84,9 +84,10 @@ def value_range(images: Sequence[DeepImage], alone: bool) -> tuple[float, float]
     """
     low, high = min(i.low for i in images), max(i.high for i in images)
     if (alone and high > low) or low < 0:
-        return low, high
+        return low, high, "the range of all"
     tops = FLOAT_TOPS if images[0].floating else [2.0**bits - 1 for bits in BITS]
-    return 0.0, next((top for top in tops if top >= high), high)
+    top = next((top for top in tops if top >= high), high)
+    return 0.0, top, "the depth that holds them" + ("" if alone else ", beside other images")
 
 
 def scaled_down(image: DeepImage, low: float, high: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from simtailor.intake.walk import walk_folder
 
 SHOWN = 20  # files that a message names
 LOOKED_AT = 8  # files that are opened while the workflow is planned
-AGAIN = "another link to the same file beside it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +67,24 @@ def find_images(folder: str | Path, key: str = "", layout: str = "") -> ImageFol
     if not folder.is_dir():
         kind = "it is a file, not a folder" if folder.exists() else "no such folder"
         raise UserError(f"{where}{kind}{'; ' + layout if layout else ''}")
-    walk = walk_folder(folder)
+    walk, readable, unreadable = walk_folder(folder), readable_suffixes(), unreadable_suffixes()
     files, unread, others = [], [], []
     for path in walk.files:
         suffix = path.suffix.lower()
-        kind = files if suffix in readable_suffixes() else others
-        (unread if suffix in unreadable_suffixes() else kind).append(path)
+        if suffix in readable:
+            files.append(path)
+        else:
+            (unread if suffix in unreadable else others).append(path)
     passed_over = Counter(walk.passed_over)
-    taken = _without_repeated(files)
-    if len(taken) < len(files):
-        passed_over[AGAIN] = len(files) - len(taken)
     for path in unread:
         passed_over[f"{_suffix(path)} (a format that is not read)"] += 1
     for path in others:
         passed_over[f"{_suffix(path)} (no image)"] += 1
     report = IntakeReport(
-        printable(folder), len(walk.files) + walk.passed_over.total(), len(taken), passed_over
+        printable(folder), len(walk.files) + walk.passed_over.total(), len(files), passed_over
     )
     below = [Path(path) for path in sorted(walk.folders) if path != str(folder)]
-    return ImageFolder(folder, taken, unread, others, below, report, where)
+    return ImageFolder(folder, files, unread, others, below, report, where)
 
 
 def check_formats(images: ImageFolder, group_of: Callable[[Path], str | None]) -> None:
@@ -100,19 +99,19 @@ def check_formats(images: ImageFolder, group_of: Callable[[Path], str | None]) -
     Raises:
         UserError: more of a group is passed over than read; names it, suffixes and counts.
     """
+    if not images.unread:
+        return
     named = {(path.parent, path.stem.lower()) for path in images.files}
     missing = [p for p in images.unread if (p.parent, p.stem.lower()) not in named]
     read = Counter(group_of(path) for path in images.files)
-    absent: dict[str | None, list[Path]] = defaultdict(list)
-    for path in missing:
-        absent[group_of(path)].append(path)
+    unread, absent = _grouped(images.unread, group_of), _grouped(missing, group_of)
     lost = {name: paths for name, paths in absent.items() if len(paths) > read[name]}
     if not lost and len(missing) > len(images.files):
-        lost = {None: missing}
+        lost, unread = {None: missing}, {None: images.unread}
     if lost:
         listed = "; ".join(
-            f"{'' if name is None else f'in {printable(name)!r} '}{_counted(paths)}"
-            for name, paths in list(lost.items())[:SHOWN]
+            ("" if name is None else f"in '{printable(name)}' ") + _counted(unread[name])
+            for name in list(lost)[:SHOWN]
         )
         suffixes = {path.suffix.lower() for paths in lost.values() for path in paths}
         raise UserError(
@@ -157,7 +156,7 @@ def check_images(files: Sequence[Path], where: str) -> None:
     Raises:
         UserError: one is empty, or one of those looked at cannot be opened; they are named.
     """
-    empty = [path for path in files if path.stat().st_size == 0]
+    empty = [path for path in files if os.stat(path).st_size == 0]
     if empty:
         listed = [f"{printable(path)}: the file is empty" for path in empty]
         raise UserError(broken_message(where, len(files), listed))
@@ -182,18 +181,13 @@ def broken_message(where: str, count: int, broken: Sequence[str], looked_at: str
     )
 
 
-def _without_repeated(files: list[Path]) -> list[Path]:
-    """Return files without those that are the same as one before them in their folder."""
-    known: dict[tuple, Path] = {}
-    taken = []
-    for path in files:
-        status = path.stat()
-        first = known.setdefault((path.parent, status.st_dev, status.st_ino), path)
-        # Some network file systems number files wrongly: only what is a link counts.
-        linked = status.st_nlink > 1 or path.is_symlink() or first.is_symlink()
-        if first is path or not linked:
-            taken.append(path)
-    return taken
+def _grouped(
+    paths: Iterable[Path], group_of: Callable[[Path], str | None]
+) -> dict[str | None, list[Path]]:
+    groups: dict[str | None, list[Path]] = defaultdict(list)
+    for path in paths:
+        groups[group_of(path)].append(path)
+    return groups
 
 
 def _counted(paths: Sequence[Path]) -> str:

@@ -56,15 +56,11 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
     if not roles:
         roles = _roles_inside(images)
     part_at = 1 - class_at
-    parts = {path: images.parts(path) for path in (*images.files, *images.unread)}
-
-    def role_of(path: Path) -> str:
-        return roles[parts[path][part_at]] if roles else "train"
-
     depth = 2 if roles else 1  # folders above an image, at least
-    direct = [path for path in images.files if len(parts[path]) <= depth]
-    left_out = _unlabelled_parts(images, parts, direct, roles, class_at)
-    loose = [path for path in direct if parts[path][0] not in left_out]
+    left_out = _unlabelled_parts(images, roles, class_at)
+    inside = [(path, images.parts(path)) for path in images.files]
+    inside = [(path, names) for path, names in inside if names[0] not in left_out]
+    loose = [path for path, names in inside if len(names) <= depth]
     if loose:
         others = f" and {len(loose) - 1} other images are" if len(loose) > 1 else " is"
         raise UserError(
@@ -72,22 +68,24 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
         )
 
     def group_of(path: Path) -> str | None:
-        names = parts[path]
+        names = images.parts(path)
         if len(names) <= depth or names[0] in left_out:
             return None
         return "/".join(names[:depth])
 
     check_formats(images, group_of)
     check_without_images(images, _class_folders(images, depth, left_out))
-    files = [path for path in images.files if parts[path][0] not in left_out]
-    images.report.taken = len(files)
-    raw = [parts[path][class_at] for path in files]
-    _check_names(images, {(role_of(path), parts[path][class_at]) for path in files})
-    names = [printable(name) for name in raw]
-    test, images.report.split = _split(images, [role_of(path) for path in files], roles, left_out)
+    images.report.taken = len(inside)
+    found = [roles[names[part_at]] if roles else "train" for _, names in inside]
+    raw = [names[class_at] for _, names in inside]
+    _check_names(images, set(zip(found, raw, strict=True)))
+    written = {name: printable(name) for name in set(raw)}
+    names = [written[name] for name in raw]
+    test, images.report.split = _split(images, found, roles, left_out)
     if test is not None:
         _check_same_classes(images, names, test)
-    return LabelledFiles(list(zip(files, names, strict=True)), test, images.report)
+    labelled = [(path, name) for (path, _), name in zip(inside, names, strict=True)]
+    return LabelledFiles(labelled, test, images.report)
 
 
 def part_roles(images: ImageFolder) -> dict[str, str]:
@@ -150,13 +148,7 @@ def _check_wrapper(images: ImageFolder, roles: dict[str, str]) -> None:
     )
 
 
-def _unlabelled_parts(
-    images: ImageFolder,
-    parts: dict[Path, tuple[str, ...]],
-    direct: list[Path],
-    roles: dict[str, str],
-    class_at: int,
-) -> set[str]:
+def _unlabelled_parts(images: ImageFolder, roles: dict[str, str], class_at: int) -> set[str]:
     """Return the parts beside the training part that have no labels, and report them.
 
     Their images lie directly in them, or in one folder that is no class of the training part.
@@ -164,21 +156,29 @@ def _unlabelled_parts(
     if class_at == 0 or "train" not in roles.values():
         return set()
     classes: dict[str, set[str]] = defaultdict(set)
+    counts: Counter[str] = Counter()
+    loose = set()
     for path in images.files:
-        if len(parts[path]) > 2:
-            classes[parts[path][0]].add(printable(parts[path][1]))
-    trained = {c for name, found in classes.items() if roles[name] == "train" for c in found}
-    loose = {parts[path][0] for path in direct if len(parts[path]) > 1}
+        names = images.parts(path)
+        counts[names[0]] += 1
+        if len(names) > 2:
+            classes[names[0]].add(names[1])
+        else:
+            loose.add(names[0])
+    trained = {
+        printable(c) for name, found in classes.items() if roles[name] == "train" for c in found
+    }
     left_out = set()
     for name, role in roles.items():
-        only_one = len(classes[name]) == 1 and not classes[name] & trained
-        no_class = name in loose and not classes[name]
-        if role != "train" and trained and (no_class or (only_one and name not in loose)):
+        own = {printable(c) for c in classes[name]}
+        no_class = name in loose and not own
+        only_one = name not in loose and len(own) == 1 and not own & trained
+        if role != "train" and trained and (no_class or only_one):
             left_out.add(name)
-            count = sum(parts[path][0] == name for path in images.files)
-            images.report.passed_over[f"in {name}, which has no class folders"] += count
+            images.report.passed_over[f"in {name}, which has no class folders"] += counts[name]
             images.report.notes.append(
-                f"the part '{name}' has no class folders: its {count:,} images are passed over"
+                f"the part '{name}' has no class folders: its {counts[name]:,} images are "
+                "passed over"
             )
     return left_out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ ORIENTATION = 0x0112
 CONVERTED = {
     "turned": "turned as their EXIF data say",
     "transparent": "laid on white where they are transparent",
-    "frames": "have several frames or pages; the first is taken",
+    "frames": "of several frames or pages: the first is taken",
     "fraction": f"of more than {LARGE // 10**6} megapixels, decoded at a fraction of their size",
     "CMYK": "converted from CMYK to RGB",
     "LAB": "converted from LAB to RGB",
@@ -79,7 +79,7 @@ class Squares:
 
     def notes(self) -> list[str]:
         """Return what was done to the images, in sentences."""
-        return [f"{count:,} images {what}" for what, count in self.converted.items()]
+        return conversions(self.converted)
 
 
 def read_squares(
@@ -139,7 +139,12 @@ def as_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         canvas = Image.new("RGBA", image.size, (*WHITE, 255))
         image = Image.alpha_composite(canvas, image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def conversions(converted: Mapping[str, int]) -> list[str]:
+    """Return numbers of images by what was done to them as sentences."""
+    return [f"{n:,} {'image' if n == 1 else 'images'} {what}" for what, n in converted.items()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +182,7 @@ def _decoded(image: Image.Image, again: Callable[[], Image.Image], reading: Read
         converted.append(CONVERTED["fraction"])
     other_order = tiles_in_other_order(image)  # they are gone once the pixels are read
     orientation = image.getexif().get(ORIENTATION, 1)
-    upright = ImageOps.exif_transpose(image)
+    upright = _upright(image)
     if orientation in range(2, 9):
         converted.append(CONVERTED["turned"])
     size = (size[::-1] if orientation in range(5, 9) else size) if drafted else upright.size
@@ -185,7 +190,7 @@ def _decoded(image: Image.Image, again: Callable[[], Image.Image], reading: Read
     if other_order is not None:
         with again() as second:
             second.tile = other_order
-            lower = ImageOps.exif_transpose(second)
+            lower = _upright(second)
     values = deep_values(upright, lower)
     if values is not None:
         small = made_small(values, upright.mode == "F", lambda i: _fitted(i, reading))
@@ -195,6 +200,11 @@ def _decoded(image: Image.Image, again: Callable[[], Image.Image], reading: Read
     if upright.has_transparency_data and upright.convert("RGBA").getextrema()[3][0] < 255:
         converted.append(CONVERTED["transparent"])
     return _Read(_square(as_rgb(upright), reading), size, converted)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    ImageOps.exif_transpose(image, in_place=True)  # else it would copy what may be a gigabyte
+    return image
 
 
 def has_frames(image: Image.Image) -> bool:
@@ -231,11 +241,10 @@ def _scale(squares: Squares, deep: dict[int, DeepImage], reading: Reading) -> No
         if not group:
             continue
         alone = len(group) == len(squares.images)
-        low, high = value_range(list(group.values()), alone)
+        low, high, rule = value_range(list(group.values()), alone)
         for place, image in group.items():
             grey = Image.fromarray(scaled_down(image, low, high)).convert("RGB")
             squares.images[place] = np.asarray(_padded(grey, reading))
-        rule = "their range" if alone else "the depth that holds them, beside other images"
         squares.converted[
             f"{kind}: {low:.6g} became black and {high:.6g} white ({rule})"
         ] = len(group)  # fmt: skip

@@ -17,6 +17,7 @@ HIDDEN = "names that begin with a dot"
 BROKEN = "links to nothing"
 LOOP = "links to a folder that they are in"
 SPECIAL = "neither files nor folders"
+AGAIN = "links to a file that is taken"
 SETTLED = 2 * 10**9  # ns: a folder that changed within them may change again unnoticed
 
 
@@ -88,6 +89,7 @@ def _enter(folder: Path, above: frozenset[tuple[int, int]], walk: Walk) -> None:
     inside = above | ({(status.st_dev, status.st_ino)} if status else set())
     entries = _entries(folder)
     walk.folders[str(folder)] = status.st_mtime_ns if status else 0
+    taken: dict[tuple[str, int], os.DirEntry[str]] = {}
     for entry in entries:
         reason = service_reason(entry.name)
         if reason is not None:
@@ -99,7 +101,10 @@ def _enter(folder: Path, above: frozenset[tuple[int, int]], walk: Walk) -> None:
             else:
                 _enter(Path(entry.path), inside, walk)
         elif os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file():
-            walk.files.append(Path(entry.path))
+            if _is_taken(entry, taken):
+                walk.passed_over[AGAIN] += 1
+            else:
+                walk.files.append(Path(entry.path))
         else:
             walk.passed_over[BROKEN if entry.is_symlink() else SPECIAL] += 1
 
@@ -107,6 +112,18 @@ def _enter(folder: Path, above: frozenset[tuple[int, int]], walk: Walk) -> None:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     # An entry knows its kind without asking the file system; only of links it may fail.
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _is_taken(entry: os.DirEntry[str], taken: dict[tuple[str, int], os.DirEntry[str]]) -> bool:
+    """Return whether a file, of the same suffix, is already taken from this folder."""
+    number = entry.stat().st_ino if entry.is_symlink() else entry.inode()
+    key = (os.path.splitext(entry.name)[1].lower(), number)
+    first = taken.setdefault(key, entry)
+    # Some network file systems number files wrongly: only what is a link counts.
+    return first is not entry and (
+        os.path.samefile(first.path, entry.path)
+        and (first.is_symlink() or entry.is_symlink() or entry.stat().st_nlink > 1)
+    )
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from simtailor.figures.tasks import contact_sheet
 from simtailor.files import staged_folder, write_json
+from simtailor.intake.reading import conversions
 from simtailor.tasks.prepared import PreparedTask
 
 
@@ -23,5 +24,5 @@ def _account(summary: dict[str, Any]) -> list[str]:
     if "intake" not in summary:
         return []
     intake = summary["intake"]
-    done = [f"{count:,} images {what}" for what, count in intake["converted"].items()]
+    done = conversions(intake["converted"])
     return [intake["account"], f"split: {summary['split']}", *intake["notes"], *done]
