@@ -12,7 +12,7 @@ from pathlib import Path
 def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that writes a line to ``log`` and, after ``name``, to standard error."""
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w", buffering=1, encoding="utf-8") as file:
+    with open(log, "w", buffering=1, encoding="utf-8", errors="backslashreplace") as file:
 
         def report(line: str) -> None:
             file.write(f"{line}\n")

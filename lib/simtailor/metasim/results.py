@@ -293,6 +293,7 @@ def _write_summary(
             "source": experiment.target.grammar or experiment.target.folder,
             "images": len(images),
             "notes": trained.target.notes,
+            "intake": trained.target.intake,
         },
         "versions": {
             "python": platform.python_version(),

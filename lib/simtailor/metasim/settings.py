@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from simtailor.intake.limits import MOST_PIXELS
 from simtailor.section import PositiveInt, Section, Share
 
 PACKAGED_MODEL = "tf_efficientnet_lite0"
@@ -29,9 +30,13 @@ class Target(Section):
     """Where the target images come from: a grammar or a folder, not both."""
 
     grammar: str | None = Field(None, description="Grammar file to render the target from.")
-    folder: str | None = Field(None, description="Folder of the user's PNG or JPG images.")
+    folder: str | None = Field(None, description="Folder of the user's images.")
     images: Annotated[int, Field(ge=20, strict=True)] = Field(
         2000, description="Number of target images; of a folder, at most so many are taken."
+    )
+    most_pixels: Annotated[int, Field(ge=1_000_000, strict=True)] = Field(
+        MOST_PIXELS,
+        description="Pixels of an image of the folder, at most; larger ones are refused by name.",
     )
 
     @model_validator(mode="after")

@@ -15,7 +15,8 @@ from simtailor.errors import UserError
 from simtailor.metasim.features import make_features
 from simtailor.metasim.results import TrainedExperiment, assemble
 from simtailor.metasim.settings import Experiment
-from simtailor.metasim.target import TargetImages, read_target, render_target
+from simtailor.metasim.target import TargetImages, render_target
+from simtailor.metasim.target_folder import read_target
 from simtailor.metasim.training import Trainer
 from simtailor.render.renderer import Renderer, create_renderer
 from simtailor.scene.grammar import Grammar
@@ -66,14 +67,23 @@ def make_target(
     """Render or read the target and write it."""
     seed = int(experiment.seed or 0)
     if experiment.target.folder is not None:
-        size = experiment.stage.image_size
-        target = read_target(experiment.target.folder, size, experiment.target.images, seed)
+        target = read_target(
+            experiment.target.folder,
+            experiment.stage.image_size,
+            experiment.target.images,
+            seed,
+            most_pixels=experiment.target.most_pixels,
+            threads=machine.threads,
+            report=report,
+        )
     else:
         grammar = Grammar.read(str(experiment.target.grammar))
         with machine.renderer(experiment) as renderer:
             target = render_target(grammar, renderer, experiment.target.images, seed)
+    known = set(target.intake["notes"]) if target.intake else set()  # these are printed
     for note in target.notes:
-        report(note)
+        if note not in known:
+            report(note)
     target.write(output)
     report(f"{len(target.images)} target images")
 
