@@ -19,7 +19,9 @@ from scipy.sparse.csgraph import connected_components
 from simtailor.assets.model_parts import ModelError, Part, extent
 
 FINEST = 1024  # cells along the longest side, where corners are put together
-CANDIDATES = 8  # triangles by centroid among which the nearest to a point is looked for
+CANDIDATES = 8  # samples of triangles among which the nearest to a point is looked for
+SAMPLES = 100_000  # of a surface, spread by area
+MOST_ROWS = 200  # of samples on one triangle
 
 
 def decimated(parts: list[Part], maximum_faces: int) -> list[Part]:
@@ -61,9 +63,12 @@ def _carried(
         corners: [T, 3, 3] of all old triangles, faces: [T, 3], charts: [T].
         first: number of the part's first vertex; before: of its first triangle.
     """
-    new = Part(triangles.reshape(-1, 3), np.arange(3 * len(near)).reshape(-1, 3), part.material)
+    new = replace(
+        part, vertices=triangles.reshape(-1, 3), faces=np.arange(3 * len(near)).reshape(-1, 3),
+        coordinates=None, colours=None,
+    )  # fmt: skip
     if part.of_faces and part.colours is not None:
-        return replace(new, colours=part.colours[near - before], of_faces=True)
+        return replace(new, colours=part.colours[near - before])
     values = [v for v in (part.coordinates, part.colours) if v is not None]
     if not values:
         return new
@@ -99,9 +104,11 @@ def _simplified(
     joined = _true_triangles(index.reshape(-1)[faces])
     points = np.ascontiguousarray(vertices[first], dtype=np.float32)
     if len(joined) > maximum:
+        # Without their borders kept, flat pieces such as walls and leaves would vanish at no cost.
         points, joined = fast_simplification.simplify(
-            points, np.ascontiguousarray(joined, dtype=np.int32), target_count=maximum
-        )
+            points, np.ascontiguousarray(joined, dtype=np.int32), target_count=maximum,
+            preserve_border=True,
+        )  # fmt: skip
     # Triangles that are not joined, or pinned by their borders, are not made few enough so.
     cells = FINEST
     while len(joined) > maximum:
@@ -159,6 +166,26 @@ def _charts(
     return charts
 
 
+def _samples(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return points on triangles [T, 3, 3], the more the larger they are: [S, 3], and whose: [S].
+
+    Centres alone would take a point on a large triangle for one of small ones nearby.
+    """
+    area = trimesh.triangles.area(corners)
+    rows = np.sqrt(area * SAMPLES / max(float(area.sum()), 1e-300))
+    rows = np.ceil(rows).clip(1, MOST_ROWS).astype(int)
+    points, owners = [], []
+    for count in np.unique(rows):
+        numbers = np.flatnonzero(rows == count)
+        first, second = np.meshgrid(np.arange(count), np.arange(count), indexing="ij")
+        inside = first + second < count
+        first, second = (first[inside] + 1 / 3) / count, (second[inside] + 1 / 3) / count
+        weights = np.column_stack([first, second, 1 - first - second])
+        points.append(np.einsum("si,tid->tsd", weights, corners[numbers]).reshape(-1, 3))
+        owners.append(np.repeat(numbers, len(weights)))
+    return np.concatenate(points), np.concatenate(owners)
+
+
 def _nearest(
     points: np.ndarray, corners: np.ndarray, numbers: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -167,11 +194,12 @@ def _nearest(
     Args:
         corners: [T, 3, 3] of triangles; numbers: [T], by which they are named.
     """
-    count = min(CANDIDATES, len(corners))
-    _, found = scipy.spatial.cKDTree(corners.mean(1)).query(points, k=count)
-    found = found.reshape(len(points), count)
+    samples, owners = _samples(corners)
+    count = min(CANDIDATES, len(samples))
+    _, found = scipy.spatial.cKDTree(samples).query(points, k=count)
+    found = owners[found.reshape(-1)]
     many = np.repeat(points, count, axis=0)
-    tried = corners[found.reshape(-1)]
+    tried = corners[found]
     closest = trimesh.triangles.closest_point(tried, many)
     distance = np.linalg.norm(closest - many, axis=1).reshape(len(points), count)
     row = np.arange(len(points)) * count + distance.argmin(1)
@@ -179,4 +207,4 @@ def _nearest(
     weights = np.nan_to_num(weights, nan=1 / 3, posinf=1 / 3, neginf=1 / 3).clip(0, 1)
     total = weights.sum(1, keepdims=True)
     weights = np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / 3)
-    return numbers[found.reshape(-1)[row]], weights
+    return numbers[found[row]], weights

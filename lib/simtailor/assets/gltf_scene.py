@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from simtailor.assets.cut_outs import alpha_map
 from simtailor.assets.gltf_files import Gltf
 from simtailor.assets.mesh import Material
 from simtailor.assets.model_parts import ModelError, Part, Parts
@@ -17,6 +18,17 @@ from simtailor.assets.textures import has_alpha, opaque, texture_of
 TRIANGLES, STRIP, FAN = 4, 5, 6
 SPECULAR = "KHR_materials_pbrSpecularGlossiness"
 CLEAR = 0.05  # an alpha factor of less: the part is not there
+BLENDED = 0.1  # of alpha, where it mixes: less is clear
+
+
+@dataclass(frozen=True, eq=False)
+class _Finish:
+    """A material, its factor of alpha, and the map of alpha of its picture with its cutoff."""
+
+    material: Material
+    alpha: float = 1.0
+    clear: np.ndarray | None = None
+    cutoff: float = 0.5
 
 
 def read_gltf(path: Path, found: Parts) -> None:
@@ -78,7 +90,7 @@ class _Reader:
 
     def __init__(self, gltf: Gltf, found: Parts) -> None:
         self._gltf, self._found = gltf, found
-        self._materials: dict[int | None, tuple[Material, float]] = {None: (_plain(), 1.0)}
+        self._materials: dict[int | None, _Finish] = {None: _Finish(_plain())}
         self.skipped = 0  # primitives of lines and points
 
     def add(self, node: dict[str, Any], frame: np.ndarray, frames: dict[int, np.ndarray]) -> None:
@@ -106,8 +118,9 @@ class _Reader:
             corners = np.arange(len(vertices))
         faces = _triangles(corners, mode)
         number = primitive.get("material")
-        material, alpha = self._material(number)
-        if alpha < CLEAR:
+        finish = self._material(number)
+        material = finish.material
+        if finish.alpha < CLEAR:
             self._found.note("parts with an alpha of 0 are left out")
             return None
         coordinates = (
@@ -126,7 +139,10 @@ class _Reader:
         for values in (coordinates, colours):
             if values is not None and len(values) != len(vertices):
                 raise ModelError("a part of it has not as many coordinates as vertices")
-        return Part(vertices, faces, material, coordinates, colours)
+        return Part(
+            vertices, faces, material, coordinates, colours, alpha=finish.clear,
+            cutoff=finish.cutoff,
+        )  # fmt: skip
 
     def _placed(
         self, part: Part, primitive: dict[str, Any], node: dict[str, Any], frame: np.ndarray,
@@ -161,13 +177,12 @@ class _Reader:
             bones = bones @ inverse.reshape(-1, 4, 4).transpose(0, 2, 1)[: len(bones)]
         return bones
 
-    def _material(self, number: int | None) -> tuple[Material, float]:
-        """Return a material and its alpha factor."""
+    def _material(self, number: int | None) -> _Finish:
         if number not in self._materials:
             self._materials[number] = self._made(self._gltf.entry("materials", number))
         return self._materials[number]
 
-    def _made(self, entry: dict[str, Any]) -> tuple[Material, float]:
+    def _made(self, entry: dict[str, Any]) -> _Finish:
         extensions = entry.get("extensions", {})
         if "KHR_materials_transmission" in extensions:
             self._found.note("glass (KHR_materials_transmission) is drawn opaque")
@@ -176,26 +191,24 @@ class _Reader:
         colour = described.get("diffuseFactor" if glossy is not None else "baseColorFactor")
         colour = np.array(colour if colour is not None else (1, 1, 1, 1), dtype=np.float64)
         mode, alpha = entry.get("alphaMode", "OPAQUE"), float(colour[3])
+        texture, clear = None, None
         used = _texture_of(entry)
-        texture = None
         if used is not None:
             image = self._gltf.picture(used["index"])
-            if has_alpha(image):
-                if mode == "OPAQUE":
-                    self._found.note("a picture's alpha is not used, since its alphaMode is OPAQUE")
-                else:
-                    self._found.note(
-                        f"alphaMode {mode}: clear parts are drawn in the colour beside"
-                    )
-                    image = opaque(image)
+            if mode != "OPAQUE" and has_alpha(image):
+                clear, image = alpha_map(image) * alpha, opaque(image)
+            elif has_alpha(image):
+                self._found.note("a picture's alpha is not used, since its alphaMode is OPAQUE")
             texture = texture_of(image)
-        if mode == "OPAQUE":
-            alpha = 1.0
-        elif CLEAR <= alpha < 1:
-            self._found.note(f"alphaMode {mode}: an alpha of {alpha:.2g} is drawn opaque")
+        cutoff = float(entry.get("alphaCutoff", 0.5)) if mode == "MASK" else BLENDED
+        if mode == "BLEND" and (clear is not None or CLEAR <= alpha < 1):
+            self._found.note("what is half clear (alphaMode BLEND) is drawn opaque")
+        factor = 1.0 if mode == "OPAQUE" or (mode == "MASK" and alpha >= cutoff) else alpha
+        if mode == "MASK" and alpha < cutoff:
+            factor = 0.0
         roughness, metallic = self._finish(described, glossy is not None, texture is not None)
         base = tuple(map(float, colour[:3].clip(0, 1)))
-        return Material(base, roughness, metallic, texture), alpha
+        return _Finish(Material(base, roughness, metallic, texture), factor, clear, cutoff)
 
     def _finish(self, described: dict, glossy: bool, textured: bool) -> tuple[float, float]:
         """Return roughness and metalness; of their texture, the mean is taken."""

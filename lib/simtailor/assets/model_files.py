@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from simtailor.assets.cut_outs import cut_outs
 from simtailor.assets.decimation import decimated
 from simtailor.assets.gltf_scene import read_gltf
 from simtailor.assets.mesh import Mesh
@@ -38,13 +39,17 @@ def read_model_file(path: Path, *, maximum_faces: int = MAXIMUM_FACES) -> ReadMo
     try:
         _check_content(path)
         READERS[path.suffix.lower()](path, found)
-        parts = checked(found.parts)
-        faces = sum(len(part.faces) for part in parts)
+        found.parts = checked(found.parts)
+        # Cutting what is clear out of pictures adds triangles.
+        clear = any(part.alpha is not None for part in found.parts)
+        limit = maximum_faces * 2 // 3 if clear else maximum_faces
+        faces = sum(len(part.faces) for part in found.parts)
         if faces > maximum_faces:
-            parts = decimated(parts, maximum_faces)
-            left = sum(len(part.faces) for part in parts)
-            found.note(f"{faces} triangles were simplified to {left}, of at most {maximum_faces}")
-        return ReadModel(put_together(parts, maximum_faces), tuple(found.notes))
+            found.parts = decimated(found.parts, limit)
+            left = sum(len(part.faces) for part in found.parts)
+            found.note(f"{faces} triangles were simplified to {left}: at most {maximum_faces}")
+        cut_outs(found, maximum_faces)
+        return ReadModel(put_together(found.parts, maximum_faces), tuple(found.notes))
     except ModelError:
         raise
     except Exception as error:  # readers of many formats, each with exceptions of its own

@@ -30,6 +30,7 @@ class Part:
         coordinates: float [V, 2] of the texture, row 0 on top, or None.
         colours: linear RGB in [0, 1] that multiplies the material's, of vertices [V, 3] or of
             faces [F, 3] as ``of_faces`` says; or None.
+        alpha: [h, w] of the texture where it is clear anywhere; less than ``cutoff`` is clear.
     """
 
     vertices: np.ndarray
@@ -38,6 +39,8 @@ class Part:
     coordinates: np.ndarray | None = None
     colours: np.ndarray | None = None
     of_faces: bool = False
+    alpha: np.ndarray | None = None
+    cutoff: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)

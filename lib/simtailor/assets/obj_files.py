@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from simtailor.assets.companions import find_companion
+from simtailor.assets.cut_outs import alpha_map
 from simtailor.assets.model_parts import ModelError, Part, Parts
 from simtailor.assets.textures import has_alpha, opaque, read_picture
 from simtailor.assets.trimesh_parts import load_parts, part_of
@@ -29,6 +30,7 @@ class _Finish:
     """One material of an MTL file, as far as trimesh does not read it rightly."""
 
     painted: bool = False
+    alpha: np.ndarray | None = None
     scale: np.ndarray = field(default_factory=lambda: np.ones(2))
     offset: np.ndarray = field(default_factory=lambda: np.zeros(2))
     opacity: float = 1.0
@@ -65,7 +67,7 @@ def read_obj(path: Path, found: Parts) -> None:
     kept = [line for line, w in zip(lines, words, strict=True) if w[0] not in ("mtllib", "#")]
     content = _plain("\n".join([f"mtllib {MATERIALS}", *kept, ""]))
     meshes = load_parts(
-        io.BytesIO(content.encode()), file_type="obj", resolver=_Beside(library, found),
+        io.BytesIO(content.encode()), file_type="obj", resolver=_Beside(library),
         skip_materials=coloured and not painted,
     )  # fmt: skip
     for mesh in meshes:
@@ -90,7 +92,7 @@ def _moved(part: Part, finish: _Finish, found: Parts) -> Part:
         return replace(part, material=replace(part.material, base_colour=tuple(mean), texture=None))
     placed = part.coordinates * [1, -1] + [0, 1]  # row 0 at the bottom, as the options mean
     placed = placed * finish.scale + finish.offset
-    return replace(part, coordinates=placed * [1, -1] + [0, 1])
+    return replace(part, coordinates=placed * [1, -1] + [0, 1], alpha=finish.alpha)
 
 
 def _lines(path: Path) -> list[str]:
@@ -165,6 +167,8 @@ def _read_library(path: Path, library: _Library, found: Parts) -> None:
             except ModelError as error:
                 raise ModelError(f"{path.name}: {error}") from error
             finish.painted = True
+            image = read_picture(picture)
+            finish.alpha = alpha_map(image) if has_alpha(image) else None
             line = f"map_Kd {len(library.pictures)}"  # noqa: PLW2901
             library.pictures.append(picture)
         library.text.append(line)
@@ -208,15 +212,14 @@ class _Beside:
     Pictures are decoded here first: trimesh would pass over what cannot be read.
     """
 
-    def __init__(self, library: _Library, found: Parts) -> None:
-        self._text, self._found = _plain("\n".join(library.text)), found
+    def __init__(self, library: _Library) -> None:
+        self._text = _plain("\n".join(library.text))
         self._pictures = {str(i): self._shown(path) for i, path in enumerate(library.pictures)}
 
     def _shown(self, path: Path) -> bytes:
         image = read_picture(path)
         if not has_alpha(image):
             return path.read_bytes()
-        self._found.note("a picture's clear parts are drawn in the colour beside them")
         content = io.BytesIO()
         opaque(image).save(content, "PNG")
         return content.getvalue()

@@ -12,6 +12,7 @@ import scipy.spatial
 import trimesh
 
 from simtailor.assets.companions import find_companion
+from simtailor.assets.cut_outs import alpha_map
 from simtailor.assets.mesh import Material
 from simtailor.assets.model_parts import ModelError, Part, Parts, linear
 from simtailor.assets.textures import has_alpha, opaque, read_picture, texture_of
@@ -43,24 +44,28 @@ def read_ply(path: Path, found: Parts) -> None:
     if len(pictures) > 1:
         found.note(f"of its {len(pictures)} pictures the first is drawn")
     meshes = load_parts(io.BytesIO(content), file_type="ply", skip_materials=True)
+    read = sum(len(mesh.faces) for mesh in meshes)
+    if read < counts.get("face", 0):
+        raise ModelError(
+            f"it holds {read} of {counts['face']} triangles: it is cut off; copy it again"
+        )
     for mesh in meshes:
         if pictures:
             name = pictures[0].encode("latin-1").decode("utf-8", "surrogateescape")
-            part = _painted(mesh, find_companion(path.parent, name, "picture", found), found)
+            part = _painted(mesh, find_companion(path.parent, name, "picture", found))
         else:
             part = _coloured(mesh)
         found.parts.append(part)
 
 
-def _painted(mesh: trimesh.Trimesh, path: Path, found: Parts) -> Part:
-    image = read_picture(path)
+def _painted(mesh: trimesh.Trimesh, path: Path) -> Part:
+    image, alpha = read_picture(path), None
     if has_alpha(image):
-        found.note("a picture's clear parts are drawn in the colour beside them")
-        image = opaque(image)
+        alpha, image = alpha_map(image), opaque(image)
     part = part_of(mesh)
     if part.coordinates is None:
         raise ModelError(f"it names the picture {path.name}, but has no coordinates for it")
-    return replace(part, material=Material((1, 1, 1), 0.6, texture=texture_of(image)))
+    return replace(part, material=Material((1, 1, 1), 0.6, texture=texture_of(image)), alpha=alpha)
 
 
 def _coloured(mesh: trimesh.Trimesh) -> Part:
