@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,9 @@ def _usual_mode(path: Path) -> int:
 
 
 def _give_mode(path: Path, mode: int) -> None:
-    if path.stat().st_mode & 0o777 != mode:  # some file systems refuse any change
-        path.chmod(mode)
+    if path.stat().st_mode & 0o777 != mode:
+        with suppress(PermissionError):  # a link to another user's, or no such thing there
+            path.chmod(mode)
 
 
 @contextmanager
