@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from simtailor.errors import UserError
+from simtailor.files import only_one
 from simtailor.metasim.features import make_features
 from simtailor.metasim.results import TrainedExperiment, assemble
 from simtailor.metasim.settings import Experiment
@@ -97,7 +97,12 @@ def train(
     report: Callable[[str], None],
 ) -> None:
     """Train the generator; resumes from ``checkpoint`` and removes it at the end."""
-    with _only_one(checkpoint):
+    # A job may outlive a Snakemake that was killed.
+    busy = (
+        f"{checkpoint}: another process trains this experiment, perhaps a job that outlived a "
+        "killed run; wait for it or end it"
+    )
+    with only_one(f"{checkpoint}.lock", busy, report):
         size = min(experiment.training.image_size, experiment.stage.image_size)
         images = TargetImages.read(target).resized(size)
         grammar = Grammar.read(experiment.grammar)
@@ -106,22 +111,6 @@ def train(
             progress = trainer.train(checkpoint, report)
         progress.write(output)
         Path(checkpoint).unlink(missing_ok=True)
-
-
-@contextmanager
-def _only_one(checkpoint: str) -> Iterator[None]:
-    """Hold a lock beside the checkpoint: a job may outlive a Snakemake that was killed."""
-    path = Path(f"{checkpoint}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"{checkpoint}: another process trains this experiment, perhaps a job that "
-                "outlived a killed run; wait for it or end it"
-            ) from error
-        yield
 
 
 def make_results(
