@@ -78,8 +78,8 @@ def describe_lock() -> str:
         return f"{start}process {process} on {host}: {command}. Wait for its end, or stop it there."
     return (
         "a run that was killed has left its lock in this folder, and no process works here now: "
-        "give the same command to ./run, which removes such a lock, or first "
-        "'snakemake --unlock'."
+        "give the same command to ./run, which removes such a lock, or before it "
+        "'./run snakemake --unlock'."
     )
 
 
