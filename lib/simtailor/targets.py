@@ -71,9 +71,9 @@ class TargetTable:
         """Return the rules and paths that are most alike, the best first; none if none is alike."""
         known = self.known()
         named = [k for k in known if path in (Path(k).name, Path(k).stem)]
-        endings = dict.fromkeys(Path(pattern).suffix for pattern in self.patterns)
-        if not named:
-            named = [path + e for e in endings if e and self._known(path + e)]
+        if not named:  # the ending is missing
+            endings = [(pattern, Path(pattern).suffix) for pattern in self.patterns]
+            named = [path + e for pattern, e in endings if e and _matches(pattern, path + e)]
         if named:
             return named
         if "/" not in path:
@@ -87,9 +87,8 @@ class TargetTable:
 
     def _around(self, path: str) -> str | None:
         """Return the target that a path lies in."""
-        parents = [str(parent) for parent in Path(path).parents]
-        known = set(self.known())
-        return next((parent for parent in parents if parent in known), None)
+        parents = (str(parent) for parent in Path(path).parents)
+        return next((parent for parent in parents if self._known(parent)), None)
 
     def _moved(self, path: str) -> str | None:
         """Return the target that the path was under the default folder of the results."""
