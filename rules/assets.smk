@@ -16,7 +16,7 @@ rule asset_pack:
     output:
         report(
             directory(f"{RESULTS}/task2sim/assets/{{pack}}"),
-            patterns=["{figure}.png"],
+            patterns=[f"{FIGURE}.png"],
             category="Task2Sim",
             subcategory="asset packs",
             labels={"pack": "{pack}", "figure": "{figure}"},

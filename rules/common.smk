@@ -13,6 +13,8 @@ RESULTS, WORK, RESOURCES = (
     CONFIGURATION.resources,
 )
 RENDER_THREADS = 8
+# In a report's patterns: a file in the folder itself. A bare wildcard takes subfolders, too.
+FIGURE = "{figure,[^/]+}"
 EXPERIMENTS = {}
 
 

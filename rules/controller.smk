@@ -21,7 +21,7 @@ rule train_controller:
     output:
         report(
             directory(f"{RESULTS}/task2sim/controller"),
-            patterns=["{figure}.png"],
+            patterns=[f"{FIGURE}.png"],
             caption="../docs/captions/controller.rst",
             category="Task2Sim",
             subcategory="Controller",

@@ -88,7 +88,7 @@ rule reward_db:
         database=f"{RESULTS}/task2sim/reward_db.json",
         folder=report(
             directory(f"{RESULTS}/task2sim/reward_db"),
-            patterns=["{figure}.png"],
+            patterns=[f"{FIGURE}.png"],
             caption="../docs/captions/reward_db.rst",
             category="Task2Sim",
             subcategory="reward database",

@@ -72,7 +72,11 @@ rule metasim_results:
     output:
         report(
             directory(f"{RESULTS}/metasim/{{experiment}}"),
-            patterns=["{figure}.png", "progress/{figure}.png", "{figure}.gif"],
+            patterns=[
+                f"{FIGURE}.png",
+                f"progress/{FIGURE}.png",
+                f"{FIGURE}.gif",
+            ],
             caption="../docs/captions/metasim.rst",
             category="Meta-Sim",
             subcategory="{experiment}",

@@ -11,7 +11,7 @@ from simtailor.pretrain.names import (
 PRETRAIN = CONFIGURATION.task2sim.pretrain
 BACKBONES = f"{RESULTS}/task2sim/backbones"
 BACKBONE_FIGURES = {
-    "patterns": ["{figure}.png"],
+    "patterns": [f"{FIGURE}.png"],
     "caption": "../docs/captions/backbone.rst",
     "category": "Task2Sim",
     "subcategory": "backbones",

@@ -63,7 +63,7 @@ rule simulation_pictures:
     output:
         report(
             directory(f"{RESULTS}/task2sim/parameters"),
-            patterns=["{figure}.png"],
+            patterns=[f"{FIGURE}.png"],
             caption="../docs/captions/parameters.rst",
             category="Task2Sim",
             subcategory="simulation parameters",
@@ -135,7 +135,7 @@ rule simulate_set:
     output:
         report(
             directory(f"{RESULTS}/task2sim/sets/{{parameters}}"),
-            patterns=["{figure}.png"],
+            patterns=[f"{FIGURE}.png"],
             caption="../docs/captions/set.rst",
             category="Task2Sim",
             subcategory="sets",

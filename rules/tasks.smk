@@ -14,7 +14,7 @@ rule prepare_task:
         prepared=directory(f"{WORK}/task2sim/tasks/{{task}}"),
         shown=report(
             directory(f"{RESULTS}/task2sim/tasks/{{task}}"),
-            patterns=["{figure}.png"],
+            patterns=[f"{FIGURE}.png"],
             caption="../docs/captions/tasks.rst",
             category="Task2Sim",
             subcategory="Tasks",
@@ -80,7 +80,7 @@ rule task_vectors:
         vectors=f"{RESULTS}/task2sim/task_vectors.npz",
         shown=report(
             directory(f"{RESULTS}/task2sim/task_vectors"),
-            patterns=["{figure}.png"],
+            patterns=[f"{FIGURE}.png"],
             caption="../docs/captions/task_vectors.rst",
             category="Task2Sim",
             subcategory="Task2Vec",

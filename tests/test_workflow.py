@@ -119,6 +119,7 @@ def test_report_shows_figures_with_captions(finished):
     assert report.returncode == 0, report.stderr
     page = (finished.folder / "report.html").read_text()
     assert "attributes.png" in page
+    assert "epoch_0000/000000.png" not in page  # images of a subfolder are no figures
     assert "distribution of every attribute" in page
 
 

@@ -66,13 +66,15 @@ def check(arguments: Sequence[str]) -> None:
 def _options(arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Return each option with all words that could be its values."""
     found: list[tuple[str, list[str]]] = []
+    targets: tuple[str, list[str]] = ("", [])  # what follows a value that is tied to its option
     for word in arguments:
         if word.startswith("--"):
             name, equals, value = word.partition("=")
-            found.append((_whole(name), [value] if equals else []))
+            found += [(_whole(name), [value]), targets] if equals else [(_whole(name), [])]
         elif word.startswith("-") and len(word) > 1:
             attached = word[2:].removeprefix("=")
-            found.append((SHORT.get(word[:2], word), [attached] if attached else []))
+            name = SHORT.get(word[:2], word)
+            found += [(name, [attached]), targets] if attached else [(name, [])]
         elif found:
             found[-1][1].append(word)
     return found
@@ -88,7 +90,7 @@ def _whole(name: str) -> str:
 
 def _check_names(arguments: Sequence[str]) -> None:
     names = [word.partition("=")[0] for word in arguments if word.startswith("--")]
-    if all(name in COMMON for name in names):
+    if all(any(one.startswith(name) for one in COMMON) for name in names):
         return
     command = [sys.executable, "-c", PRINT_OPTIONS]
     known = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
@@ -159,8 +161,9 @@ def _say_separator(option: str, arguments: Sequence[str], targets: Sequence[str]
     Raises:
         UserError: always, with the command line as it should be.
     """
-    kept = [word for word in arguments if word not in (*targets, "--")]
-    after = [word for word in arguments if word in targets]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept = [word for word in arguments[:end] if word not in targets]
+    after = [*targets, *arguments[end + 1 :]]
     raise UserError(
         f"{option} takes all words up to the next option, so '{targets[0]}' too. If this is a "
         f"target, give targets last, after --: ./run snakemake {shlex.join([*kept, '--', *after])}"

@@ -50,30 +50,28 @@ class TargetTable:
         moved = self._moved(path)
         if moved:
             return f"{start}: targets follow the key 'results', which is '{self.results}': {moved}"
-        misspelt = self._misspelt(path)
+        nearest = self.nearest(path)
+        pattern, misspelt = self._misspelt(path)
         if misspelt:
             start += f": {misspelt}"
-        nearest = self.nearest(path)
+            near = difflib.get_close_matches(path, self._filled(pattern), MOST_NAMED, 0)
+            nearest = near or nearest
         if nearest:
             return f"{start}. Did you mean {_some(nearest)}?"
         return f"{start}. Targets: {_some(self.rules)}, and the files of docs/workflow.md"
 
     def known(self) -> list[str]:
-        """Return the paths of the targets whose names are known."""
-        found = []
-        for pattern in self.patterns:
-            wildcards = list(dict.fromkeys(WILDCARD.findall(pattern)))
-            for values in product(*(self.names.get(name, ()) for name in wildcards)):
-                found.append(_filled(pattern, dict(zip(wildcards, values, strict=True))))
-        return found
+        """Return the paths of the targets whose names are known, results first."""
+        found = [path for pattern in self.patterns for path in self._filled(pattern)]
+        return sorted(found, key=lambda path: not path.startswith(f"{self.results}/"))
 
     def nearest(self, path: str) -> list[str]:
         """Return the rules and paths that are most alike, the best first; none if none is alike."""
         known = self.known()
         named = [k for k in known if path in (Path(k).name, Path(k).stem)]
-        endings = dict.fromkeys(Path(pattern).suffix for pattern in self.patterns)
-        if not named:
-            named = [path + e for e in endings if e and self._known(path + e)]
+        if not named:  # the ending is missing
+            endings = [(pattern, Path(pattern).suffix) for pattern in self.patterns]
+            named = [path + e for pattern, e in endings if e and _matches(pattern, path + e)]
         if named:
             return named
         if "/" not in path:
@@ -87,9 +85,8 @@ class TargetTable:
 
     def _around(self, path: str) -> str | None:
         """Return the target that a path lies in."""
-        parents = [str(parent) for parent in Path(path).parents]
-        known = set(self.known())
-        return next((parent for parent in parents if parent in known), None)
+        parents = (str(parent) for parent in Path(path).parents)
+        return next((parent for parent in parents if self._known(parent)), None)
 
     def _moved(self, path: str) -> str | None:
         """Return the target that the path was under the default folder of the results."""
@@ -97,14 +94,23 @@ class TargetTable:
         moved = os.path.normpath(os.path.join(self.results, rest))
         return moved if first == "results" and moved != path and self._known(moved) else None
 
-    def _misspelt(self, path: str) -> str | None:
-        """Return what is wrong with the part of a path that stands where a name is expected."""
+    def _misspelt(self, path: str) -> tuple[str, str | None]:
+        """Return the pattern of a path, and which of the names in it is none."""
         for pattern in self.patterns:
             found = _matches(pattern, path)
             for wildcard, value in found.groupdict().items() if found else ():
                 if wildcard in self.spelling:
-                    return f"'{value}' is no name of {self.spelling[wildcard]}"
-        return None
+                    return pattern, f"'{value}' is no name of {self.spelling[wildcard]}"
+        return "", None
+
+    def _filled(self, pattern: str) -> list[str]:
+        """Return the paths that a pattern stands for, with all known names."""
+        wildcards = list(dict.fromkeys(WILDCARD.findall(pattern)))
+        names = [self.names.get(wildcard, ()) for wildcard in wildcards]
+        return [
+            pattern.format(**dict(zip(wildcards, values, strict=True)))
+            for values in product(*names)
+        ]
 
 
 def _matches(pattern: str, path: str) -> re.Match[str] | None:
@@ -117,10 +123,6 @@ def _matches(pattern: str, path: str) -> re.Match[str] | None:
         end = wildcard.end()
         seen.add(name)
     return re.fullmatch(expression + re.escape(pattern[end:]), path)
-
-
-def _filled(pattern: str, values: Mapping[str, str]) -> str:
-    return WILDCARD.sub(lambda wildcard: values[wildcard[1]], pattern)
 
 
 def _some(names: Iterable[str]) -> str:
