@@ -57,6 +57,45 @@ def test_a_folder_becomes_a_task_that_is_read_as_written(tmp_path):
             "test", "sha256"} == set(read.facts)  # fmt: skip
 
 
+def test_what_was_found_and_done_stands_in_the_summary_and_on_the_sheet(tmp_path):
+    folder = draw_folder(tmp_path / "photos")
+    plain, before = prepare(row("folder", folder))
+    (folder / "red/notes.txt").write_text("no image")
+    Image.new("RGBA", (20, 16), (255, 0, 0, 9)).save(folder / "red/clear.png")
+    task, summary = prepare(row("folder", folder), size=TaskSize(16, None, 1 / 3))
+    assert summary["intake"]["passed_over"] == {".txt (no image)": 1}
+    assert (summary["intake"]["taken"], summary["intake"]["read"]) == (37, 37)
+    assert summary["notes"] == ["1 image laid on white where they are transparent"]
+    heights = []
+    for name, one, facts in (("a", plain, before), ("b", task, summary)):
+        write_shown(one, facts, tmp_path / name)
+        heights.append(Image.open(tmp_path / name / "contact_sheet.png").height)
+    assert heights[1] > heights[0]
+
+
+def test_a_class_of_a_pattern_that_is_of_another_format_is_an_error(tmp_path):
+    folder = draw_folder(tmp_path / "photos")
+    for i in range(3):
+        (folder / "red" / f"x{i}.heic").write_bytes(b"x")
+        (folder / f"eel{i}.heic").write_bytes(b"x")
+    inside = row("files", folder, options={"pattern": "(?P<class>[a-z]+)/.*"})
+    _, summary = prepare(inside)
+    assert summary["in_source"] == 36
+    everywhere = row("files", folder, options={"pattern": "(?P<class>[a-z]+).*"})
+    with pytest.raises(UserError, match=r"in 'eel' 3 \.heic"):
+        prepare(everywhere)
+
+
+def test_broken_and_misplaced_images_are_noticed_while_planning(tmp_path):
+    folder = draw_folder(tmp_path / "photos")
+    (folder / "red/5.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"1 of 36 images cannot be read.*\n.*red/5.png: .* empty"):
+        source_state(row("folder", folder), "none")
+    write_picture(folder / "beside.png", 0, 0)
+    with pytest.raises(UserError, match=r"beside\.png is in no class's folder"):
+        source_state(row("folder", folder), "none")
+
+
 def test_the_seed_decides_which_images_and_the_bytes(tmp_path):
     folder = draw_folder(tmp_path / "photos", a_class=20)
     first, again, other = (prepare(row("folder", folder), seed=s)[0] for s in (0, 0, 1))

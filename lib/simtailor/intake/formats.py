@@ -97,9 +97,13 @@ def open_image(path: Path) -> Image.Image:
     if Image.registered_extensions().get(path.suffix.lower()) == NO_SIGNATURE:
         known = [NO_SIGNATURE]
     try:
-        return Image.open(path, formats=known)
+        image = Image.open(path, formats=known)
     except UnidentifiedImageError:
         raise ValueError(_problem(path)) from None
+    # Pillow maps the files that it knows by name into memory, and then scrambles a grey TIFF that
+    # its orientation turns by a quarter. Of no name, it reads them.
+    image.filename = ""
+    return image
 
 
 def looks_like_image(path: Path) -> bool:
