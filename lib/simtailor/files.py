@@ -71,8 +71,11 @@ def checksum(path: str | Path) -> str:
 def files_state(paths: Iterable[str | Path]) -> str:
     """Return a digest of names, sizes and times of files; those that are absent count as that."""
     digest = hashlib.sha256()
-    for path in map(Path, paths):
-        status = path.stat() if path.exists() else None
-        state = f"{status.st_size}\0{status.st_mtime_ns}" if status else "absent"
-        digest.update(f"{path}\0{state}\n".encode())
+    for path in paths:
+        try:
+            status = os.stat(path)
+            state = f"{status.st_size}\0{status.st_mtime_ns}"
+        except OSError:
+            state = "absent"
+        digest.update(os.fsencode(path) + f"\0{state}\n".encode())
     return digest.hexdigest()

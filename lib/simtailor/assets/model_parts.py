@@ -81,6 +81,12 @@ def checked(parts: list[Part]) -> list[Part]:
             )
     if not all(np.isfinite(part.vertices).all() for part in parts):
         raise ModelError("it has vertices that are no numbers (NaN or infinite)")
+    for part in parts:
+        finish = (*part.material.base_colour, part.material.roughness, part.material.metallic)
+        if not np.isfinite(finish).all() or (
+            part.colours is not None and not np.isfinite(part.colours).all()
+        ):
+            raise ModelError("it has colours that are no numbers (NaN or infinite)")
     return parts
 
 
