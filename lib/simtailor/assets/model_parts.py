@@ -13,7 +13,7 @@ from simtailor.assets.shapes import CREASE, centred, shaded, stretched
 
 REPEATS = 2.0  # of a material from elsewhere along the longest side, where a part has no texture
 COLOURS = 256  # different colours of vertices kept of a part; more are put together
-SMOOTH = 0.1  # of sRGB: a triangle whose corners differ by more is divided, while allowed
+SMOOTH = 0.06  # of sRGB: a triangle whose corners differ by more is divided, while allowed
 FAR = 100.0  # times its size from the origin: single precision would cost a thousandth of a texel
 
 
