@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import os
 import re
 import zipfile
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 import pytest
-import trimesh
+from cube import CUBE, MATERIALS, picture
 from PIL import Image
 
 from simtailor.assets import pack as packs
@@ -36,172 +35,6 @@ from simtailor.packages import PACKAGES, fetch
 
 ROOT = Path(__file__).parent.parent
 RED = Material((0.8, 0.1, 0.1), roughness=0.3)
-CUBE = """mtllib cube.mtl
-v 0 0 0
-v 100 0 0
-v 100 100 0
-v 0 100 0
-v 0 0 50
-v 100 0 50
-v 100 100 50
-v 0 100 50
-vt 0 0
-vt 1 0
-vt 1 1
-usemtl painted
-f 4/1 3/2 2/3 1/1
-f 5/1 6/2 7/3 8/1
-usemtl plain
-f 1 2 6 5
-f 3 4 8 7
-f 2 3 7 6
-f 4 1 5 8
-"""
-MATERIALS = """newmtl painted
-Kd 1 1 1
-map_Kd paint.png
-newmtl plain
-Kd 0.5 0.25 0.75
-Ns 100
-"""
-
-
-def picture(size=(4, 4), colour=(255, 0, 0)) -> bytes:
-    """Return a PNG: upper half of one colour, lower half black."""
-    image = Image.new("RGB", size)
-    image.paste(colour, (0, 0, size[0], size[1] // 2))
-    content = io.BytesIO()
-    image.save(content, "PNG")
-    return content.getvalue()
-
-
-@pytest.fixture
-def models(tmp_path):
-    """A user's folder: a textured OBJ and a GLB mug, a glTF ball."""
-    folder = tmp_path / "models"
-    (folder / "mug").mkdir(parents=True)
-    (folder / "ball").mkdir()
-    (folder / "mug/cube.obj").write_text(CUBE.replace("100", "0.1").replace("50", "0.05"))
-    (folder / "mug/cube.mtl").write_text(MATERIALS)
-    (folder / "mug/paint.png").write_bytes(picture())
-    box = trimesh.creation.box(extents=(0.1, 0.2, 0.1))
-    finish = trimesh.visual.material.PBRMaterial(
-        baseColorFactor=[0.0, 0.5, 1.0, 1.0], roughnessFactor=0.35, metallicFactor=1.0
-    )
-    box.visual = trimesh.visual.TextureVisuals(uv=np.zeros((len(box.vertices), 2)), material=finish)
-    box.export(folder / "mug/box.glb")
-    ball = trimesh.Scene(trimesh.creation.icosphere(radius=0.1))
-    for name, content in ball.export(file_type="gltf").items():
-        (folder / "ball" / name).write_bytes(content)
-    return folder
-
-
-def load_folder(folder, tmp_path) -> AssetPack:
-    return load_pack(f"folder:{folder}", resources=tmp_path / "resources")
-
-
-def test_the_users_folder_becomes_categories(models, tmp_path):
-    pack = load_folder(models, tmp_path)
-    assert [(c.name, [m.name for m in c.models]) for c in pack.categories] == [
-        ("ball", ["model"]),
-        ("mug", ["box", "cube"]),
-    ]
-    ball, (box, cube) = pack.categories[0].models[0], pack.categories[1].models
-    np.testing.assert_allclose(np.ptp(ball.mesh.vertices, axis=0), 0.2, rtol=0.02)
-    np.testing.assert_allclose(np.ptp(box.mesh.vertices, axis=0), [0.1, 0.2, 0.1], rtol=1e-5)
-    for model in (ball, box, cube):
-        low, high = model.mesh.vertices.min(0), model.mesh.vertices.max(0)
-        np.testing.assert_allclose(low + high, 0, atol=1e-6)
-        np.testing.assert_allclose(np.linalg.norm(model.mesh.normals, axis=1), 1, atol=1e-5)
-    assert box.mesh.materials[0].base_colour == pytest.approx((0, 0.5, 1), abs=0.005)
-    assert box.mesh.materials[0].roughness == pytest.approx(0.35)
-    assert box.mesh.materials[0].metallic == 1
-
-
-def test_materials_and_textures_of_obj_files(models, tmp_path):
-    mesh = load_folder(models, tmp_path).categories[1].models[1].mesh
-    painted = next(m for m in mesh.materials if m.texture is not None)
-    plain = next(m for m in mesh.materials if m.texture is None)
-    # sRGB to linear; Phong's exponent to roughness.
-    assert plain.base_colour == pytest.approx((0.2140, 0.0509, 0.5225), abs=0.005)
-    assert plain.roughness == pytest.approx((2 / 102) ** 0.25)
-    assert painted.base_colour == (1, 1, 1)
-    assert painted.texture.shape == (4, 4, 3)
-    np.testing.assert_allclose(painted.texture[0, 0], [1, 0, 0], atol=1e-3)
-    np.testing.assert_allclose(painted.texture[-1, 0], 0, atol=1e-3)
-    # v points up in the file and down the rows here.
-    used = mesh.faces[mesh.face_materials == mesh.materials.index(painted)]
-    corners = {tuple(c) for c in mesh.coordinates[used].reshape(-1, 2).tolist()}
-    assert corners == {(0, 1), (1, 1), (1, 0)}
-
-
-def test_large_textures_are_shrunk(models, tmp_path):
-    (models / "mug/paint.png").write_bytes(picture((1024, 512)))
-    mesh = load_folder(models, tmp_path).categories[1].models[1].mesh
-    assert next(m for m in mesh.materials if m.texture is not None).texture.shape == (128, 256, 3)
-
-
-def test_pack_yaml_gives_sizes_and_wordnet_ids(models, tmp_path):
-    (models / "pack.yaml").write_text("size: 2\nwordnet: {mug: n03797390}\n")
-    pack = load_folder(models, tmp_path)
-    for category in pack.categories:
-        for model in category.models:
-            assert np.ptp(model.mesh.vertices, axis=0).max() == pytest.approx(2, rel=1e-4)
-    assert [c.wordnet_id for c in pack.categories] == ["n00000000", "n03797390"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("pack.yaml", "size: -1", "pack.yaml.*size"),
-        ("pack.yaml", "scale: 1", "pack.yaml.*scale"),
-        ("pack.yaml", "wordnet: {mug: 03797390}", "pack.yaml.*wordnet"),
-        ("pack.yaml", "wordnet: {cup: n03797390}", "no category 'cup'"),
-        ("pack.yaml", "size: [", "pack.yaml"),
-        ("pack.yaml", "- 1", "pack.yaml"),
-        ("mug/broken.glb", "glTF and then nothing", "broken.glb.*cannot be read"),
-        ("mug/empty.obj", "# nothing\n", "empty.obj"),
-        ("mug/points.obj", "v 0 0 0\nv 1 0 0\n", "points.obj.*no triangles"),
-        ("mug/line.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n", "line.obj.*without area"),
-        ("mug/nan.obj", "v 0 0 nan\nv 1 0 0\nv 2 1 0\nf 1 2 3\n", "nan.obj.*no numbers"),
-        ("mug/huge.obj", CUBE.replace("100", "900"), "huge.obj.*900 m.*pack.yaml"),
-        ("bowl/readme.txt", "none yet", "bowl.*holds no model"),
-        ("mug/grey.obj", f"mtllib absent.mtl\n{CUBE}", "absent.mtl: cannot be read.*take the line"),
-        ("mug/cube.mtl", "newmtl red\nmap_Kd gone.png\n", "cube.mtl.*picture.*gone.png, which is"),
-    ],
-)
-def test_mistakes_in_a_users_folder_are_named(models, tmp_path, name, content, words):
-    path = models / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(content)
-    with pytest.raises(UserError, match=words):
-        load_folder(models, tmp_path)
-
-
-def test_too_many_triangles_are_named(models, tmp_path, monkeypatch):
-    ball = trimesh.creation.icosphere(subdivisions=6)
-    ball.export(models / "ball/fine.glb")
-    with pytest.raises(UserError, match=r"fine.glb: it has 81920 triangles, more than 30000"):
-        load_folder(models, tmp_path)
-
-
-def test_a_folder_without_categories_or_none_at_all(tmp_path):
-    (tmp_path / "models").mkdir()
-    with pytest.raises(UserError, match="holds no categories"):
-        load_folder(tmp_path / "models", tmp_path)
-    with pytest.raises(UserError, match="no such folder"):
-        load_folder(tmp_path / "absent", tmp_path)
-
-
-def test_a_changed_folder_is_read_anew(models, tmp_path):
-    load_folder(models, tmp_path)
-    cache = tmp_path / "resources/assets"
-    first = [p.name for p in cache.iterdir()]
-    (models / "mug/box.glb").unlink()
-    assert len(load_folder(models, tmp_path).categories[1].models) == 1
-    second = [p.name for p in cache.iterdir()]
-    assert len(first) == len(second) == 1
-    assert first != second
 
 
 def test_unknown_packs_are_named():

@@ -22,14 +22,19 @@ JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 MOST_NUMBERS = 300_000_000  # in one accessor; more is damage, and would fill the memory
-UNCOMPRESSED = (
-    "export it again without compression (Blender: switch 'Compression' off in the export of "
-    "glTF; others: 'gltf-transform dequantize' or 'gltf-transform copy IN OUT')"
+UNDRACO = (
+    "its triangles are compressed with Draco, which is not read; export it again without "
+    "compression (Blender: 'Compression' off in the export of glTF), or remove it with "
+    "'gltf-transform copy IN OUT'"
+)
+MESHOPT = (
+    "it is compressed with meshoptimizer, which is not read; export it again from its program "
+    "without compression"
 )
 COMPRESSED = {
-    "KHR_draco_mesh_compression": "its triangles are compressed with Draco",
-    "EXT_meshopt_compression": "it is compressed with meshoptimizer",
-    "KHR_meshopt_compression": "it is compressed with meshoptimizer",
+    "KHR_draco_mesh_compression": UNDRACO,
+    "EXT_meshopt_compression": MESHOPT,
+    "KHR_meshopt_compression": MESHOPT,
 }
 # Required ones that are read, or change nothing that is drawn here.
 READ = {
@@ -216,15 +221,11 @@ def _basis() -> str:
     )
 
 
-def _compressed(name: str) -> str:
-    return f"{COMPRESSED[name]} ({name}), which is not read; {UNCOMPRESSED}"
-
-
 def _check_extensions(header: dict[str, Any]) -> None:
     required = header.get("extensionsRequired", [])
     for name in required:
         if name in COMPRESSED:
-            raise ModelError(_compressed(name))
+            raise ModelError(f"{COMPRESSED[name]} ({name})")
     if "KHR_texture_basisu" in required:
         raise ModelError(_basis())
     unknown = [n for n in required if n not in READ and not str(n).startswith(FINISH)]
@@ -241,4 +242,4 @@ def _check_extensions(header: dict[str, Any]) -> None:
             if draco not in primitive.get("extensions", {}) or position is None:
                 continue
             if "bufferView" not in accessors[position]:
-                raise ModelError(_compressed(draco))
+                raise ModelError(f"{UNDRACO} ({draco})")

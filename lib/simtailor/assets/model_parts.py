@@ -13,7 +13,7 @@ from simtailor.assets.shapes import CREASE, centred, shaded, stretched
 
 REPEATS = 2.0  # of a material from elsewhere along the longest side, where a part has no texture
 COLOURS = 256  # different colours of vertices kept of a part; more are put together
-SMOOTH = 0.1  # of sRGB: a triangle whose corners differ by more is divided, while allowed
+SMOOTH = 0.06  # of sRGB: a triangle whose corners differ by more is divided, while allowed
 FAR = 100.0  # times its size from the origin: single precision would cost a thousandth of a texel
 
 
@@ -81,6 +81,12 @@ def checked(parts: list[Part]) -> list[Part]:
             )
     if not all(np.isfinite(part.vertices).all() for part in parts):
         raise ModelError("it has vertices that are no numbers (NaN or infinite)")
+    for part in parts:
+        finish = (*part.material.base_colour, part.material.roughness, part.material.metallic)
+        if not np.isfinite(finish).all() or (
+            part.colours is not None and not np.isfinite(part.colours).all()
+        ):
+            raise ModelError("it has colours that are no numbers (NaN or infinite)")
     return parts
 
 
