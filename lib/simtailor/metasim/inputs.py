@@ -5,6 +5,7 @@ Imports torch only for an experiment that needs it: that takes longer than to pl
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from simtailor.metasim.target import (
     split_target,
 )
 from simtailor.render.names import renderer_names
+from simtailor.render.vocabulary import check_drawable
 from simtailor.scene.grammar import Grammar
 
 FEWEST_TO_TRAIN_ON = 4  # images: two are compared with two others
@@ -52,6 +54,8 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
                 )
         _check_classes(prior, target_grammar)
     _check_renderer(experiment)
+    for file in files.values():
+        check_drawable(Grammar.read(file), experiment.renderer)
     _check_parts(experiment)
     check_task(experiment)
     return files
@@ -78,6 +82,13 @@ def _check_parts(experiment: Experiment) -> None:
     count = target.images
     if target.folder is not None:
         count = min(count, len(image_files(target.folder)))
+    needed = count * experiment.stage.image_size**2 * 3
+    if needed > (memory := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")):
+        raise UserError(
+            f"target.images: {count:,} images of {experiment.stage.image_size} pixels take "
+            f"{needed / 1e9:,.0f} GB of memory; this machine has {memory / 1e9:,.0f} GB. Give "
+            "fewer images, or a smaller stage.image_size."
+        )
     left = len(split_target(count, evaluation, 0).training)
     if left < FEWEST_TO_TRAIN_ON:
         raise UserError(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from simtailor.devices import check_device
 from simtailor.errors import UserError
 from simtailor.figures.pretrain import training_figure
 from simtailor.files import staged, staged_folder, write_json
@@ -81,6 +82,7 @@ def run(job: Job, report: Callable[[str], None]) -> None:
 
 def pretrain(job: Job, report: Callable[[str], None]) -> None:
     """Train the backbones of a job and write their folders, as one of its processes or alone."""
+    check_device(job.device)
     settings = Pretrain(**job.settings)
     seeds = [seed_of(name, job.seed) for name in job.names]
     with training_process(job.device) as (process, device):
