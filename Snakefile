@@ -4,6 +4,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
+from simtailor.checks import check_configuration
 from simtailor.config import experiment_names, load_configuration, load_experiment
 from simtailor.errors import UserError
 from simtailor.metasim.inputs import (

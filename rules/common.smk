@@ -15,6 +15,14 @@ CONFIG_FILES = [
     *workflow.overwrite_configfiles,
 ]
 CONFIGURATION = or_workflow_error(load_configuration, config, CONFIG_FILES)
+for _warning in or_workflow_error(
+    check_configuration,
+    CONFIGURATION,
+    config,
+    CONFIG_FILES,
+    workflow.resource_settings.nodes is None,  # else jobs run elsewhere
+):
+    logger.warning(_warning)
 RESULTS, WORK, RESOURCES = (
     CONFIGURATION.results,
     CONFIGURATION.work,

@@ -265,7 +265,7 @@ def test_file_that_is_no_json_is_named(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["absent.json", "."])
 def test_unreadable_grammar_file_is_named(tmp_path, name):
-    with pytest.raises(UserError, match="no such file|is a folder"):
+    with pytest.raises(UserError, match=r"no such file|is a folder"):
         Grammar.read(tmp_path / name)
 
 

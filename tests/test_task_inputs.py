@@ -123,6 +123,8 @@ def test_names_of_renderers_are_those_that_register():
 
 
 def test_digits_are_trained_on_at_the_size_of_the_stage():
+    for name in ("prior.json", "target.json"):
+        write(name, ["Random", [3, 7]])
     digits = experiment(size=64).model_copy(update={"renderer": "digits"})
     checked_grammars(digits)
     small = digits.model_copy(update={"training": Training(image_size=32)})

@@ -54,10 +54,10 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
                 )
         _check_classes(prior, target_grammar)
     _check_renderer(experiment)
-    for file in files.values():
-        check_drawable(Grammar.read(file), experiment.renderer)
     _check_parts(experiment)
     check_task(experiment)
+    for file in files.values():
+        check_drawable(Grammar.read(file), experiment.renderer)
     return files
 
 
@@ -167,10 +167,19 @@ def checked_features(experiment: Experiment) -> dict[str, str]:
         UserError: there is no such file, or timm has no such model.
     """
     features = experiment.features
+    edge = min(experiment.training.image_size, experiment.stage.image_size)
+    if features.kind == "pyramid" and features.pyramid[0] > edge:
+        raise UserError(
+            f"features.pyramid: {features.pyramid[0]}, but the images have {edge} pixels while "
+            f"training. Give edges up to {edge}, or raise training.image_size and "
+            "stage.image_size."
+        )
     if features.kind == "timm":
-        from simtailor.metasim.features.networks import check_model  # noqa: PLC0415
+        from simtailor.metasim.features.networks import check_layers, check_model  # noqa: PLC0415
 
         check_model(features.model)
+        if features.layers:
+            check_layers(features.model, features.layers)
     if features.weights_file is None:
         return {}
     from simtailor.metasim.features.weights import check_weights_file  # noqa: PLC0415

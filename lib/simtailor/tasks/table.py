@@ -142,7 +142,7 @@ def _row(where: str, cells: Sequence[str]) -> TaskRow:
         raise wrong("name", f"'{values['name']}': use letters, digits, _ and -")
     values["packages"] = tuple(values["packages"].split())
     try:
-        values["options"] = parse_json(values["options"] or "{}", "column 7 (options)")
+        values["options"] = parse_json(values["options"] or "{}", "the cell")
     except UserError as error:
         raise wrong("options", error) from None
     try:
