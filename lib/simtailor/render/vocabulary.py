@@ -5,7 +5,7 @@ A renderer that is not listed here is asked only when it runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simtailor.assets.tabletop import OBJECT_NAMES
@@ -59,7 +59,7 @@ def check_drawable(grammar: Grammar, renderer: str) -> None:
             f"{where} draws exactly one object, and this grammar has {len(objects)}: nodes whose "
             'class is a number or random, such as ["Random", ["mug", "bowl"]] or '
             f'["Deterministic", 0]. The numbers: {known}. '
-            + ("Leave one of them." if objects else "Write one class so.")
+            + ("Leave one of them." if objects else _fix(layout.node_names, vocabulary))
         )
     for name in nodes[objects[0]].classes:
         number = isinstance(name, int) and 0 <= name < len(vocabulary.classes)
@@ -84,6 +84,15 @@ def check_drawable(grammar: Grammar, renderer: str) -> None:
             f"{where} looks at none of the mutable attributes ({names}). It looks at "
             f"{_listed(vocabulary)}."
         )
+
+
+def _fix(names: Sequence[str], vocabulary: Vocabulary) -> str:
+    """Return how the class of the one object is written."""
+    named = [name for name in names if name in vocabulary.classes]
+    if not named:
+        return "Write the class of one node so."
+    number = vocabulary.classes.index(named[0])
+    return f'Write "{named[0]}" as ["Deterministic", {number}].'
 
 
 def _listed(vocabulary: Vocabulary) -> str:
