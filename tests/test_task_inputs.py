@@ -8,7 +8,7 @@ from PIL import Image
 from shapes import CLASSES, bar_grammar
 
 from simtailor.errors import UserError
-from simtailor.metasim.inputs import checked_grammars, settings_of_job
+from simtailor.metasim.inputs import check_task, checked_grammars, settings_of_job
 from simtailor.metasim.labels import object_classes
 from simtailor.metasim.settings import Evaluation, Experiment, Training
 from simtailor.render.names import renderer_names
@@ -72,7 +72,7 @@ def test_prior_needs_one_node_of_random_class(classes):
     write("target.json", *classes)
     with pytest.raises(UserError, match=r"^prior\.json: task\.network: .* exactly one node"):
         checked_grammars(experiment())
-    checked_grammars(experiment("none"))
+    check_task(experiment("none"))
 
 
 def test_target_grammar_needs_labels():
