@@ -7,6 +7,13 @@ CONFIG_FILES = [
     *workflow.overwrite_configfiles,
 ]
 CONFIGURATION = load_configuration(config, CONFIG_FILES)
+for _warning in check_configuration(
+    CONFIGURATION,
+    config,
+    CONFIG_FILES,
+    workflow.resource_settings.nodes is None,  # else jobs run elsewhere
+):
+    CONSOLE.later(_warning)
 RESULTS, WORK, RESOURCES = (
     CONFIGURATION.results,
     CONFIGURATION.work,

@@ -1,5 +1,5 @@
 # Backbones pre-trained on simulated sets.
-from simtailor.pretrain.inputs import memory_mb, settings_of_a_backbone
+from simtailor.pretrain.inputs import checked_settings, memory_mb
 from simtailor.pretrain.names import (
     BACKBONE_PATTERN,
     GROUP_PATTERN,
@@ -55,7 +55,7 @@ if PRETRAIN.at_once == 1:
             cache_mb=PRETRAIN.cache_mb,
             workers=PRETRAIN.workers,
         params:
-            settings=settings_of_a_backbone(PRETRAIN),
+            settings=lambda wildcards: checked_settings(PRETRAIN, RESOURCES),
             names=lambda wildcards: [wildcards.backbone],
             seed=CONFIGURATION.seed,
             device=CONFIGURATION.device,
@@ -90,7 +90,7 @@ else:
             cache_mb=PRETRAIN.cache_mb,
             workers=PRETRAIN.workers,
         params:
-            settings=settings_of_a_backbone(PRETRAIN),
+            settings=lambda wildcards: checked_settings(PRETRAIN, RESOURCES),
             names=lambda wildcards: members_of(wildcards.group, SETS, PRETRAIN.at_once),
             seed=CONFIGURATION.seed,
             device=CONFIGURATION.device,

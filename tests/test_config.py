@@ -246,13 +246,13 @@ def test_unknown_experiment_names_the_nearest_one():
     "text", ["a: [", "- a\n- b\n", "\x00", "when: 2020-99-99\n", "a: b: c\n", "{: :"]
 )
 def test_broken_experiment_file_is_named(text):
-    assert Project(own=text).error().startswith(f"{EXPERIMENT}: ")
+    assert Project(own=text).error().startswith(f"{EXPERIMENT}:1: ")
 
 
 def test_experiment_file_that_is_not_utf8_is_named():
     Project().load()
     Path(EXPERIMENT).write_bytes(b"description: \xff\n")
-    assert Project(own=None).error().startswith(f"{EXPERIMENT}: ")
+    assert Project(own=None).error().startswith(f"{EXPERIMENT}:1: byte 13 (0xff) is not UTF-8")
 
 
 def test_key_that_is_no_string_is_an_error():

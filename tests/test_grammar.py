@@ -14,7 +14,7 @@ from scipy.stats import norm, uniform
 
 from simtailor.errors import UserError
 from simtailor.scene import Grammar
-from simtailor.scene.grammar import DISTRIBUTIONS, NODE_KEYS
+from simtailor.scene.grammar_nodes import DISTRIBUTIONS, NODE_KEYS
 
 # The structure of the published digit grammars (nv-tlabs/meta-sim).
 PUBLISHED = """{
@@ -238,7 +238,8 @@ def test_malformed_grammar_names_file_and_key(tmp_path, change, key, words):
     path.write_text(json.dumps(tree))
     with pytest.raises(UserError) as error:
         Grammar.read(path)
-    assert str(error.value).startswith(f"{path}: {key}: ")
+    # One line: the file is written without breaks.
+    assert str(error.value).startswith(f"{path}:1: {key}: ")
     assert words in str(error.value)
 
 
@@ -258,13 +259,13 @@ def test_malformed_grammar_names_file_and_key(tmp_path, change, key, words):
 def test_file_that_is_no_json_is_named(tmp_path, content):
     path = tmp_path / "mine.json"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"mine\.json: "):
+    with pytest.raises(UserError, match=r"mine\.json(:1)?: "):
         Grammar.read(path)
 
 
 @pytest.mark.parametrize("name", ["absent.json", "."])
 def test_unreadable_grammar_file_is_named(tmp_path, name):
-    with pytest.raises(UserError, match="cannot read this grammar file"):
+    with pytest.raises(UserError, match=r"no such file|is a folder"):
         Grammar.read(tmp_path / name)
 
 

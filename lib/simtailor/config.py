@@ -7,6 +7,7 @@ given with ``--configfile``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,13 +20,15 @@ from simtailor.evaluate.settings import Evaluate
 from simtailor.layers import Layer, merged
 from simtailor.metasim.settings import Experiment, MetaSim
 from simtailor.pretrain.settings import Pretrain
-from simtailor.section import Section
+from simtailor.section import NAME_PATTERN, NAME_RULE, Folder, Section, Unique
 from simtailor.seeds import SEED_SUFFIX
 from simtailor.simulation.settings import Simulation
 from simtailor.task2vec.settings import Task2Vec
 from simtailor.tasks.settings import Tasks
 from simtailor.validation import validate
 from simtailor.yaml_files import read_yaml
+
+SUFFIXES = (".yaml", ".yml")
 
 
 class Task2Sim(Section):
@@ -46,10 +49,12 @@ class Configuration(Section):
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = Field(
         "cpu", description="'cpu', 'cuda' or 'cuda:N'."
     )
-    results: str = Field("results", description="Folder of the results.")
-    work: str = Field("work", description="Folder of intermediate files.")
-    resources: str = Field("resources", description="Folder of caches and fetched packages.")
-    dag_targets: list[str] = Field(["all"], description="What the target 'dag' draws.")
+    results: Folder = Field("results", description="Folder of the results.")
+    work: Folder = Field("work", description="Folder of intermediate files.")
+    resources: Folder = Field("resources", description="Folder of caches and fetched packages.")
+    dag_targets: Annotated[list[str], Unique] = Field(
+        ["all"], description="What the target 'dag' draws."
+    )
     metasim: MetaSim = MetaSim()
     task2sim: Task2Sim = Task2Sim()
 
@@ -62,9 +67,12 @@ def load_configuration(values: Mapping[str, Any], files: Iterable[str | Path]) -
         files: the files, in the order in which they were merged, for error messages.
 
     Raises:
-        UserError: names file, key, value and the nearest valid name.
+        UserError: names file, line, key, value and the nearest valid name.
     """
-    return validate(Configuration, values, [Layer(values, [Path(f) for f in files])])
+    paths = [Path(f) for f in files]
+    for path in paths:  # Snakemake reads them too, but keys that stand twice pass there
+        read_yaml(path)
+    return validate(Configuration, values, [Layer(values, paths)])
 
 
 def load_experiment(
@@ -80,21 +88,21 @@ def load_experiment(
         UserError: there is no such experiment, or one of its keys is wrong.
     """
     base = SEED_SUFFIX.sub("", name)
-    folder = Path(configuration.metasim.experiments_folder)
-    own_file = folder / f"{base}.yaml"
+    own_file = _experiment_file(configuration, base)
     over = configuration.metasim.experiments.get(base)
-    if not own_file.exists() and over is None:
+    if own_file is None and over is None:
         known = experiment_names(configuration)
         raise UserError(
-            f"no experiment '{base}': neither {own_file} nor the key metasim.experiments.{base} "
-            f"exists. Known: {', '.join(known) or 'none'}." + nearest_name(base, known)
+            f"no experiment '{base}': neither {configuration.metasim.experiments_folder}/"
+            f"{base}.yaml nor the key metasim.experiments.{base} exists. "
+            f"Known: {', '.join(known) or 'none'}." + nearest_name(base, known)
         )
-    own = read_yaml(own_file) if own_file.exists() else {}
+    own = read_yaml(own_file) if own_file else {}
     values = _over_target(configuration.metasim.defaults, own)
     values = _over_target(values, over or {})
     given = [Path(f) for f in files]
     layers = [Layer(configuration.metasim.defaults, given, ("metasim", "defaults"))]
-    if own_file.exists():
+    if own_file:
         layers.append(Layer(own, [own_file]))
     if over is not None:
         layers.append(Layer(over, given, ("metasim", "experiments", base)))
@@ -108,7 +116,27 @@ def load_experiment(
 def experiment_names(configuration: Configuration) -> list[str]:
     """Return the names of all experiments, sorted."""
     folder = Path(configuration.metasim.experiments_folder)
-    return sorted({p.stem for p in folder.glob("*.yaml")} | set(configuration.metasim.experiments))
+    files = (path for suffix in SUFFIXES for path in folder.glob(f"*{suffix}"))
+    names = {path.stem for path in files if not path.name.startswith(".")}
+    return sorted(names | set(configuration.metasim.experiments))
+
+
+def _experiment_file(configuration: Configuration, name: str) -> Path | None:
+    """Return the file of an experiment, if it has one.
+
+    Raises:
+        UserError: it has two, or its name cannot be part of a target's name.
+    """
+    folder = Path(configuration.metasim.experiments_folder)
+    found = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").exists()]
+    if len(found) > 1:
+        raise UserError(f"{found[1]}: {found[0]} is the same experiment. Remove one of the two.")
+    if found and not re.match(NAME_PATTERN, name):
+        raise UserError(
+            f"{found[0]}: the name of an experiment's file cannot be {name!r}: {NAME_RULE}. "
+            "Rename the file."
+        )
+    return found[0] if found else None
 
 
 def _over_target(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,10 +64,11 @@ def find_origin(location: tuple[Any, ...], layers: list[Layer]) -> tuple[str, tu
     A key that is missing everywhere belongs into the experiment's own file, or else into
     whatever names the experiment.
     """
-    for layer in reversed(layers):
-        origin = layer.origin(location)
-        if origin:
-            return origin, layer.prefix
+    for depth in range(len(location), 0, -1):  # of a missing key, the section that lacks it
+        for layer in reversed(layers):
+            origin = layer.origin(location[:depth])
+            if origin:
+                return origin, layer.prefix
     own = next((layer for layer in layers if not layer.prefix and layer.files), None)
     if own:
         return str(own.files[-1]), ()

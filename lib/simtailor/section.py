@@ -2,12 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from pathlib import PurePosixPath
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+NAME_PATTERN = r"^[A-Za-z0-9_\-]+$"
+NAME_RULE = "use letters a to z, digits, _ and - only"
+
+
+def _each_once(values: list[Any]) -> list[Any]:
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            first = values.index(value) + 1
+            raise ValueError(
+                f"{value!r} stands twice, as entries {first} and {place + 1}. Remove one of them."
+            )
+    return values
+
+
+def _folder(text: str) -> str:
+    """Return the path of a folder with ``~`` and ``$VARIABLES`` filled in, as it is named.
+
+    Braces would be wildcards to Snakemake; other signs are allowed.
+    """
+    expanded = os.path.expandvars(os.path.expanduser(text))
+    if not text.strip():
+        raise ValueError(f"the name of a folder is empty, got {text!r}. Give one, such as 'work'.")
+    if expanded.startswith("~"):
+        raise ValueError(f"there is no such user, got {text!r}. Write the whole path.")
+    if "$" in expanded:
+        raise ValueError(
+            f"the environment has no such variable, got {text!r}. Set it or write the whole path."
+        )
+    if expanded != expanded.strip() or not expanded.isprintable():
+        raise ValueError(
+            f"a folder's name begins or ends with a space, or holds a sign that cannot be seen, "
+            f"got {text!r}. Remove it."
+        )
+    if set("{}") & set(expanded):
+        raise ValueError(
+            f"braces stand for wildcards in the names of targets, got {text!r}. Rename the folder."
+        )
+    path = str(PurePosixPath(expanded))
+    here = os.path.abspath(path)
+    if os.path.commonpath([here, os.getcwd()]) == here:
+        raise ValueError(f"this is the project's folder or one around it, got {text!r}. Give a "
+                         "folder of its own.")  # fmt: skip
+    return path
+
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+# For lists: Annotated[list[str], Unique].
+Unique = AfterValidator(_each_once)
+Folder = Annotated[str, AfterValidator(_folder)]
 
 
 class Section(BaseModel):
@@ -16,3 +74,10 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is float:
+            raise ValueError(f"expected a number, got {value!r}. Write a number.")
+        return value

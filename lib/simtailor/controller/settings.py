@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from simtailor.section import PositiveInt, Section, Share
+from simtailor.section import PositiveInt, Section, Share, Unique
 
 
 class Reinforce(Section):
@@ -43,10 +43,10 @@ class Controller(Section):
     task_vectors: str | None = Field(
         None, description="Its task vectors (npz); empty takes the workflow's own."
     )
-    unseen: list[str] = Field(
+    unseen: Annotated[list[str], Unique] = Field(
         [], description="Tasks that are held out, to be reported as unseen; the others are seen."
     )
-    policies: list[str] = Field(
+    policies: Annotated[list[str], Unique] = Field(
         [
             "best_fixed",
             "nearest",
@@ -65,7 +65,7 @@ class Controller(Section):
     leave_one_out_seeds: PositiveInt = Field(
         1, description="Trainings of a learned policy for each task left out."
     )
-    evaluations: list[PositiveInt] = Field(
+    evaluations: Annotated[list[PositiveInt], Unique] = Field(
         [1, 2, 4, 8, 16],
         min_length=1,
         description="Numbers of sets tried on a new task, for the table of few-shot results.",

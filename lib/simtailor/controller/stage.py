@@ -12,6 +12,7 @@ import numpy as np
 from simtailor.controller.database import Study, describe_missing, read_study
 from simtailor.controller.evaluation import evaluate
 from simtailor.controller.settings import Controller
+from simtailor.devices import check_device
 from simtailor.figures.controller import (
     accuracy_figure,
     few_shot_figure,
@@ -40,6 +41,7 @@ def run_controller(
     Raises:
         UserError: the database, the vectors or the settings are wrong.
     """
+    check_device(device)
     study = read_study(reward_db, task_vectors)
     missing = describe_missing(study)
     for line in missing:

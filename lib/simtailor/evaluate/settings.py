@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simtailor.section import PositiveInt, Section, Share
+from simtailor.section import PositiveInt, Section, Share, Unique
 
 Method = Literal["knn", "linear", "finetune"]
 
@@ -29,12 +29,12 @@ class HeadTraining(Section):
     """Training by stochastic gradient descent with momentum, the rate falling in steps."""
 
     epochs: PositiveInt = Field(20, description="Passes over the training images.")
-    decay_at: list[Share] = Field(
+    decay_at: Annotated[list[Share], Unique] = Field(
         [0.5, 0.74],
         description="Shares of the epochs after which the learning rate is divided by 10.",
     )
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(128, description="Images a step.")
-    learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
+    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Unique] = Field(
         [0.1, 0.01],
         min_length=1,
         description="Of several, the one that does best on a tenth of the training images.",
@@ -48,7 +48,7 @@ class FineTuning(HeadTraining):
     """Training of the whole network, its head included."""
 
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(32, description="Images a step.")
-    learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
+    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Unique] = Field(
         [0.01],
         min_length=1,
         description="Of several, the one that does best on a tenth of the training images.",
@@ -75,7 +75,7 @@ class Repeats(Section):
 class Evaluate(Section):
     """Evaluation of backbones on real tasks."""
 
-    methods: list[Method] = Field(
+    methods: Annotated[list[Method], Unique] = Field(
         ["knn"],
         min_length=1,
         description="How a backbone is judged: 'knn', 'linear' (a linear classifier on its "

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from simtailor.errors import UserError
+from simtailor.devices import check_device
 from simtailor.evaluate.heads import finetuned_accuracy, linear_accuracy
 from simtailor.evaluate.neighbours import neighbour_accuracy
 from simtailor.evaluate.settings import Evaluate
@@ -82,7 +82,7 @@ def evaluate_set(
         backbone: folder of the backbone; tasks: folders of the prepared tasks.
         cache: folder where the results of each task are kept.
     """
-    _check_device(device)
+    check_device(device)
     held = Backbone.read(backbone, device)
     digest = _digest(checksum(Path(backbone) / "model.safetensors"))
     results = {
@@ -108,7 +108,7 @@ def evaluate_baselines(
     training images; ``raw_pixels`` and ``random_backbone`` are evaluated like a backbone, the
     latter with the weights of each seed: a list a method.
     """
-    _check_device(device)
+    check_device(device)
     seed = seeds[0]
     random = {start: Backbone.random(pretrain, start, device) for start in seeds}
     results = {}
@@ -132,14 +132,6 @@ def evaluate_baselines(
             "random_backbone": {m: [r[m] for r in by_start] for m in settings.methods},
         }
     write_json(output, {"tasks": results})
-
-
-def _check_device(device: str) -> None:
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(
-            f"configuration key 'device': '{device}', but torch {torch.__version__} sees no GPU; "
-            "install a CUDA build of torch or set device: cpu"
-        )
 
 
 def _evaluated(

@@ -5,6 +5,7 @@ Imports torch only for an experiment that needs it: that takes longer than to pl
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from simtailor.metasim.settings import Evaluation, Experiment, Target
 from simtailor.metasim.target import FEWEST_CLASSES, split_target
 from simtailor.metasim.target_folder import find_target
 from simtailor.render.names import renderer_names
+from simtailor.render.vocabulary import check_drawable
 from simtailor.scene.grammar import Grammar
 
 FEWEST_TO_TRAIN_ON = 4  # images: two are compared with two others
@@ -51,6 +53,8 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
     _check_renderer(experiment)
     _check_parts(experiment)
     check_task(experiment)
+    for file in files.values():
+        check_drawable(Grammar.read(file), experiment.renderer)
     return files
 
 
@@ -75,6 +79,13 @@ def _check_parts(experiment: Experiment) -> None:
     count = target.images
     if target.folder is not None:
         count = min(count, len(find_target(target.folder).files))
+    needed = count * experiment.stage.image_size**2 * 3
+    if needed > (memory := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")):
+        raise UserError(
+            f"target.images: {count:,} images of {experiment.stage.image_size} pixels take "
+            f"{needed / 1e9:,.0f} GB of memory; this machine has {memory / 1e9:,.0f} GB. Give "
+            "fewer images, or a smaller stage.image_size."
+        )
     left = len(split_target(count, evaluation, 0).training)
     if left < FEWEST_TO_TRAIN_ON:
         raise UserError(
@@ -155,10 +166,19 @@ def checked_features(experiment: Experiment) -> dict[str, str]:
         UserError: there is no such file, or timm has no such model.
     """
     features = experiment.features
+    edge = min(experiment.training.image_size, experiment.stage.image_size)
+    if features.kind == "pyramid" and features.pyramid[0] > edge:
+        raise UserError(
+            f"features.pyramid: {features.pyramid[0]}, but the images have {edge} pixels while "
+            f"training. Give edges up to {edge}, or raise training.image_size and "
+            "stage.image_size."
+        )
     if features.kind == "timm":
-        from simtailor.metasim.features.networks import check_model  # noqa: PLC0415
+        from simtailor.metasim.features.networks import check_layers, check_model  # noqa: PLC0415
 
         check_model(features.model)
+        if features.layers:
+            check_layers(features.model, features.layers)
     if features.weights_file is None:
         return {}
     from simtailor.metasim.features.weights import check_weights_file  # noqa: PLC0415

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from simtailor.intake.limits import MOST_PIXELS
-from simtailor.section import PositiveInt, Section, Share
+from simtailor.section import Name, PositiveInt, Section, Share, Unique
 
 PACKAGED_MODEL = "tf_efficientnet_lite0"
 
@@ -101,7 +101,7 @@ class Discrepancy(Section):
     unbiased: bool = Field(
         True, description="Unbiased estimator of 'mmd' or 'energy'; false is the published one."
     )
-    bandwidth_factors: list[Annotated[float, Field(gt=0)]] = Field(
+    bandwidth_factors: Annotated[list[Annotated[float, Field(gt=0)]], Unique] = Field(
         [0.05, 0.2, 0.5, 1.0, 2.0],
         min_length=1,
         description="Kernel widths of 'mmd' as factors on the median squared distance.",
@@ -292,6 +292,6 @@ class MetaSim(Section):
         "config/experiments", description="Folder with one YAML file an experiment."
     )
     defaults: dict[str, Any] = Field({}, description="Keys of an experiment, for all of them.")
-    experiments: dict[str, dict[str, Any]] = Field(
+    experiments: dict[Name, dict[str, Any]] = Field(
         {}, description="Keys by experiment, over what its file says."
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from simtailor.devices import check_device
 from simtailor.errors import UserError
 from simtailor.files import only_one
 from simtailor.metasim.features import make_features
@@ -41,11 +42,7 @@ class Machine:
         # The network is small and the renderer takes the cores. One thread keeps sums in
         # one order, so that the result does not depend on the number of cores.
         torch.set_num_threads(1)
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise UserError(
-                f"configuration key 'device': '{self.device}', but torch {torch.__version__} "
-                "sees no GPU; install a CUDA build of torch or set device: cpu"
-            )
+        check_device(self.device)
         stage = experiment.stage.model_dump()
         return create_renderer(
             experiment.renderer,

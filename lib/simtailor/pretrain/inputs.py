@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from simtailor.files import write_json
 from simtailor.pretrain.settings import Pretrain
 from simtailor.simulation.settings import Simulation
 
@@ -15,6 +21,31 @@ ENLARGEMENT = 2  # images are kept at up to so many times the network's size, fo
 def settings_of_a_backbone(settings: Pretrain) -> dict[str, Any]:
     """Return as plain values what decides a backbone's weights."""
     return settings.model_dump(mode="json", exclude=SPEED_ONLY)
+
+
+_CHECKED: set[str] = set()  # by this process, where the folder of caches cannot be written
+
+
+def checked_settings(settings: Pretrain, cache: str | Path) -> dict[str, Any]:
+    """Return ``settings_of_a_backbone`` of a network that exists and takes images of the size.
+
+    That takes seconds, so what was found right is remembered in a folder of caches.
+
+    Raises:
+        UserError: timm has no such model, or it takes neither its options nor the images.
+    """
+    versions = [version(name) for name in ("timm", "torch")]
+    facts = [settings.model, settings.model_options, settings.image_size, *versions]
+    digest = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:20]
+    file = Path(cache) / "checks" / f"network-{digest}.json"
+    if digest not in _CHECKED and not file.exists():
+        from simtailor.pretrain.network import check_network  # noqa: PLC0415  imports torch
+
+        check_network(settings.model, settings.model_options, settings.image_size)
+        with suppress(OSError):
+            write_json(file, facts)
+    _CHECKED.add(digest)
+    return settings_of_a_backbone(settings)
 
 
 def kept_edge(rendered: int, image_size: int) -> int:

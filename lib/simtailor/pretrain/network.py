@@ -47,3 +47,26 @@ def create_network(
             raise UserError(
                 f"task2sim.pretrain.model_options: '{model}' does not take {options}: {error}"
             ) from error
+
+
+def check_network(model: str, options: dict[str, Any], image_size: int) -> None:
+    """Check that a model exists and takes colour images of a size, by one pass of zeros.
+
+    Raises:
+        UserError: names the key that must change.
+    """
+    if options.get("in_chans", 3) != 3:
+        raise UserError(
+            f"task2sim.pretrain.model_options: in_chans: {options['in_chans']}, but the images "
+            "have 3 channels. Remove in_chans."
+        )
+    network = create_network(model, options, 10).eval()
+    try:
+        with torch.no_grad():
+            network(torch.zeros(2, 3, image_size, image_size))
+    except Exception as error:  # layers complain in many ways
+        raise UserError(
+            f"task2sim.pretrain.image_size: {image_size}, but '{model}' with the options "
+            f"{options} cannot take such images ({error}). Give another size or model, or the "
+            "option img_size where the model has it."
+        ) from None

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from simtailor.devices import check_device
 from simtailor.errors import UserError
 from simtailor.figures.pretrain import training_figure
 from simtailor.files import staged, staged_folder, write_json
@@ -88,6 +89,7 @@ def pretrain(
     Args:
         environment: says which of the processes, as ``training_process`` reads it.
     """
+    check_device(job.device)
     settings = Pretrain(**job.settings)
     seeds = [seed_of(name, job.seed) for name in job.names]
     with training_process(job.device, environment) as (process, device):

@@ -20,9 +20,10 @@ from simtailor.errors import UserError, nearest_name
 from simtailor.idx import read_idx
 from simtailor.render.renderer import register_renderer
 from simtailor.render.rendering import Rendering
+from simtailor.render.vocabulary import VOCABULARIES
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
-ATTRIBUTES = ("yaw", "x", "y")
+ATTRIBUTES = VOCABULARIES["digits"].attributes["object"]
 DIGIT = 28  # pixels of MNIST's square images
 FILES = {"train": "train", "test": "t10k"}
 

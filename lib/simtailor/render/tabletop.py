@@ -23,14 +23,11 @@ from simtailor.render.raycast.environment import prefilter
 from simtailor.render.raycast.scenes import Scenes, rotation_about
 from simtailor.render.renderer import Equivalents, register_renderer
 from simtailor.render.rendering import Rendering
+from simtailor.render.vocabulary import VOCABULARIES
 from simtailor.scene.attributes import wrapped
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
-CONSUMED = {
-    "object": ("yaw", "pitch", "roll", "loc_x", "loc_z"),
-    "Light": ("intensity",),
-    "Camera": ("camera_pitch", "camera_roll"),
-}
+CONSUMED = VOCABULARIES["tabletop"].attributes
 FIELD_OF_VIEW = 40.0  # degrees
 ANGLES = ("yaw", "pitch", "roll")
 CENTRE = 100.0  # loc_x and loc_z of the picture's middle, centimetres

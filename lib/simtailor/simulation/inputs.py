@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from simtailor.simulation.parameters import enumerate_parameters
@@ -34,3 +35,8 @@ def settings_of_a_set(settings: Simulation) -> dict[str, Any]:
 def settings_of_pictures(settings: Simulation) -> dict[str, Any]:
     """Return as plain values what the pictures of the parameters and classes depend on."""
     return settings.model_dump(mode="json", include=ASSETS)
+
+
+def set_count(settings: Simulation) -> int:
+    """Return the number of the study's sets."""
+    return math.prod(len(choices) for choices in settings.values.values())

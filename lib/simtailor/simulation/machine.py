@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from simtailor.devices import check_device
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.studio import Studio
 
@@ -29,4 +30,5 @@ class Machine:
 
     def studio(self, catalogue: Catalogue) -> Studio:
         """Return the studio with these assets, to be used as a context manager."""
+        check_device(self.device)
         return Studio(catalogue, device=self.device, threads=self.threads, cache=self.cache)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from simtailor.section import PositiveInt, Section
+from simtailor.section import PositiveInt, Section, Unique
 from simtailor.simulation.parameters import enumerate_parameters
 
 
@@ -18,7 +18,7 @@ class Simulation(Section):
         description="Values of each parameter; the study makes a set of every combination. "
         "A parameter that is absent keeps its default: 0, for materials 1.",
     )
-    packs: Annotated[list[str], Field(min_length=1)] = Field(
+    packs: Annotated[list[str], Field(min_length=1), Unique] = Field(
         ["builtin"], description="Asset packs; their categories, skies and materials add up."
     )
     classes: PositiveInt | None = Field(

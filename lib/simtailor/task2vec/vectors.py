@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from simtailor.devices import check_device
 from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.seeds import generator
@@ -34,6 +35,7 @@ def task_vector(
     Raises:
         UserError: the probe network cannot be had, or its features or vector are not finite.
     """
+    check_device(device)
     probe = make_probe(settings, device, cache)
     images, labels = task.train_images, task.train_labels
     features = probe.features(images)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from simtailor.intake.limits import MOST_PIXELS
-from simtailor.section import Section
+from simtailor.section import Name, Section, Unique
 
 LARGEST_TASK = 100_000  # images: about those of SVHN, the largest of the published tasks
 
@@ -24,7 +24,7 @@ class Tasks(Section):
     """Real downstream tasks."""
 
     table: str = Field("config/tasks.tsv", description="Table of tasks, see docs/tasks.md.")
-    names: list[str] = Field(
+    names: Annotated[list[str], Unique] = Field(
         [
             "uci_digits",
             "mnist",
@@ -39,7 +39,7 @@ class Tasks(Section):
         min_length=1,
         description="Tasks of the study, by their names in the table or in 'extra'.",
     )
-    extra: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")], ExtraTask] = Field(
+    extra: dict[Name, ExtraTask] = Field(
         {}, description="Tasks beside the table's, by name: `NAME: {folder: path}`."
     )
     image_size: Annotated[int, Field(ge=8, le=1024, strict=True)] = Field(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -17,6 +16,7 @@ from simtailor.section import Section
 from simtailor.tasks import sources  # noqa: F401  (registers the kinds)
 from simtailor.tasks.settings import Tasks
 from simtailor.tasks.sources.base import Place, find_kind
+from simtailor.text_files import parse_json, read_text
 
 NAME = re.compile(r"[A-Za-z0-9_\-]+")
 RESOURCES = "{resources}"
@@ -110,10 +110,7 @@ def read_table(path: str | Path) -> dict[str, TaskRow]:
     Raises:
         UserError: names line and column of what is wrong.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read the table of tasks: {error}") from error
+    text = read_text(path)
     lines = [
         (number, next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE), []))
         for number, line in enumerate(text.splitlines(), 1)
@@ -121,9 +118,14 @@ def read_table(path: str | Path) -> dict[str, TaskRow]:
     ]
     header = lines[0][1] if lines else []
     if header != list(COLUMNS):
+        where = f"{path}:{lines[0][0] if lines else 1}"
+        if len(header) == 1 and header[0].split() == list(COLUMNS):
+            raise UserError(
+                f"{where}: spaces stand between the columns. Separate them by tabs, in every line."
+            )
+        given = ", ".join(map(repr, header)) or "none"
         raise UserError(
-            f"{path}:{lines[0][0] if lines else 1}: the columns are {', '.join(header) or 'none'};"
-            f" expected, with tabs between: {', '.join(COLUMNS)}"
+            f"{where}: the columns are {given}. Expected, with tabs between: {', '.join(COLUMNS)}."
         )
     rows: dict[str, TaskRow] = {}
     for number, cells in lines[1:]:
@@ -137,7 +139,8 @@ def read_table(path: str | Path) -> dict[str, TaskRow]:
 def _row(where: str, cells: Sequence[str]) -> TaskRow:
     if len(cells) != len(COLUMNS):
         raise UserError(
-            f"{where}: {len(cells)} columns, expected {len(COLUMNS)}: {', '.join(COLUMNS)}"
+            f"{where}: {len(cells)} columns, expected {len(COLUMNS)}: {', '.join(COLUMNS)}. "
+            "Separate them by tabs; an empty one keeps its tab."
         )
     values: dict[str, Any] = dict(zip(COLUMNS, (cell.strip() for cell in cells), strict=True))
 
@@ -148,14 +151,20 @@ def _row(where: str, cells: Sequence[str]) -> TaskRow:
         raise wrong("name", f"'{values['name']}': use letters, digits, _ and -")
     values["packages"] = tuple(values["packages"].split())
     try:
-        values["options"] = json.loads(values["options"] or "{}")
-    except ValueError as error:
-        raise wrong("options", f"not JSON: {error}") from None
+        values["options"] = parse_json(values["options"] or "{}", "the cell")
+    except UserError as error:
+        raise wrong("options", error) from None
     try:
         row = TaskRow.model_validate({k: v for k, v in values.items() if v != ""})
     except ValidationError as error:
         problem = error.errors()[0]
-        raise wrong(str(problem["loc"][0]), f"{problem['msg']}, got {problem['input']!r}") from None
+        column = str(problem["loc"][0])
+        if problem["type"] == "missing":
+            choices = get_args(TaskRow.model_fields[column].annotation)
+            allowed = f"one of {', '.join(choices)}" if choices else "a text"
+            raise wrong(column, f"the cell is empty. Write {allowed}.") from None
+        nearest = nearest_name(str(problem["input"]), re.findall(r"'([^']*)'", problem["msg"]))
+        raise wrong(column, f"{problem['msg']}, got {problem['input']!r}.{nearest}") from None
     try:
         kind = find_kind(row.kind)
     except UserError as error:

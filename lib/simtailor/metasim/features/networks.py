@@ -118,7 +118,7 @@ class TimmFeatures(_FrozenNetwork):
         try:
             with torch.no_grad():
                 self(torch.zeros(1, 3, *self.size, device=device))
-        except (AssertionError, AttributeError, ValueError) as error:
+        except (AssertionError, AttributeError, IndexError, ValueError) as error:
             name = network.pretrained_cfg["architecture"]
             raise UserError(
                 f"features.layers: {self._layers}: '{name}' has no such levels ({error}); "
@@ -187,6 +187,17 @@ def check_model(name: str) -> None:
         raise UserError(
             f"features.model: timm has no weights '{tag}' of '{model}'; known: {', '.join(known)}"
         )
+
+
+def check_layers(name: str, layers: Sequence[int]) -> None:
+    """Check that a model of timm has these levels, without its weights.
+
+    Raises:
+        UserError: it lacks one.
+    """
+    network = _timm().create_model(name)
+    mean, std = (network.pretrained_cfg[key] for key in ("mean", "std"))
+    TimmFeatures(network, layers, mean, std, torch.device("cpu"))
 
 
 def _from_hub(name: str) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -42,6 +43,15 @@ def check_weights_file(path: str | Path) -> None:
         )
     if path.suffix not in SUFFIXES:
         raise UserError(f"features.weights: {path}: expected one of {', '.join(SUFFIXES)}")
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, "numpy"):
+                pass
+        except Exception as error:  # the reader's own kinds, and those of the system
+            raise UserError(
+                f"features.weights: {path}: not in the format safetensors ({error}). Give the "
+                "file again, or rename one of PyTorch to .pth."
+            ) from None
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

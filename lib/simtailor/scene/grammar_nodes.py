@@ -1,0 +1,275 @@
+"""Nodes of a scene grammar from the published JSON format, checked key by key."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from simtailor.errors import UserError, nearest_name
+from simtailor.scene.attributes import attribute
+
+DISTRIBUTIONS = ("Deterministic", "Gaussian", "Uniform")
+SMALLEST_MAXIMUM = 1e-6
+NODE_KEYS = ("class", "attributes", "num_child", "child")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Distribution of one attribute.
+
+    Attributes:
+        kind: ``Deterministic``, ``Gaussian`` or ``Uniform``.
+        first: the value, the mean or the lower end.
+        second: unused, the standard deviation or the upper end.
+        maximum: what the value is divided by to give the feature; greater than 0.
+    """
+
+    kind: str
+    first: float
+    second: float
+    maximum: float
+
+    def sample(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """Draw float64 [count] in the attribute's own unit."""
+        if self.kind == "Gaussian":
+            return random.normal(self.first, self.second, count)
+        if self.kind == "Uniform":
+            return random.uniform(self.first, self.second, count)
+        return np.full(count, self.first)
+
+    def quantiles(self, shares: np.ndarray) -> np.ndarray:
+        """Return the values below which ``shares`` in (0, 1) of all lie: float64 as ``shares``."""
+        if self.kind == "Gaussian":
+            return self.first + self.second * ndtri(shares)
+        if self.kind == "Uniform":
+            return self.first + (self.second - self.first) * shares
+        return np.full(shares.shape, self.first)
+
+
+@dataclass(frozen=True)
+class GrammarNode:
+    """One node of the grammar.
+
+    Attributes:
+        classes: one class name, or several that are equally likely.
+        parent: index of the parent node, -1 for the root.
+        distributions: of the numeric attributes.
+        constants: the other attributes.
+    """
+
+    classes: tuple[str | int, ...]
+    parent: int
+    distributions: dict[str, Distribution] = field(default_factory=dict)
+    constants: dict[str, Any] = field(default_factory=dict)
+
+
+def parse_nodes(tree: Any, source: str) -> list[GrammarNode]:
+    """Check the tree and return its nodes in the published order.
+
+    The published sampler pops from a stack, so the last child comes first. Players that
+    read exported graphs rely on that order.
+
+    Raises:
+        MalformedError: the tree is no grammar.
+    """
+    nodes: list[GrammarNode] = []
+    stack: list[tuple[int, Any, tuple[str | int, ...]]] = [(-1, tree, ())]
+    places: list[_Failure] = []
+    while stack:
+        parent, node, where = stack.pop()
+        fail = _Failure(source, where)
+        if not isinstance(node, dict):
+            raise fail("", f"expected a node, an object with the keys {', '.join(NODE_KEYS)}")
+        for key in node:
+            if key not in NODE_KEYS:
+                raise fail(key, "unknown key." + nearest_name(key, NODE_KEYS))
+        for key in NODE_KEYS:
+            if key not in node:
+                raise fail(key, "this key is missing")
+        distributions, constants = _parse_attributes(node["attributes"], fail)
+        if parent < 0:
+            _check_root(constants, distributions, fail)
+        children = _parse_children(node, fail)
+        index = len(nodes)
+        places.append(fail)
+        nodes.append(
+            GrammarNode(_parse_classes(node["class"], fail), parent, distributions, constants)
+        )
+        stack.extend((index, c, (*where, "child", i)) for i, c in enumerate(children))
+    for node, fail in zip(nodes, places, strict=True):
+        for name in nodes[0].constants["mutable"]:
+            if name in node.distributions and not node.constants["immutable"]:
+                _check_range(name, node.distributions[name], fail)
+    _check_mutable(nodes, places[0])
+    return nodes
+
+
+class MalformedError(UserError):
+    """A mistake in a grammar.
+
+    Attributes:
+        location: of the key in the tree, such as ``("child", 0, "attributes", "yaw")``.
+        problem: path of the key, what is wrong and what to do.
+    """
+
+    def __init__(self, source: str, location: tuple[str | int, ...], problem: str) -> None:
+        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location)
+        self.location, self.problem = location, f"root{path}: {problem}"
+        super().__init__(f"{source}: {self.problem}")
+
+
+class _Failure:
+    """Builds errors that name the grammar file and the path of the key in it."""
+
+    def __init__(self, source: str, where: tuple[str | int, ...]) -> None:
+        self.source, self.where = source, where
+
+    def __call__(self, key: str, problem: str) -> MalformedError:
+        first, _, rest = key.partition(".")
+        return MalformedError(
+            self.source, (*self.where, *(part for part in (first, rest) if part)), problem
+        )
+
+
+def _parse_classes(value: Any, fail: _Failure) -> tuple[str | int, ...]:
+    expected = 'expected ["Deterministic", name] or ["Random", [name, ...]]'
+    if not isinstance(value, list) or len(value) != 2:
+        raise fail("class", f"{expected}, got {value!r}")
+    kind, names = value
+    if kind == "Deterministic":
+        names = [names]
+    elif kind != "Random":
+        raise fail("class", f"{expected}, got {kind!r}." + nearest_name(kind, ("Random",)))
+    if not isinstance(names, list) or not names:
+        raise fail("class", f"{expected}, with at least one name")
+    if any(isinstance(n, bool) or not isinstance(n, str | int) for n in names):
+        raise fail("class", f"class names are strings or integers, got {names!r}")
+    if len(set(names)) != len(names):
+        raise fail("class", f"a class is named twice in {names!r}")
+    return tuple(names)
+
+
+def _parse_attributes(value: Any, fail: _Failure) -> tuple[dict[str, Distribution], dict[str, Any]]:
+    if not isinstance(value, dict):
+        raise fail("attributes", f"expected an object, got {type(value).__name__}")
+    distributions, constants = {}, {}
+    for name, entry in value.items():
+        if isinstance(entry, list) and entry and isinstance(entry[0], str):
+            if entry[0] in DISTRIBUTIONS:
+                distributions[name] = _parse_distribution(name, entry, fail)
+                continue
+            if len(entry) == 4 and all(_is_number(v) for v in entry[1:]):
+                suggestion = nearest_name(entry[0], DISTRIBUTIONS)
+                raise fail(
+                    f"attributes.{name}",
+                    f"unknown distribution {entry[0]!r}; known: {', '.join(DISTRIBUTIONS)}."
+                    + suggestion,
+                )
+        constants[name] = entry
+    immutable = value.get("immutable", True)
+    if not isinstance(immutable, bool):
+        raise fail("attributes.immutable", f"expected true or false, got {immutable!r}")
+    constants["immutable"] = immutable
+    return distributions, constants
+
+
+def _parse_distribution(name: str, entry: list[Any], fail: _Failure) -> Distribution:
+    key = f"attributes.{name}"
+    if len(entry) != 4 or not all(_is_number(v) for v in entry[1:]):
+        raise fail(key, f"expected [{entry[0]!r}, number, number, maximum], got {entry!r}")
+    kind, first, second, maximum = entry[0], *(float(v) for v in entry[1:])
+    if maximum < SMALLEST_MAXIMUM:
+        raise fail(
+            key, f"the maximum (last entry) must be at least {SMALLEST_MAXIMUM:g}, got {maximum:g}"
+        )
+    period = attribute(name).period
+    if period and maximum % period:
+        raise fail(key, f"an angle's maximum must be a multiple of {period:g}, got {maximum:g}")
+    if kind == "Gaussian" and second < 0:
+        raise fail(key, f"the standard deviation must not be negative, got {second:g}")
+    if kind == "Uniform" and second < first:
+        raise fail(key, f"the lower end {first:g} is above the upper end {second:g}")
+    return Distribution(kind, first, second, maximum)
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < 1e30
+        and math.isfinite(value)
+    )
+
+
+def _parse_children(node: dict[str, Any], fail: _Failure) -> list[Any]:
+    children, count = node["child"], node["num_child"]
+    if not isinstance(children, list):
+        raise fail("child", f"expected a list of nodes, got {type(children).__name__}")
+    if not isinstance(count, list) or len(count) != 2 or count[0] != "Deterministic":
+        raise fail("num_child", f'expected ["Deterministic", count], got {count!r}')
+    if count[1] != len(children) or isinstance(count[1], bool):
+        raise fail("num_child", f"says {count[1]!r}, but child has {len(children)} nodes")
+    return children
+
+
+def _check_root(
+    constants: dict[str, Any], distributions: dict[str, Distribution], fail: _Failure
+) -> None:
+    for key in ("features", "mutable"):
+        names = constants.get(key)
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+            raise fail(f"attributes.{key}", f"the root needs a list of names, got {names!r}")
+        if len(set(names)) != len(names):
+            raise fail(f"attributes.{key}", f"a name stands twice in {names!r}")
+    for name in constants["mutable"]:
+        if name not in constants["features"]:
+            raise fail(
+                "attributes.mutable",
+                f"{name!r} is not one of the features." + nearest_name(name, constants["features"]),
+            )
+        if name == "class":
+            raise fail("attributes.mutable", "the class of a node cannot be changed")
+
+
+def _check_mutable(nodes: list[GrammarNode], fail: _Failure) -> None:
+    carried = {
+        name for node in nodes if not node.constants["immutable"] for name in node.distributions
+    }
+    for name in nodes[0].constants["mutable"]:
+        if name not in carried:
+            raise fail(
+                "attributes.mutable",
+                f"{name!r} is mutable, but no node with 'immutable': false has this attribute."
+                + nearest_name(name, carried),
+            )
+
+
+def _check_range(name: str, distribution: Distribution, fail: _Failure) -> None:
+    """Check a mutable attribute: generated values are kept in [0, maximum].
+
+    A prior that lies outside would be cut off. Angles are wrapped, so they may begin below 0.
+    """
+    values = [distribution.first]
+    if distribution.kind == "Uniform":
+        values.append(distribution.second)
+    highest = distribution.maximum
+    lowest = -highest if attribute(name).period else 0.0
+    most = 2 * highest if attribute(name).period and len(values) > 1 else highest
+    off = [value for value in values if not lowest <= value <= most]
+    if off:
+        value = max(off, key=lambda v: max(lowest - v, v - most))
+        raise fail(
+            f"attributes.{name}",
+            f"{value:g} is outside [{lowest:g}, {most:g}], the range of a mutable attribute whose "
+            f"maximum (last entry) is {highest:g}. Give a value in it, or another maximum.",
+        )
+    if attribute(name).period and len(values) > 1 and values[1] - values[0] > highest:
+        raise fail(
+            f"attributes.{name}",
+            f"from {values[0]:g} to {values[1]:g} is more than a turn of {highest:g}. Give at "
+            "most one turn.",
+        )
