@@ -56,6 +56,12 @@ def test_database_with_gaps_is_read_and_the_gaps_are_listed(tmp_path):
         (lambda r, v: r["a"].update({SETS[0]: float("nan")}), "no percentage"),
         (lambda r, v: r["a"].update({SETS[0]: "12"}), "no percentage"),
         (lambda r, v: r["a"].update({SETS[0]: 101}), "no percentage"),
+        (lambda r, v: r["a"].update({SETS[0]: None}), "None is no percentage"),
+        (lambda r, v: r["a"].update({SETS[0]: True}), "True is no percentage"),
+        (
+            lambda r, v: [row.update({s: x / 100 for s, x in row.items()}) for row in r.values()],
+            "shares from 0 to 1; give accuracies in percent",
+        ),
         (lambda r, v: r["a"].update({"0_0": 5.0}), "names no simulated set"),
         (lambda r, v: v.pop("c"), "no vector of the tasks c"),
         (lambda r, v: v.update(a=np.array([1.0, np.inf, 1, 1, 1])), "finite"),

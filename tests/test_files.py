@@ -103,6 +103,13 @@ def test_json_comes_back_and_is_never_invalid(tmp_path):
     assert names(tmp_path) == ["values.json"]
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_json_with_no_number_is_not_read(tmp_path, number):
+    (tmp_path / "evaluation.json").write_text(f'{{"percent": {number}}}')
+    with pytest.raises(ValueError, match=number):
+        read_json(tmp_path / "evaluation.json")
+
+
 def test_checksum_is_sha256_of_the_bytes(tmp_path):
     content = bytes(range(256)) * 5000
     (tmp_path / "data").write_bytes(content)

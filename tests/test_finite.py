@@ -8,6 +8,7 @@ from test_evaluate import NAME, TINY, digits_task, evaluate
 from simtailor.errors import UserError
 from simtailor.evaluate.heads import linear_accuracy
 from simtailor.evaluate.settings import Evaluate, HeadTraining
+from simtailor.files import read_json, write_json
 from simtailor.pretrain.backbone import Backbone, describe, write_backbone
 from simtailor.task2vec.settings import Task2Vec
 from simtailor.task2vec.vectors import task_vector
@@ -52,6 +53,17 @@ def test_task2vec_names_probe_and_task(tmp_path, kind):
     expected = f"probe network .*spoilt.*{WORDS[kind]}.*task 'digits'"
     with pytest.raises(UserError, match=expected):
         task_vector(task, settings, "cpu", tmp_path, 0, lambda line: None)
+
+
+def test_too_few_draws_to_tell_the_error_say_none(tmp_path):
+    backbone = spoilt_backbone(tmp_path / "plain", 0.01)
+    task = PreparedTask.read(digits_task(tmp_path, count=60))
+    settings = Task2Vec(weights=str(backbone), image_size=32, most_draws=100)
+    _, facts = task_vector(task, settings, "cpu", tmp_path, 0, lambda line: None)
+    assert facts["draws"] == 128
+    assert facts["relative_error"] is None
+    write_json(tmp_path / "facts.json", facts)  # infinity is no JSON
+    assert read_json(tmp_path / "facts.json") == facts
 
 
 def test_one_bad_image_of_many_is_enough():

@@ -231,16 +231,16 @@ def test_damage_that_leaves_a_readable_tar_is_noticed_while_reading(machine, cat
         cut.load()
     broken = replace(images[1], jpg=images[1].jpg[:200])
     write_shard(cut.shards[0], [images[0], broken, images[2]])
-    with pytest.raises(UserError, match="image 00000001 is damaged"):
+    with pytest.raises(UserError, match=f"image {NAME}-3-00000001 is damaged"):
         cut.load()
-    with pytest.raises(UserError, match="image 00000001 is damaged"):
+    with pytest.raises(UserError, match=f"image {NAME}-3-00000001 is damaged"):
         list(cut.samples())
     length = images[1].mask.index(b"IDAT") - 1
     mask = images[1].mask[:length] + b"\1" + images[1].mask[length + 1 :]
     with pytest.raises(SyntaxError):
         Image.open(io.BytesIO(mask)).load()
     write_shard(cut.shards[0], [images[0], replace(images[1], mask=mask), images[2]])
-    with pytest.raises(UserError, match="image 00000001 is damaged"):
+    with pytest.raises(UserError, match=f"image {NAME}-3-00000001 is damaged"):
         list(cut.samples())
 
 

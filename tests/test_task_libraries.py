@@ -1,15 +1,19 @@
 """Data sets of torchvision and Hugging Face with labels and images as they are found."""
 
 import io
+import shutil
+from dataclasses import replace
 
 import datasets
 import numpy as np
 import pytest
+from conftest import draw_digits
 from pictures import draw_folder
 from PIL import Image
 from test_tasks_prepare import LARGE, SIZE, prepare, row
 
 from simtailor.errors import UserError
+from simtailor.tasks.sources.base import KINDS, array_source, find_kind
 from simtailor.tasks.sources.labels import read_labels
 from simtailor.tasks.sources.values import as_image, highest_value
 from simtailor.torchvision_compat import import_torchvision
@@ -219,3 +223,42 @@ def test_a_torchvision_part_without_labels_is_named(tmp_path, letters):
     letters.withheld = True
     with pytest.raises(UserError, match="torchvision's 'Letters': the test part has no labels"):
         prepare(row("torchvision", "Letters", options=OPTIONS), tmp_path, LARGE)
+
+
+def test_idx_files_whose_labels_begin_at_1_have_no_empty_class(tmp_path):
+    draw_digits(tmp_path / "letters", a_class=4)
+    for path in (tmp_path / "letters").glob("*labels*"):
+        content = bytearray(path.read_bytes())
+        content[8:] = bytes(label + 1 for label in content[8:])
+        path.write_bytes(content)
+    task, _ = prepare(row("idx", tmp_path / "letters"), size=LARGE)
+    assert task.classes == tuple(str(n) for n in range(1, 11))
+    names = ["N/A", *"abcdefghij"]
+    named, summary = prepare(
+        row("idx", tmp_path / "letters", options={"classes": names}), size=LARGE
+    )
+    assert named.classes == tuple("abcdefghij")
+    assert "('N/A'); they are left out" in summary["notes"][0]
+    with pytest.raises(UserError, match="a label is 10, but 4 classes are named"):
+        prepare(row("idx", tmp_path / "letters", options={"classes": names[:4]}), size=LARGE)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_of_no_class_is_named_with_its_image(monkeypatch, label):
+    labels = np.array([0, 1, 2, label] * 3)
+    images = np.zeros((12, 8, 8), np.uint8)
+    source = array_source(images, labels, ("a", "b", "c"))
+    kind = replace(find_kind("sklearn"), load=lambda *_: source)
+    monkeypatch.setitem(KINDS, "sklearn", kind)
+    with pytest.raises(UserError, match=f"the label of image 3 is {label}, but there are 3 class"):
+        prepare(row("sklearn", "load_mine", options={"highest": 16}), size=LARGE)
+
+
+def test_near_duplicates_across_the_split_are_test_images(tmp_path):
+    draw_folder(tmp_path / "train", a_class=4)
+    draw_folder(tmp_path / "test", a_class=2)
+    for copied in range(3):  # the same test image four times
+        shutil.copyfile(tmp_path / "test/red/0.png", tmp_path / f"test/red/more{copied}.png")
+    _, summary = prepare(row("folder", tmp_path), size=LARGE)
+    assert summary["test"] == 9
+    assert summary["near_duplicates_across_the_split"] == 9

@@ -124,8 +124,16 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text())
+    """Read a JSON file.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or holds NaN or infinity, which JSON has not.
+    """
+    return json.loads(Path(path).read_text(), parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def checksum(path: str | Path) -> str:

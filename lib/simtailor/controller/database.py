@@ -126,6 +126,11 @@ def _read_rewards(path: Path) -> dict[str, dict[str, float]]:
             )
         for name, value in row.items():
             _check_reward(path, task, name, value)
+    if max(value for row in content.values() for value in row.values()) <= 1:
+        raise UserError(
+            f"{path}: no reward is above 1: these look like shares from 0 to 1; give accuracies in "
+            "percent, from 0 to 100"
+        )
     return {task: dict(row) for task, row in content.items()}
 
 

@@ -37,7 +37,7 @@ class FisherEstimate:
         skipped: parameters that no supported function uses.
         draws: pairs of image and label.
         relative_error: estimated norm of the error over the norm of the values; None where the
-            method does not tell.
+            method or too few draws do not tell.
     """
 
     values: np.ndarray
@@ -90,8 +90,9 @@ def monte_carlo(
         if len(blocks) % 8 == 0:
             report(f"{len(blocks) * BLOCK} draws: relative error {error:.3f}")
     values = np.mean(blocks, 0)
+    told = error if np.isfinite(error) else None  # too few blocks to tell
     return FisherEstimate(
-        values.astype(np.float32), squares.layers, squares.skipped, len(blocks) * BLOCK, error
+        values.astype(np.float32), squares.layers, squares.skipped, len(blocks) * BLOCK, told
     )
 
 

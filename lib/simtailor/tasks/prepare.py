@@ -150,6 +150,12 @@ def source_state(row: TaskRow, resources: str | Path) -> str:
 def _check_classes(source: ImageSource, where: str) -> None:
     if len(source.classes) < FEWEST_CLASSES:
         raise UserError(f"{where}: only one class, {source.classes[0]}; a task needs two or more")
+    wrong = np.flatnonzero((source.labels < 0) | (source.labels >= len(source.classes)))
+    if len(wrong):
+        raise UserError(
+            f"{where}: the label of {source.name_of(int(wrong[0]))} is {source.labels[wrong[0]]}, "
+            f"but there are {len(source.classes)} classes, 0 to {len(source.classes) - 1}"
+        )
     counts = np.bincount(source.labels, minlength=len(source.classes))
     few = [source.classes[i] for i in np.flatnonzero(counts < FEWEST_CLASSES)]
     if few:
@@ -217,10 +223,10 @@ def _split(
     else:
         groups = alike if source.groups is None else merged_groups(alike, source.groups[chosen])
         test = split_by_groups(labels, groups, size.test_share, random)
-    both = np.intersect1d(alike[test], alike[~test])
+    leaked = np.isin(alike[test], alike[~test])  # test images like one that trains
     return test, {
         "near_duplicates": int(len(alike) - len(np.unique(alike))),
-        "near_duplicates_across_the_split": len(both),
+        "near_duplicates_across_the_split": int(leaked.sum()),
     }
 
 

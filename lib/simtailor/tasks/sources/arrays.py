@@ -20,6 +20,7 @@ from simtailor.tasks.sources.base import (
     register_source,
     scaled,
 )
+from simtailor.tasks.sources.labels import read_labels
 
 PARTS = ("train", "t10k")
 
@@ -50,10 +51,10 @@ def load_idx(place: Place, options: ClassNames) -> ImageSource:
                 f"{folder}: {len(pictures)} images, but {len(numbers)} labels of '{part}'"
             )
     test = np.repeat([False, True], [len(part) for part in labels])
-    numbers = np.concatenate(labels)
+    read = read_labels(dict(zip(PARTS, labels, strict=True)), options.classes or None, str(folder))
     return array_source(
-        np.concatenate(images), numbers, _names(options, numbers, folder),
-        test=test, split="the source's own",
+        np.concatenate(images)[read.kept], read.labels, read.classes,
+        test=test[read.kept], split="the source's own", notes=read.notes,
     )  # fmt: skip
 
 
@@ -91,9 +92,10 @@ def load_sklearn(place: Place, options: SklearnOptions) -> ImageSource:
     loaded = load(**downloads)
     if "images" not in loaded:
         raise UserError(f"sklearn.datasets.{place.source} gives no images")
-    names = loaded.get("target_names", np.unique(loaded.target))
-    classes = tuple(str(name) for name in names)
-    return array_source(scaled(loaded.images, options.highest), loaded.target, classes)
+    where = f"sklearn.datasets.{place.source}"
+    read = read_labels({"train": loaded.target}, loaded.get("target_names"), where)
+    images = scaled(loaded.images[read.kept], options.highest)
+    return array_source(images, read.labels, read.classes, notes=read.notes)
 
 
 class BlocksOptions(Section):
@@ -141,7 +143,8 @@ def load_pickled(place: Place, options: PickledOptions) -> ImageSource:
     labels = pickled_array(folder / options.labels)
     if images.dtype != np.uint8 or labels.shape != images.shape[:1]:
         raise UserError(f"{folder / options.images}: expected uint8 images, a label each")
-    return array_source(images, labels, _names(options, labels, folder))
+    read = read_labels({"train": labels}, options.classes or None, str(folder))
+    return array_source(images[read.kept], read.labels, read.classes, notes=read.notes)
 
 
 def pickled_array(path: Path) -> np.ndarray:
@@ -172,10 +175,3 @@ def pickled_array(path: Path) -> np.ndarray:
     except (OSError, EOFError, ValueError, TypeError) as error:
         raise UserError(f"{path}: cannot read this file as a pickled array: {error}") from error
     raise UserError(f"{path}: the pickle holds no array whose shape fits its bytes")
-
-
-def _names(options: ClassNames, labels: np.ndarray, where: Path) -> tuple[str, ...]:
-    count = int(labels.max()) + 1 if len(labels) else 0
-    if options.classes and len(options.classes) < count:
-        raise UserError(f"{where}: {count} classes, but 'classes' names {len(options.classes)}")
-    return tuple(options.classes) or tuple(str(i) for i in range(count))

@@ -1,0 +1,250 @@
+"""What README.md and docs say of results: Markdown from the files that the workflow wrote.
+
+Each function takes the folder of results (or the saved table) and returns Markdown. A sentence
+states what these files hold; none is true of one machine or seed only.
+"""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+# Of a task's row in the reward database's summary, in this order; other numbers follow.
+KNOWN = ("chance", "majority", "raw_pixels", "random_backbone", "worst", "mean", "best")
+SPREADS = ("spread_between_sets", "spread_between_seeds", "ratio")
+CLEAR = 2  # times as much: what the reward database's verdict goes by
+CHANCE_OF_NONE = 0.05  # of intervals of 95 %, so many exclude 0 where there is no effect
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def metasim(summary: dict) -> str:
+    """Return what a training recovered."""
+    rows = []
+    for name, entry in summary["attributes"].items():
+        found = entry["generated"]
+        cells = [_spread(entry[source]) for source in ("prior", "target", "generated")]
+        intervals = [_interval(found.get(key)) for key in ("mean_95", "std_95")]
+        rows.append([f"{name} ({entry['unit']})", *cells, *intervals])
+    head = ["attribute", "start", "target", "recovered", "mean, 95 %", "spread, 95 %"]
+    renders, seconds = f"{summary['renders']:,}", f"{summary['seconds']:.0f}"
+    return (
+        f"`{summary['experiment']}`, seed {summary['seed']}: {renders} renders, {seconds} s of "
+        f"training. Mean ± spread:\n\n{table(head, rows)}\n\n> {summary['verdict']}"
+    )
+
+
+def _spread(entry: dict | None) -> str:
+    return "unknown" if entry is None else f"{entry['mean']:.4g} ± {entry['std']:.3g}"
+
+
+def _interval(values: list[float] | None) -> str:
+    return "–" if values is None else f"{values[0]:.4g} to {values[1]:.4g}"
+
+
+def study(summary: dict, effects: list[dict]) -> str:
+    """Return what a reward database says: every task, then effects that stand out."""
+    tasks = summary["tasks"]
+    columns = _number_columns(tasks)
+    rows = [
+        [f"`{name}`", *(_number(row.get(column)) for column in columns)]
+        for name, row in tasks.items()
+    ]
+    heads = [column.replace("_", " ") for column in columns]
+    parts = [
+        f"Accuracy in percent of {summary['sets']} sets, by `{summary['method']}`, beside "
+        "baselines, and the standard deviations between sets and between seeds:",
+        table(["task", *heads], rows),
+        summary["verdict"],
+    ]
+    compared = [row for row in tasks.values() if row.get("raw_pixels") is not None]
+    if compared:
+        behind = [n for n, row in tasks.items() if (row.get("raw_pixels") or 0) > row["best"]]
+        parts.append(
+            "Raw pixels are better than every set's backbone on "
+            f"{len(behind)} of {len(compared)} tasks{_listed(behind)}."
+        )
+    parts.append(_effects(effects))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _number_columns(tasks: dict) -> list[str]:
+    """Return the keys that hold numbers, the known ones first, the spreads last."""
+    held = []
+    for row in tasks.values():
+        held += [k for k, v in row.items() if isinstance(v, int | float) and k not in held]
+    other = [key for key in held if key not in (*KNOWN, *SPREADS)]
+    return [key for key in (*KNOWN, *other, *SPREADS) if key in held]
+
+
+def _number(value: float | None) -> str:
+    return f"{value:.1f}" if isinstance(value, int | float) else "–"
+
+
+def _listed(names: list[str]) -> str:
+    return f" ({', '.join(f'`{name}`' for name in names)})" if names else ""
+
+
+def _effects(effects: list[dict]) -> str:
+    """Return the effects whose interval excludes 0, with how many would by chance."""
+    judged = [e for e in effects if e.get("low") not in (None, "")]
+    if not judged:
+        return ""
+    clear = [e for e in judged if float(e["low"]) > 0 or float(e["high"]) < 0]
+    words = (
+        f"Of {len(judged)} effects of a parameter on a task, {len(clear)} have a 95 % interval "
+        f"without 0, where about {CHANCE_OF_NONE * len(judged):.0f} would by chance"
+    )
+    if not clear:
+        return f"{words}."
+    rows = [
+        [
+            f"`{e['parameter']}` = {e['value']} against {e['reference']}",
+            f"`{e['task']}`",
+            f"{float(e['effect']):+.1f}",
+            f"{float(e['low']):+.1f} to {float(e['high']):+.1f}",
+        ]
+        for e in sorted(clear, key=lambda e: float(e["effect"]))
+    ]
+    return f"{words}:\n\n{table(['parameter', 'task', 'points', 'interval'], rows)}"
+
+
+def distances(summary: dict, kind: str = "shape") -> str:
+    """Return which tasks are near to which by Task2Vec."""
+    rows = [
+        [f"`{name}`", *(f"`{other}` {far:.2f}" for other, far in (near[0], near[1], near[-1]))]
+        for name, near in summary["nearest"][kind].items()
+        if len(near) > 1
+    ]
+    return f"By `{kind}`:\n\n{table(['task', 'nearest', 'second', 'farthest'], rows)}"
+
+
+def controller(result: dict) -> str:
+    """Return the comparison of the policies, and with some sets tried."""
+    groups = ("seen", "unseen", "leave_one_out")
+    rows = []
+    for name, row in result["policies"].items():
+        cells = [_number(row.get(group)) for group in groups]
+        spread = row.get("std", {})
+        if row.get("seeds", 1) > 1:
+            cells = [
+                f"{cell} ± {spread[group]:.2f}" if spread.get(group) is not None else cell
+                for cell, group in zip(cells, groups, strict=True)
+            ]
+        gain = row.get("gain_over_best_fixed")
+        told = f"{gain['mean']:+.1f} ({_interval(gain['interval'])})" if gain else "–"
+        rows.append([f"`{name}`", *cells, told])
+    head = ["policy", "seen", "unseen", "one left out", "gain over the best fixed set"]
+    few = result["few_shot"]
+    counts = ["0", *map(str, few["shown"])]
+    tried = [
+        [name, *(f"{_at(few[key], count):.1f}" for count in counts)]
+        for name, key in (("`transfer`", "transfer"), ("random search", "random_search"))
+    ]
+    return (
+        "Accuracy in percent, ± over seeds; gains with one task left out, with the 95 % interval "
+        f"of a bootstrap over tasks:\n\n{table(head, rows)}\n\n"
+        f"{table(['sets tried on the left-out task', *counts], tried)}\n\n"
+        f"The best set of each task would reach {few['oracle']:.1f} %."
+    )
+
+
+def controller_front(result: dict) -> str:
+    """Return the controller's verdict as the front page has it."""
+    few = result["few_shot"]
+    counts = [str(count) for count in few["shown"]]
+    middle = counts[len(counts) // 2]
+    reached = _at(few["transfer"], middle)
+    enough = next((n for n in counts if _at(few["random_search"], n) >= reached), None)
+    random = f"{enough}" if enough else f"more than {counts[-1]}"
+    verdict = result["verdict"]
+    return (
+        f"On the published database: {verdict}. With {middle} sets tried on the new task "
+        f"`transfer` reaches {reached:.1f} %; random search needs {random} for as much."
+    )
+
+
+def _at(values: dict | list, count: str) -> float:
+    return values[int(count)] if isinstance(values, list) else values[count]
+
+
+def recovery(page: str) -> str:
+    """Return the front page's table of benchmarks/metasim_recovery.md."""
+    head, *sections = re.split(r"^## ", page, flags=re.M)
+    left = {section.split("\n")[0].strip(): _left_by_seed(section) for section in sections}
+    rows, tasks = [], []
+    for row in _rows(head):
+        name = row["experiment"]
+        rows.append(
+            [
+                f"`{name}`",
+                f"{', '.join(left[name])} %",
+                f"{row['renders, most']} ({row['of the published']})",
+                f"{row['training s, most']} s",
+                f"{row['converged']} of {row['seeds']}",
+                row["published result"],
+            ]
+        )
+        if row.get("task accuracy"):
+            tasks.append([f"`{name}`", *(_pair(v)[1] for v in row["task accuracy"].split("; "))])
+            sources = [_pair(v)[0] for v in row["task accuracy"].split("; ")]
+    heads = [
+        "run", "left, by seed", "renders, most (of the published)", "training, most",
+        "converged", "published",
+    ]  # fmt: skip
+    parts = [
+        "Left is the Wasserstein distance to the target's distribution divided by the prior's, "
+        "for the worst attribute of each seed; seconds are by the clock, of the slowest seed. "
+        "Every attribute is in [metasim_recovery.md](benchmarks/metasim_recovery.md).",
+        table(heads, rows),
+    ]
+    if tasks:
+        parts += [
+            "Accuracy in percent of a classifier on the target, mean of the seeds, by what it "
+            "was trained on:",
+            table(["run", *sources], tasks),
+        ]
+    return "\n\n".join(parts)
+
+
+def recovery_stamp(page: str) -> str:
+    """Return date and machine of the saved table."""
+    return page.split("\n\n")[1].strip().rstrip(".")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, number = text.strip().rpartition(" ")
+    return name, number
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of the first table of a Markdown text."""
+    lines = [line for line in text.split("\n") if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+def _left_by_seed(section: str) -> list[str]:
+    """Return what is left of the worst attribute, in percent, seed by seed."""
+    worst: dict[str, float] = {}
+    for row in _rows(section):
+        percent = float(row["left"].rstrip("%"))
+        worst[row["seed"]] = max(worst.get(row["seed"], 0.0), percent)
+    return [f"{percent:.1f}" for percent in worst.values()]
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON file."""
+    return json.loads(path.read_text())
+
+
+def read_rows(path: Path) -> list[dict]:
+    """Read the rows of a CSV file; none where there is no file."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
