@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from simtailor.devices import check_device
+from simtailor.errors import UserError
 from simtailor.evaluate.heads import finetuned_accuracy, linear_accuracy
 from simtailor.evaluate.neighbours import neighbour_accuracy
 from simtailor.evaluate.settings import Evaluate

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from simtailor.devices import check_device
-from simtailor.errors import UserError
 from simtailor.files import only_one
 from simtailor.metasim.features import make_features
 from simtailor.metasim.results import TrainedExperiment, assemble
