@@ -58,3 +58,26 @@ def test_any_name_is_taken(tmp_path):
 def test_an_absent_folder_is_named(tmp_path):
     with pytest.raises(UserError, match=r"absent: .*No such file"):
         walk_folder(tmp_path / "absent")
+
+
+def test_a_settled_folder_is_walked_once_until_it_changes(tmp_path, monkeypatch):
+    touch(tmp_path / "cat/1.png")
+    for folder in (tmp_path / "cat", tmp_path):
+        os.utime(folder, (1, 1))
+    first = walk_folder(tmp_path)
+    first.files.clear()  # a caller's change stays the caller's
+    with monkeypatch.context() as patched:
+        patched.delattr(walk, "_enter")
+        assert names(tmp_path) == ["cat/1.png"]
+    touch(tmp_path / "cat/2.png")
+    assert names(tmp_path) == ["cat/1.png", "cat/2.png"]
+
+
+def test_a_second_link_to_a_file_of_the_folder_is_passed_over(tmp_path):
+    touch(tmp_path / "cat/1.png")
+    touch(tmp_path / "dog/1.png")
+    os.link(tmp_path / "cat/1.png", tmp_path / "cat/2.png")
+    (tmp_path / "cat/3.png").symlink_to("1.png")
+    (tmp_path / "dog/2.png").symlink_to("../cat/1.png")
+    assert names(tmp_path) == ["cat/1.png", "dog/1.png", "dog/2.png"]
+    assert walk_folder(tmp_path).passed_over == {walk.AGAIN: 2}
