@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from simtailor.assets.content import AssetPack, Category, Model
 from simtailor.assets.model_files import SUFFIXES, ModelError, read_model_file
 from simtailor.assets.shapes import stretched
 from simtailor.errors import UserError
 from simtailor.intake.walk import Walk, subfolders, walk_folder
+from simtailor.layers import Layer
 from simtailor.section import Section
+from simtailor.validation import validate
+from simtailor.yaml_files import read_yaml
 
 SETTINGS = "pack.yaml"
 NO_WORDNET_ID = "n00000000"  # of a category that pack.yaml names none for
@@ -213,12 +215,5 @@ def _model(path: Path, place: Path, size: float | None, notes: _Notes) -> Model:
 def _settings(path: Path) -> FolderSettings:
     if not path.exists():
         return FolderSettings()
-    try:
-        return FolderSettings.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
-    except (ValueError, yaml.YAMLError) as error:
-        if isinstance(error, ValidationError):
-            error = "; ".join(
-                f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-                for problem in error.errors()
-            )
-        raise UserError(f"{path}: {' '.join(str(error).split())}. Keys: size, wordnet") from None
+    values = read_yaml(path)
+    return validate(FolderSettings, values, [Layer(values, [path])])

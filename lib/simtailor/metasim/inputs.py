@@ -167,7 +167,8 @@ def checked_features(experiment: Experiment) -> dict[str, str]:
     """
     features = experiment.features
     edge = min(experiment.training.image_size, experiment.stage.image_size)
-    if features.kind == "pyramid" and features.pyramid[0] > edge:
+    chosen = "pyramid" in features.model_fields_set  # by the user; the default suits small images
+    if features.kind == "pyramid" and chosen and features.pyramid[0] > edge:
         raise UserError(
             f"features.pyramid: {features.pyramid[0]}, but the images have {edge} pixels while "
             f"training. Give edges up to {edge}, or raise training.image_size and "
