@@ -101,6 +101,7 @@ def test_pack_yaml_gives_sizes_and_wordnet_ids(models, tmp_path):
         ("pack.yaml", "wordnet: {cup: n03797390}", "no category 'cup'"),
         ("pack.yaml", "size: [", "pack.yaml"),
         ("pack.yaml", "- 1", "pack.yaml"),
+        ("pack.yaml", "size: 1\nsize: 2", "pack.yaml:2: .*size.*twice"),
         ("mug/broken.glb", "glTF and then nothing", "broken.glb: it is GLB of version"),
         ("mug/empty.obj", "# nothing\n", "empty.obj"),
         ("mug/points.obj", "v 0 0 0\nv 1 0 0\n", "points.obj.*no triangles"),
