@@ -29,11 +29,12 @@ from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.distributed import Process
 from simtailor.pretrain.images import SetImages
 from simtailor.pretrain.inputs import memory_mb
-from simtailor.pretrain.names import group_of, members_of, seed_of, set_of
+from simtailor.pretrain.names import group_of, members_of
 from simtailor.pretrain.network import timm
 from simtailor.pretrain.settings import Augmentation, Pretrain
 from simtailor.pretrain.stage import Job, run
 from simtailor.pretrain.training import COLUMNS, Trainer
+from simtailor.simulation.names import seed_of, set_of
 from simtailor.simulation.settings import Simulation
 
 NAMES = ["0_0_0_0_0_1_0_0_0", "1_0_0_0_0_1_0_0_0", "1_0_0_0_0_3_0_0_0"]
