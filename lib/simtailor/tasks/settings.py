@@ -45,7 +45,7 @@ class Tasks(Section):
         64, description="Pixels of the square images that tasks are prepared with."
     )
     most_images: Annotated[int, Field(ge=8, strict=True)] | None = Field(
-        3000,
+        2000,
         description="Images of a task, at most: a random choice, as even over the classes as "
         "they allow. Empty takes all.",
     )
