@@ -75,7 +75,8 @@ def heat_map(
     drawn = _cells(cells, table, relative_to_sets(table), numbered)
     _cells(left, beside, relative_to_sets(beside), numbered=True)
     left.set_yticks(range(len(table)), table.index, fontsize=8)
-    left.set_xticks(range(len(beside.columns)), beside.columns, rotation=60, ha="right", fontsize=7)
+    left.xaxis.tick_top()
+    left.set_xticks(range(len(beside.columns)), beside.columns, rotation=45, ha="left", fontsize=7)
     if beside.columns.empty:
         left.spines[:].set_visible(False)
     cells.tick_params(axis="y", labelleft=False, length=0)
@@ -85,7 +86,7 @@ def heat_map(
     )
     ranges.tick_params(labelsize=7, length=0)
     _parameter_strip(strip, list(order), numbered)
-    strip.tick_params(axis="y", labelleft=True)
+    strip.tick_params(axis="y", left=False, right=True, labelright=True, labelleft=False)
     cells.tick_params(axis="x", length=0, labelbottom=False)
     bar = figure.colorbar(drawn, ax=list(grid.flat), shrink=0.7, pad=0.02)
     bar.set_label("distance from the mean of the task's sets\n(their standard deviations)",
