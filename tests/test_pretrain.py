@@ -429,6 +429,8 @@ def test_workflow_trains_a_group_and_hands_out_its_backbones(project):
     folder = project.folder / "results/task2sim/sets"
     for name in NAMES[:2]:
         make_set(folder / name, parameters=name)
+        # A repeat has images of its own.
+        make_set(folder / f"{name}.seed5", seed=5, parameters=name)
     ours = ("--allowed-rules", "backbones", "pretrain_group", "pretrain_member")
     finished = project.snakemake("backbones", f"results/task2sim/backbones/{NAMES[1]}.seed5",
                                  options=ours)  # fmt: skip
