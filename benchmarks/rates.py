@@ -69,7 +69,7 @@ def render(clock: Clock, device: str, folder: Path) -> tuple[list[str], Path]:
 
     def make(size: int, images: int, output: Path) -> float:
         settings = Simulation(seed=0, image_size=size, images=images, samples=SAMPLES)
-        plan = SetPlan.create(SET, settings_of_a_set(settings))
+        plan = SetPlan.create(SET, settings_of_a_set(settings, SET))
         work = str(folder / f"work{size}-{images}")
         return clock.seconds(lambda: make_set(plan, catalogue, machine, work, str(output), silent))
 

@@ -1,19 +1,33 @@
 # Accuracy of every backbone on every task, and the reward database.
 from simtailor.evaluate.inputs import (
+    evaluation_settings,
+    evidence_digest,
+    pairs_at_equal_steps,
     present_evaluations,
     repeated_sets,
+    reported_methods,
     settings_of_an_evaluation,
+    settings_of_equal_steps,
 )
 
-EVALUATE = CONFIGURATION.task2sim.evaluate
+EVALUATE = evaluation_settings(CONFIGURATION)
 REPEATS = repeated_sets(
     SETS,
     EVALUATE.repeats.sets,
     EVALUATE.repeats.seeds,
     PRETRAIN.at_once,
-    CONFIGURATION.seed,
+    max(CONFIGURATION.seed, SIMULATION.seed),
+)
+PAIRS = pairs_at_equal_steps(SETS, EVALUATE)
+EVIDENCE = evidence_digest(CONFIGURATION)
+NETWORK = CONFIGURATION.task2sim.pretrain.model_dump(
+    mode="json", include={"model", "model_options", "image_size"}
 )
 EVALUATIONS = f"{RESULTS}/task2sim/evaluations"
+
+
+wildcard_constraints:
+    start=rf"{BACKBONE_PATTERN}|scratch\d+",
 
 
 localrules:
@@ -41,6 +55,7 @@ rule evaluate_set:
         settings=settings_of_an_evaluation(EVALUATE),
         seed=CONFIGURATION.seed,
         device=CONFIGURATION.device,
+        evidence=EVIDENCE,
         # Not an output: Snakemake deletes the outputs of a job that was killed.
         cache=f"{WORK}/task2sim/evaluations/{{backbone}}",
     message:
@@ -52,6 +67,7 @@ rule evaluate_set:
 rule evaluate_baselines:
     input:
         tasks=prepared_tasks,
+        network=f"{RESOURCES}/packages/efficientnet_lite0",
     output:
         f"{EVALUATIONS}/baselines.json",
     log:
@@ -67,23 +83,56 @@ rule evaluate_baselines:
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
-        seeds=1 + EVALUATE.repeats.seeds,
-        pretrain=CONFIGURATION.task2sim.pretrain.model_dump(
-            mode="json", include={"model", "model_options", "image_size"}
-        ),
+        pretrain=NETWORK,
         seed=CONFIGURATION.seed,
         device=CONFIGURATION.device,
+        resources=lambda wildcards: RESOURCES,
         cache=f"{WORK}/task2sim/evaluations/baselines",
     message:
-        "Evaluate chance, raw pixels and backbones with random weights on all tasks"
+        "Evaluate raw pixels, random weights and the ImageNet network on all tasks"
     script:
         "../workflow_scripts/evaluate_baselines.py"
+
+
+rule equal_steps:
+    input:
+        tasks=prepared_tasks,
+        backbone=lambda wildcards: (
+            []
+            if wildcards.start.startswith("scratch")
+            else f"{BACKBONES}/{wildcards.start}"
+        ),
+    output:
+        f"{EVALUATIONS}/equal_steps/{{start}}.json",
+    log:
+        "logs/task2sim/equal_steps/{start}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/equal_steps/{start}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: EVALUATE.threads
+    resources:
+        mem_mb=TASKS.memory_mb(),
+        runtime=240,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of_equal_steps(EVALUATE),
+        pretrain=NETWORK,
+        pair=lambda wildcards: PAIRS[wildcards.start],
+        seed=CONFIGURATION.seed,
+        device=CONFIGURATION.device,
+        cache=f"{WORK}/task2sim/evaluations/equal_steps/{{start}}",
+    message:
+        "Train {wildcards.start} for few steps on all tasks"
+    script:
+        "../workflow_scripts/equal_steps.py"
 
 
 rule reward_db:
     input:
         evaluations=expand(f"{EVALUATIONS}/{{backbone}}.json", backbone=SETS + REPEATS),
         baselines=rules.evaluate_baselines.output[0],
+        equal_steps=expand(rules.equal_steps.output[0], start=PAIRS),
     output:
         database=f"{RESULTS}/task2sim/reward_db.json",
         folder=report(
@@ -107,7 +156,8 @@ rule reward_db:
     params:
         sets=SETS,
         tasks=lambda wildcards: names_of_tasks(),
-        method=EVALUATE.reward,
+        methods=reported_methods(EVALUATE),
+        evidence=EVIDENCE,
     message:
         "Assemble the reward database"
     script:
@@ -121,6 +171,7 @@ use rule reward_db as reward_db_so_far with:
         baselines=[
             path for path in rules.evaluate_baselines.output if Path(path).exists()
         ],
+        equal_steps=present_evaluations(f"{EVALUATIONS}/equal_steps", PAIRS),
     output:
         database=f"{RESULTS}/task2sim/reward_db_so_far.json",
         folder=directory(f"{RESULTS}/task2sim/reward_db_so_far"),

@@ -5,7 +5,6 @@ from simtailor.pretrain.names import (
     GROUP_PATTERN,
     group_of,
     members_of,
-    set_of,
 )
 
 PRETRAIN = CONFIGURATION.task2sim.pretrain
@@ -37,7 +36,7 @@ if PRETRAIN.at_once == 1:
 
     rule pretrain:
         input:
-            sets=lambda wildcards: f"{RESULTS}/task2sim/sets/{set_of(wildcards.backbone)}",
+            sets=f"{RESULTS}/task2sim/sets/{{backbone}}",
         output:
             report(directory(f"{BACKBONES}/{{backbone}}"), **BACKBONE_FIGURES),
         log:
@@ -71,7 +70,7 @@ else:
     rule pretrain_group:
         input:
             sets=lambda wildcards: [
-                f"{RESULTS}/task2sim/sets/{set_of(name)}"
+                f"{RESULTS}/task2sim/sets/{name}"
                 for name in members_of(wildcards.group, SETS, PRETRAIN.at_once)
             ],
         output:

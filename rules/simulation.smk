@@ -13,7 +13,7 @@ SIMULATION_PACKAGES = fetched_packages(SIMULATION.packs)
 
 
 wildcard_constraints:
-    parameters=r"[0-3](_[0-3]){8}",
+    parameters=r"[0-3](_[0-3]){8}(\.seed\d+)?",
     part=r"\d+",
 
 
@@ -108,7 +108,7 @@ rule simulate_part:
         runtime=240,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
-        settings=settings_of_a_set(SIMULATION),
+        settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         parts=SIMULATION.parts,
         work=f"{WORK}/task2sim/sets/{{parameters}}",
         device=CONFIGURATION.device,
@@ -153,7 +153,7 @@ rule simulate_set:
         runtime=240,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
-        settings=settings_of_a_set(SIMULATION),
+        settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         # Not an output: Snakemake deletes the outputs of a job that was killed.
         work=f"{WORK}/task2sim/sets/{{parameters}}",
         device=CONFIGURATION.device,

@@ -14,8 +14,12 @@ def prepared_tasks(wildcards):
 
 
 def packages_of_study(wildcards):
-    """Return the names of all packages that the study's sets and tasks are made from."""
+    """Return the names of all packages that the study's sets, tasks and baselines come from."""
     rows = [find_task(TASKS, task) for task in names_of_tasks()]
     return sorted(
-        {*SIMULATION_PACKAGES, *(name for row in rows for name in row.packages)}
+        {
+            *SIMULATION_PACKAGES,
+            "efficientnet_lite0",
+            *(name for row in rows for name in row.packages),
+        }
     )

@@ -133,7 +133,7 @@ def test_few_shot_loop_finds_the_best_set_and_goes_on_after_a_kill(tmp_path, mon
             made.append(name)
             path = tmp_path / target
             path.parent.mkdir(parents=True, exist_ok=True)
-            result = {"far": {"knn": accuracy(name, 1)}}
+            result = {"far": {"few_labels": accuracy(name, 1)}}
             path.write_text(json.dumps({"parameters": name, "tasks": result}))
 
     killed = []
@@ -151,7 +151,7 @@ def test_few_shot_loop_finds_the_best_set_and_goes_on_after_a_kill(tmp_path, mon
     assert len(made) == 4
     # The workflow may write an evaluation again without this task; what was seen is noted.
     shutil.rmtree(tmp_path / "results/task2sim/evaluations")
-    assert read_evaluations("results", "far", "knn") == report["evaluations"]
+    assert read_evaluations("results", "far", "few_labels") == report["evaluations"]
     assert read_evaluations("results", "far", "linear") == {}
 
 

@@ -361,9 +361,11 @@ def test_the_default_study_and_the_seed():
     assert study.seed == 7
     names = set_names(study)
     assert len(names) == len(set(names)) == 8
-    first = settings_of_a_set(study)
+    first = settings_of_a_set(study, names[0])
     other = study.model_copy(update={"values": {"blur": [1]}, "threads": 5, "parts": 4})
-    assert settings_of_a_set(other) == first  # a larger study makes no set again
+    assert settings_of_a_set(other, names[0]) == first  # a larger study makes no set again
+    again = SetPlan.create(f"{names[0]}.seed9", settings_of_a_set(study, f"{names[0]}.seed9"))
+    assert (str(again.parameters), again.seed) == (names[0], 9)  # other images of the same kind
 
 
 def test_preview_shows_the_images_of_the_set(made, machine, catalogue, tmp_path):

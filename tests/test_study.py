@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import Project
 from PIL import Image
 from sklearn.datasets import load_digits
+
+from simtailor.pretrain.network import timm
 
 SCRIPT = Path(__file__).parent / "slurm.sh"
 SWITCH = "SIMTAILOR_TEST_SLURM"
@@ -46,7 +49,10 @@ def configure(project, pictures, tasks):
             "names": tasks,
             "extra": {task: photographs(pictures / task, TASKS[task]) for task in tasks},
         },
-        "evaluate": {"repeats": {"sets": 0, "seeds": 1}},
+        "evaluate": {
+            "image_size": 32, "few_labels": {"episodes": 3},
+            "equal_steps": {"starts": {2: 2}}, "repeats": {"sets": 1, "seeds": 1},
+        },
     }  # fmt: skip
     project.configure({}, task2sim=study)
 
@@ -58,9 +64,22 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, kernel_cache, pictures):
+def cache(tmp_path_factory, kernel_cache):
+    """The compiled kernels, and random weights in place of the packaged network's."""
+    folder = tmp_path_factory.mktemp("cache")
+    for kept in kernel_cache.iterdir():
+        if kept.name != "packages":
+            (folder / kept.name).symlink_to(kept)
+    weights = folder / "packages/efficientnet_lite0/efficientnet-lite0-57934424.pth"
+    weights.parent.mkdir(parents=True)
+    torch.save(timm().create_model("tf_efficientnet_lite0").state_dict(), weights)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, cache, pictures):
     """A project whose small reward database is made, to look at and to copy."""
-    project = Project(tmp_path_factory.mktemp("study") / "project", kernel_cache)
+    project = Project(tmp_path_factory.mktemp("study") / "project", cache)
     configure(project, pictures, ["digits", "four_digits"])
     project.make("reward_db")
     return project
@@ -77,7 +96,7 @@ def copied(project, folder):
 def databases(project):
     """Return the bytes of the reward database and of all evaluations."""
     folder = project.folder / "results/task2sim"
-    files = [folder / "reward_db.json", *sorted((folder / "evaluations").glob("*.json"))]
+    files = [folder / "reward_db.json", *sorted((folder / "evaluations").glob("**/*.json"))]
     return {path.name: path.read_bytes() for path in files}
 
 
@@ -91,7 +110,16 @@ def test_the_reward_database_is_made_with_all_that_is_promised(study):
     digits = summary["tasks"]["digits"]
     assert digits["chance"] == 10
     assert digits["mean"] > 2 * digits["chance"]
-    assert digits["raw_pixels"] > digits["best"]  # these digits are easy
+    beside = ("raw_pixels", "random_on", "random_off", "imagenet", "scratch_2", "fine_tuned_2")
+    assert all(0 < digits[name] < 100 for name in beside)
+    assert list(summary["other_methods"]) == ["all_labels", "knn"]
+    assert "fine-tuned networks are above" in summary["verdict"]
+    entries = json.loads((folder / "reward_db/entries.json").read_text())["digits"]
+    assert [entries[name]["seeds"] for name in SETS] == [2, 1]
+    assert [entries[name]["mean"] for name in SETS] == list(database["digits"].values())
+    both = [json.loads((folder / f"sets/{SETS[0]}{end}/manifest.json").read_text())["shards"]
+            for end in ("", ".seed1")]  # fmt: skip
+    assert both[0][0]["sha256"] != both[1][0]["sha256"]  # another seed draws other images
     for figure in ("heat_map", "comparison", "effects"):
         assert np.asarray(Image.open(folder / f"reward_db/{figure}.png")).std() > 10
 
@@ -104,6 +132,8 @@ def test_a_task_added_later_adds_its_results_without_redoing_the_rest(study, pic
     assert "Pre-train" not in run.stderr
     log = (project.folder / f"logs/task2sim/evaluations/{SETS[0]}.log").read_text().splitlines()
     assert [line.endswith("(known)") for line in log] == [True, True, False]
+    short = (project.folder / "logs/task2sim/equal_steps/scratch1.log").read_text().splitlines()
+    assert [line.endswith("(known)") for line in short] == [True, True, False]
     database = json.loads(databases(project)["reward_db.json"])
     assert list(database) == list(TASKS)
     assert json.loads(before["reward_db.json"])["digits"] == database["digits"]

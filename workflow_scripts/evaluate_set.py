@@ -16,6 +16,7 @@ with reporter(snakemake.log[0], name) as report:
         Evaluate.model_validate(params.settings),
         params.seed,
         params.device,
+        params.evidence,
         params.cache,
         snakemake.output[0],
         report,

@@ -3,17 +3,22 @@
 from simtailor.evaluate.reward_db import write_reward_database
 from simtailor.reporting import reporter
 
-baselines = snakemake.input.baselines
+baselines, params = snakemake.input.baselines, snakemake.params
 with reporter(snakemake.log[0], "reward_db") as report:
     summary = write_reward_database(
         snakemake.input.evaluations,
         baselines if isinstance(baselines, str) else next(iter(baselines), None),
-        snakemake.params.sets,
-        snakemake.params.tasks,
-        snakemake.params.method,
+        snakemake.input.equal_steps,
+        params.sets,
+        params.tasks,
+        params.methods,
+        params.evidence,
         snakemake.output.database,
         snakemake.output.folder,
     )
-    report(summary["verdict"])
+    for sentence in summary["sentences"]:
+        report(sentence)
     for name, tasks in summary["missing"].items():
         report(f"missing: {name} on {', '.join(tasks)}")
+    for path in summary["outdated"]:
+        report(f"not counted, of other settings: {path}")

@@ -20,7 +20,8 @@ import torch
 from torch import nn
 
 from simtailor.errors import UserError
-from simtailor.evaluate.inputs import repeated_sets
+from simtailor.evaluate.inputs import evaluation_settings, pairs_at_equal_steps, repeated_sets
+from simtailor.evaluate.stage import RANDOM_SEEDS
 from simtailor.pretrain.names import group_of
 from simtailor.pretrain.network import create_network
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 COLUMNS = ["stage", "device", "work", "rate", "basis", "conditions", "source"]
 SAME_WORK = 1.25  # up to this factor a rate counts as that of the same item
 ASSEMBLE = "assemble, start"  # of the database, and the start of every job
+RATE_OF = {"equal steps": "pretrain"}  # stages that have the rate of another
 UNKNOWN_TASK = 10_000  # images of a task where the configuration sets no limit
 
 
@@ -146,24 +148,36 @@ def plan_study(
     if pretrain.at_once > 1:  # a job a group, and one a backbone that takes it out
         groups = {group_of(name, sets, pretrain.at_once) for name in (*sets, *repeated)}
         trainings += len(groups)
+    evaluation = evaluation_settings(configuration)
     macs, weights = multiplications(pretrain.model, pretrain.model_options, pretrain.image_size)
+    seen, _ = multiplications(pretrain.model, pretrain.model_options, evaluation.image_size)
     set_pixels, task_pixels = (size.image_size**2 / 1e6 for size in (simulation, study.tasks))
-    rendered = len(sets) * simulation.images
+    rendered = backbones * simulation.images
     evaluated = task_count * (study.tasks.most_images or UNKNOWN_TASK)
     set_jobs = simulation.parts + 1 if simulation.parts > 1 else 1
     stored = rendered * rates.rate("stored", "-", set_pixels).seconds / 1e3
-    # Items: what the rate counts. Baselines are random backbones; raw pixels cost little.
+    pairs = pairs_at_equal_steps(sets, evaluation)
+    short = sum(
+        2 * starts * steps * evaluation.equal_steps.batch_size * task_count
+        for steps, starts in evaluation.equal_steps.starts.items()
+    )
+    # Items: what the rate counts. Baselines are networks with random weights and the packaged
+    # one; raw pixels cost little.
     rows = [
         ("tasks", package_count + task_count, evaluated, "cpu", task_pixels,
          3 * evaluated * task_pixels / 1e3),
-        ("render", 2 + len(sets) * set_jobs, rendered, device, set_pixels * simulation.samples,
+        ("render", 2 + backbones * set_jobs, rendered, device, set_pixels * simulation.samples,
          stored),
         ("pretrain", trainings, backbones * simulation.images * pretrain.epochs, device, macs,
          backbones * 4 * weights / 1e9),
-        ("evaluate", backbones + 1, (backbones + 1 + repeats.seeds) * evaluated, device, macs, 0),
+        ("evaluate", backbones + 1, (backbones + 2 * RANDOM_SEEDS + 1) * evaluated, device, seen,
+         0),
+        ("equal steps", len(pairs), short, device, seen, 0),
     ]  # fmt: skip
     stages = [
-        StagePlan(stage, jobs, items, place, rates.rate(stage, place, work), gigabytes)
+        StagePlan(
+            stage, jobs, items, place, rates.rate(RATE_OF.get(stage, stage), place, work), gigabytes
+        )
         for stage, jobs, items, place, work, gigabytes in rows
     ]
     jobs = 1 + sum(stage.jobs for stage in stages)

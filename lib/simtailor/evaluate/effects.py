@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from simtailor.evaluate.noise import SeedNoise
 from simtailor.simulation.parameters import MATERIALS, SimulationParameters
 
 
@@ -37,16 +38,24 @@ class Effect:
         return self.parameter
 
 
-def main_effects(task: str, rewards: Mapping[str, float]) -> list[Effect]:
+def main_effects(
+    task: str,
+    rewards: Mapping[str, float],
+    noise: SeedNoise | None = None,
+    seeds: Mapping[str, int] | None = None,
+) -> list[Effect]:
     """Fit accuracy = constant + one step a value of each parameter, by least squares.
 
-    The steps between values are estimated from all sets at once; interactions of parameters
-    count as noise, so the intervals say how far a main effect stands out of them. Source:
-    ordinary least squares with Student's t intervals. A step is left out where the sets do
-    not tell it from others: of two sets that differ in two parameters, neither is to blame.
+    The steps between values are estimated from all sets at once. Where every set has several
+    seeds, their variance is the noise, and an effect is the mean over the study's sets. Else
+    interactions of parameters count as noise, so the intervals say how far a main effect
+    stands out of them. Source: ordinary least squares with Student's t intervals. A step is
+    left out where the sets do not tell it from others: of two sets that differ in two
+    parameters, neither is to blame.
 
     Args:
         rewards: accuracy in percent by the name of the set.
+        noise: variance between seeds of one set; seeds: their number by the name of the set.
     """
     sets = np.array([SimulationParameters.parse(name).as_tuple() for name in rewards])
     accuracies = np.array(list(rewards.values()))
@@ -65,7 +74,11 @@ def main_effects(task: str, rewards: Mapping[str, float]) -> list[Effect]:
     # A coefficient is estimable if its unit vector lies in the row space of the design.
     estimable = np.isclose(inverse @ design.T @ design, np.eye(len(inverse))).all(axis=1)[1:]
     half = [None] * len(terms)
-    if freedom > 0:
+    counts = np.array([(seeds or {}).get(name, 1) for name in rewards])
+    if noise is not None and counts.min() > 1:
+        shares = (inverse @ design.T) ** 2 / counts
+        half = (noise.quantile * np.sqrt(noise.variance * shares.sum(axis=1)[1:])).tolist()
+    elif freedom > 0:
         variance = ((accuracies - design @ coefficients) ** 2).sum() / freedom
         errors = np.sqrt(variance * np.diag(inverse)[1:])
         half = (stats.t.ppf(0.975, freedom) * errors).tolist()

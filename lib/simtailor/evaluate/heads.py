@@ -102,12 +102,14 @@ def finetuned_accuracy(
     varied = Augmentation(
         crop=settings.crop, flip=0.5 if settings.flip else 0.0, colour=0.0, grey=0.0
     )
-    plain = Augmentation(crop=1.0, flip=0.0, colour=0.0, grey=0.0)
 
     def batches_of(part: np.ndarray) -> Batches:
         def batch(indices: np.ndarray, training: bool) -> torch.Tensor:
-            variations = draw_variations(varied if training else plain, len(indices), random)
-            pixels = torch.from_numpy(images[part[indices]]).to(backbone.device)
+            chosen = images[part[indices]]
+            if not training:
+                return backbone.prepared(chosen)
+            variations = draw_variations(varied, len(indices), random)
+            pixels = torch.from_numpy(chosen).to(backbone.device)
             return vary_batch(pixels, variations, backbone.image_size)
 
         return batch

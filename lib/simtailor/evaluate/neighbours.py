@@ -145,17 +145,17 @@ def vote(
     return votes.argmax(axis=1)
 
 
-def neighbour_accuracy(
+def neighbour_classes(
     train: np.ndarray,
-    train_labels: np.ndarray,
-    test: np.ndarray,
-    test_labels: np.ndarray,
+    labels: np.ndarray,
+    queries: np.ndarray,
     settings: Neighbours,
     device: str = "cpu",
-) -> float:
-    """Return the percentage of test features [M, D] that their neighbours classify rightly."""
-    train_labels, test_labels = np.asarray(train_labels), np.asarray(test_labels)
-    indices, cosines = nearest(normalised(train), normalised(test), settings.neighbours, device)
-    class_count = int(max(train_labels.max(), test_labels.max())) + 1
-    voted = vote(train_labels[indices], cosines, class_count, settings)
-    return 100 * float((voted == test_labels).mean())
+) -> np.ndarray:
+    """Return the classes int64 [M] that the neighbours of queries [M, D] vote for.
+
+    Args:
+        train: float32 [N, D]; labels: int64 [N].
+    """
+    indices, cosines = nearest(normalised(train), normalised(queries), settings.neighbours, device)
+    return vote(labels[indices], cosines, int(labels.max()) + 1, settings)

@@ -8,7 +8,23 @@ from pydantic import Field, model_validator
 
 from simtailor.section import PositiveInt, Section, Share, Unique
 
-Method = Literal["knn", "linear", "finetune"]
+Method = Literal["few_labels", "all_labels", "knn", "linear", "finetune"]
+
+
+PositiveSteps = Annotated[int, Field(gt=0)]  # not strict: keys of JSON are words
+PositiveStarts = Annotated[int, Field(gt=0, strict=True)]
+
+
+class FewLabels(Section):
+    """Ridge regression on features of all stages, by few labelled images, again and again."""
+
+    labels: PositiveInt = Field(10, description="Labelled images of a class.")
+    fewest: PositiveInt = Field(
+        5, description="The same, where the smallest class has fewer to train than 'labels'."
+    )
+    episodes: Annotated[int, Field(ge=2, strict=True)] = Field(
+        20, description="Choices of labelled images, the same for all that is compared."
+    )
 
 
 class Neighbours(Section):
@@ -61,30 +77,54 @@ class FineTuning(HeadTraining):
     )
 
 
+class EqualSteps(Section):
+    """Fine-tuned backbones beside the same network from scratch, by few labels and steps."""
+
+    starts: dict[PositiveSteps, PositiveStarts] = Field(
+        {60: 5, 300: 2},
+        description="By the number of steps: how many backbones, spread over the study's sets, and "
+        "as many starts from scratch are trained. The fewest steps are the small budget; {} "
+        "leaves it out.",
+    )
+    batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(16, description="Images a step.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        2e-3, description="Highest rate of AdamW: it rises, and falls along a half cosine."
+    )
+
+
 class Repeats(Section):
     """Backbones trained again with other seeds: the yardstick for differences between sets."""
 
     sets: Annotated[int, Field(ge=0, strict=True)] = Field(
-        2,
-        description="Sets whose backbone is trained again, spread over the study's list; with "
-        "task2sim.pretrain.at_once, rounded up to whole groups.",
+        8,
+        description="Sets that are made, trained and evaluated again, at most, spread over the "
+        "study's list; with task2sim.pretrain.at_once, rounded up to whole groups.",
     )
-    seeds: PositiveInt = Field(2, description="Further seeds for each of them.")
+    seeds: PositiveInt = Field(1, description="Further seeds for each of them.")
 
 
 class Evaluate(Section):
     """Evaluation of backbones on real tasks."""
 
     methods: Annotated[list[Method], Unique] = Field(
-        ["knn"],
+        ["few_labels", "all_labels", "knn"],
         min_length=1,
-        description="How a backbone is judged: 'knn', 'linear' (a linear classifier on its "
-        "features), 'finetune' (the whole network).",
+        description="How a backbone is judged: 'few_labels' and 'all_labels' (ridge regression on "
+        "features of all stages), 'knn' (neighbours by the last one, as published), 'linear' (a "
+        "linear classifier on it), 'finetune' (the whole network).",
     )
-    reward: Method = Field("knn", description="The method whose accuracy is the reward.")
+    reward: Method = Field(
+        "few_labels", description="The method whose accuracy is the reward; 'knn' as published."
+    )
+    image_size: Annotated[int, Field(ge=8, le=1024, strict=True)] | None = Field(
+        None,
+        description="Pixels of the images that networks are given; empty takes the tasks' own.",
+    )
+    few_labels: FewLabels = FewLabels()
     knn: Neighbours = Neighbours()
     linear: HeadTraining = HeadTraining()
     finetune: FineTuning = FineTuning()
+    equal_steps: EqualSteps = EqualSteps()
     repeats: Repeats = Repeats()
     threads: PositiveInt = Field(
         1, description="Cores of a job; sets are evaluated side by side, so 1 serves a study best."

@@ -1,4 +1,4 @@
-"""Evaluation of a backbone on all tasks of the study, one job a set.
+"""Evaluation of a backbone, and of what needs no simulated set, on all tasks of the study.
 
 What a task gave is kept under the work folder as soon as it is known, with a digest of all
 that it depends on: a killed job goes on where it was, and a task that joins the study later
@@ -7,62 +7,41 @@ is the only one computed.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from simtailor.devices import check_device
 from simtailor.errors import UserError
-from simtailor.evaluate.heads import finetuned_accuracy, linear_accuracy
-from simtailor.evaluate.neighbours import neighbour_accuracy
+from simtailor.evaluate.evidence import (
+    EVALUATION_VERSION,
+    Percents,
+    digest_of,
+    known_or_new,
+)
+from simtailor.evaluate.features import (
+    TaskFeatures,
+    centred_pixels,
+    imagenet_backbone,
+    raw_pixels,
+    task_features,
+)
+from simtailor.evaluate.heads import finetuned_accuracy
+from simtailor.evaluate.judging import judge_features, judge_pixels
 from simtailor.evaluate.settings import Evaluate
-from simtailor.files import checksum, read_json, write_json
+from simtailor.files import checksum, write_json
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
 from simtailor.tasks.features import check_features
 from simtailor.tasks.prepared import PreparedTask
 
-# Raised when an evaluation gives other results from the same inputs.
-EVALUATION_VERSION = 2
-PIXEL_EDGE = 32
-CHUNK = 1024  # images read at a time
+RANDOM_SEEDS = 3  # of networks with random weights
 
-
-class Extractor(Protocol):
-    """What turns images uint8 [N, H, W, 3] into features float32 [N, D].
-
-    Attributes:
-        name: what it is, in messages.
-    """
-
-    name: str
-
-    def features(self, images: np.ndarray) -> np.ndarray: ...
-
-
-class RawPixels:
-    """The pixels themselves, averaged down to an edge of at most 32."""
-
-    name = "the comparison with raw pixels"
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 [N, D]: images less their mean, so that the cosine tells them apart."""
-        edge = min(PIXEL_EDGE, *images.shape[1:3])
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        flat = nn.functional.adaptive_avg_pool2d(pixels, edge).flatten(1)
-        return (flat - flat.mean(1, keepdim=True)).numpy()
-
-
-def features_of(extractor: Extractor, images: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Return features float32 [n, D] of some images, a part at a time from a mapped file."""
-    parts = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
-    return np.concatenate([extractor.features(images[part]) for part in parts])
+# From a task and methods to the percentages of each.
+Judge = Callable[[PreparedTask, Sequence[str]], Percents]
 
 
 def evaluate_set(
@@ -72,71 +51,112 @@ def evaluate_set(
     settings: Evaluate,
     seed: int,
     device: str,
+    evidence: str,
     cache: str | Path,
     output: str | Path,
     report: Callable[[str], None],
 ) -> None:
-    """Evaluate a backbone and write ``{"parameters", "tasks": {task: {method: percent}}}``.
+    """Evaluate a backbone and write what the reward database is assembled from.
+
+    ``{"parameters", "evidence", "tasks": {task: {method: percent}}, "episodes": {task: {method:
+    [percent of each episode]}}, "images": {task: number of test images}}``.
 
     Args:
         name: of the set, as in the study's list.
         backbone: folder of the backbone; tasks: folders of the prepared tasks.
+        evidence: digest of the study's settings, by which the file is told from older ones.
         cache: folder where the results of each task are kept.
     """
     check_device(device)
-    held = Backbone.read(backbone, device)
-    digest = _digest(checksum(Path(backbone) / "model.safetensors"))
-    results = {
-        task.name: _evaluated(held, digest, task, settings.methods, settings, seed, cache, report)
-        for task in map(PreparedTask.read, tasks)
+    held = Backbone.read(backbone, device, settings.image_size)
+    digest = checksum(Path(backbone) / "model.safetensors")
+    prepared = [PreparedTask.read(task) for task in tasks]
+    judge = partial(_judge_network, held, settings, seed)
+    episodes = {
+        task.name: _evaluated(judge, digest, task, settings.methods, settings, seed, cache, report)
+        for task in prepared
     }
-    write_json(output, {"parameters": name, "tasks": results})
+    write_json(
+        output,
+        {
+            "parameters": name,
+            "evidence": evidence,
+            "tasks": {
+                task: {method: float(np.mean(percents)) for method, percents in found.items()}
+                for task, found in episodes.items()
+            },
+            "episodes": episodes,
+            "images": {task.name: len(task.test) for task in prepared},
+        },
+    )
 
 
 def evaluate_baselines(
     tasks: Sequence[str | Path],
     settings: Evaluate,
     pretrain: Pretrain,
-    seeds: Sequence[int],
+    seed: int,
     device: str,
+    packages: str | Path,
     cache: str | Path,
     output: str | Path,
     report: Callable[[str], None],
 ) -> None:
-    """Write what needs no simulated set, by task, accuracies in percent.
+    """Write what needs no simulated set, by task: ``{"tasks": {task: ...}}``, in percent.
 
     ``chance`` guesses among the classes, ``majority`` answers the commonest class of the
-    training images; ``raw_pixels`` and ``random_backbone`` are evaluated like a backbone, the
-    latter with the weights of each seed: a list a method.
+    training images; the others are lists, one entry a seed, of the percentages of each method
+    and episode: ``raw_pixels``, the best of several ways; ``random_on`` and ``random_off``,
+    the network with random weights and its residual branches on or off; ``imagenet``, the
+    packaged network.
+
+    Args:
+        packages: folder of fetched packages.
     """
     check_device(device)
-    seed = seeds[0]
-    random = {start: Backbone.random(pretrain, start, device) for start in seeds}
-    results = {}
+    size = settings.image_size
+    networks: dict[str, list[tuple[str, Judge]]] = {
+        "raw_pixels": [("raw pixels", partial(_judge_pixels, settings, seed))]
+    }
+    for name, on in (("random_on", True), ("random_off", False)):
+        networks[name] = [
+            (
+                digest_of(pretrain.model_dump(mode="json"), start, on),
+                partial(
+                    _judge_network,
+                    Backbone.random(pretrain, start, device, size, branches_on=on),
+                    settings,
+                    seed,
+                ),
+            )
+            for start in range(seed, seed + RANDOM_SEEDS)
+        ]
+    packaged = imagenet_backbone(packages, size, device)
+    networks["imagenet"] = [("packaged", partial(_judge_network, packaged, settings, seed))]
+    results: dict[str, dict[str, Any]] = {}
     for task in map(PreparedTask.read, tasks):
         commonest = np.bincount(task.train_labels).argmax()
-        methods = [m for m in settings.methods if m != "finetune"]
-        pixels = _evaluated(
-            RawPixels(), "pixels", task, methods, settings, seed, Path(cache) / "pixels", report
-        )
-        by_start = []
-        for start, backbone in random.items():
-            digest = _digest(pretrain.model_dump(mode="json"), start)
-            folder = Path(cache) / f"random.seed{start}"
-            by_start.append(
-                _evaluated(backbone, digest, task, settings.methods, settings, seed, folder, report)
-            )
         results[task.name] = {
             "chance": 100 / len(task.classes),
             "majority": 100 * float((np.asarray(task.test_labels) == commonest).mean()),
-            "raw_pixels": pixels,
-            "random_backbone": {m: [r[m] for r in by_start] for m in settings.methods},
         }
+        for name, judges in networks.items():
+            results[task.name][name] = [
+                _evaluated(
+                    judge, digest, task, settings.methods, settings, seed,
+                    Path(cache) / f"{name}.{number}", partial(_prefixed, report, name),
+                )
+                for number, (digest, judge) in enumerate(judges)
+            ]  # fmt: skip
     write_json(output, {"tasks": results})
 
 
+def _prefixed(report: Callable[[str], None], name: str, line: str) -> None:
+    report(f"{name}: {line}")
+
+
 def _evaluated(
-    extractor: Extractor,
+    judge: Judge,
     digest: str,
     task: PreparedTask,
     methods: Sequence[str],
@@ -144,61 +164,61 @@ def _evaluated(
     seed: int,
     cache: str | Path,
     report: Callable[[str], None],
-) -> dict[str, float]:
-    """Return the percentage of each method, from the cache where nothing changed."""
-    path = Path(cache) / f"{task.name}.json"
-    known = read_json(path) if path.exists() else {}
-    of_task = [task.facts["sha256"], task.classes]
+) -> Percents:
+    """Return the percentages of each method, from the cache where nothing changed."""
+    of_task = [task.facts["sha256"], task.classes, settings.image_size]
+    of_method = settings.model_dump(mode="json", include=set(methods))
     keys = {
-        method: _digest(
-            EVALUATION_VERSION, digest, of_task, method,
-            getattr(settings, method).model_dump(mode="json"), seed if method != "knn" else 0,
+        method: digest_of(
+            EVALUATION_VERSION, digest, of_task, method, of_method.get(method),
+            seed if method not in ("knn", "all_labels") else 0,
         )
         for method in methods
     }  # fmt: skip
-    stale = [m for m in methods if known.get(m, {}).get("key") != keys[m]]
-    if stale:
-        known |= {
-            method: {"key": keys[method], "percent": percent}
-            for method, percent in _accuracies(extractor, task, stale, settings, seed).items()
-        }
-        write_json(path, known)
-    found = {method: known[method]["percent"] for method in methods}
-    told = ", ".join(f"{method} {percent:.1f} %" for method, percent in found.items())
-    report(f"{task.name}: {told}{'' if stale else ' (known)'}")
+    path = Path(cache) / f"{task.name}.json"
+    found, told = known_or_new(path, keys, lambda stale: judge(task, stale))
+    report(f"{task.name}: {told}")
     return found
 
 
-def _accuracies(
-    extractor: Extractor,
-    task: PreparedTask,
-    methods: Sequence[str],
-    settings: Evaluate,
-    seed: int,
-) -> dict[str, float]:
-    labels = np.asarray(task.train_labels), np.asarray(task.test_labels)
-    found = {}
-    if {"knn", "linear"} & set(methods):
-        train, test = (features_of(extractor, task.images, i) for i in (task.train, task.test))
-        check_features(np.concatenate([train, test]), extractor.name, task.name)
-        device = getattr(extractor, "device", "cpu")
-        arguments = (train, labels[0], test, labels[1])
-        if "knn" in methods:
-            found["knn"] = neighbour_accuracy(*arguments, settings.knn, str(device))
-        if "linear" in methods:
-            found["linear"] = linear_accuracy(*arguments, settings.linear, seed, str(device))
+def _judge_network(
+    backbone: Backbone, settings: Evaluate, seed: int, task: PreparedTask, methods: Sequence[str]
+) -> Percents:
+    found: Percents = {}
+    if set(methods) - {"finetune"}:
+        features = task_features(backbone.features_of_stages, task.images, task.train, task.test)
+        _check(features, backbone.name, task)
+        device = str(backbone.device)
+        found = judge_features(features, task, methods, settings, seed, device)
     if "finetune" in methods:
-        found["finetune"] = finetuned_accuracy(
-            extractor, task.images, task.labels, task.train, task.test, settings.finetune, seed
-        )  # fmt: skip
-    for method, percent in found.items():
-        if not np.isfinite(percent):
+        found["finetune"] = [
+            finetuned_accuracy(
+                backbone, task.images, task.labels, task.train, task.test, settings.finetune, seed
+            )
+        ]
+    for method, percents in found.items():
+        if not np.isfinite(percents).all():
             raise UserError(
-                f"{extractor.name}: the head trained on the task '{task.name}' diverged (scores "
+                f"{backbone.name}: the head trained on the task '{task.name}' diverged (scores "
                 f"that are not finite); set task2sim.evaluate.{method}.learning_rates lower"
             )
     return found
 
 
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def _check(features: TaskFeatures, network: str, task: PreparedTask) -> None:
+    for parts in ((features.pooled_train, features.pooled_test), (features.train, features.test)):
+        check_features(np.concatenate(parts), network, task.name)
+
+
+def _judge_pixels(
+    settings: Evaluate, seed: int, task: PreparedTask, methods: Sequence[str]
+) -> Percents:
+    if not set(methods) - {"finetune"}:
+        return {}
+    ways = [
+        task_features(lambda images, take=take: (take(images),) * 2, task.images, task.train,
+                      task.test)
+        for take in (raw_pixels, centred_pixels)
+    ]  # fmt: skip
+    _check(ways[0], "the comparison with raw pixels", task)
+    return judge_pixels(ways, task, methods, settings, seed)

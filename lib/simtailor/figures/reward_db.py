@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from simtailor.figures.style import GENERATED, PRIOR, TARGET, clean_axes, save_figure
 from simtailor.simulation.parameters import MATERIALS, PARAMETER_NAMES, SimulationParameters
@@ -22,10 +23,27 @@ NUMBERED_SETS = 24  # cells carry their percentage up to here
 DEEPEST = 2.5  # standard deviations of a task's sets at which the colour saturates
 VALUE_COLOURS = ListedColormap(["#F2F2F2", "#0072B2", "#E69F00", "#D55E00"])
 EFFECT_COLUMNS = 4
+# Of the baselines, in the order of their columns.
+BASELINE_MARKS = (
+    ("|", "black"), ("D", PRIOR), ("v", PRIOR), ("^", PRIOR), ("*", "black"), ("<", GENERATED),
+    (">", GENERATED), ("s", GENERATED), ("o", GENERATED),
+)  # fmt: skip
 
 
-def heat_map(rewards: Mapping[str, Mapping[str, float]], path: str | Path) -> None:
-    """Draw tasks x sets, best set first, above the parameters of each set.
+# Columns of a table of tasks that stand beside the sets, with their captions.
+BASELINE_COLUMNS = {
+    "chance": "chance",
+    "raw_pixels": "raw pixels",
+    "random_off": "random, branches off",
+    "random_on": "random, branches on",
+    "imagenet": "ImageNet",
+}
+
+
+def heat_map(
+    rewards: Mapping[str, Mapping[str, float]], summary: pd.DataFrame, path: str | Path
+) -> None:
+    """Draw tasks x sets, best set first, above the parameters of each set, beside the baselines.
 
     A cell's colour is the distance from the task's mean over the sets in standard deviations,
     for tasks differ more than sets; the range in percent stands at the row's end. Sets are
@@ -33,48 +51,80 @@ def heat_map(rewards: Mapping[str, Mapping[str, float]], path: str | Path) -> No
 
     Args:
         rewards: accuracy in percent by task and set; sets that lack a task leave white.
+        summary: one row a task, as ``task_table`` gives it.
     """
     table = pd.DataFrame(rewards).T  # tasks x sets
     spread = table.std(axis=1, ddof=0).replace(0, np.nan)
-    relative = table.sub(table.mean(axis=1), axis=0).div(spread, axis=0)
-    relative = relative.where(table.isna() | relative.notna(), 0.0)  # sets all equal
-    order = relative.mean(axis=0).sort_values(ascending=False, kind="stable").index
-    table, relative = table[order], relative[order]
+    beside = _baselines_of(summary).reindex(table.index)
+
+    def relative_to_sets(values: pd.DataFrame) -> pd.DataFrame:
+        relative = values.sub(table.mean(axis=1), axis=0).div(spread, axis=0)
+        return relative.where(values.isna() | relative.notna(), 0.0)  # sets all equal
+
+    order = relative_to_sets(table).mean(axis=0).sort_values(ascending=False, kind="stable").index
+    table = table[order]
     numbered = len(order) <= NUMBERED_SETS
-    width = 3.6 + (0.52 * len(order) if numbered else 9.0)
+    widths = [len(beside.columns) or 0.01, len(order) if numbered else 18]
+    heights = [0.3 * len(table), 0.2 * len(PARAMETER_NAMES)]
     figure = Figure(
-        figsize=(max(width, 7.0), 1.6 + 0.3 * len(table) + 0.2 * len(PARAMETER_NAMES)),
-        layout="constrained",
+        figsize=(max(3.6 + 0.52 * sum(widths), 7.0), 2.2 + sum(heights)), layout="constrained"
     )
-    cells, strip = figure.subplots(
-        2, 1, sharex=True, height_ratios=[0.3 * len(table), 0.2 * len(PARAMETER_NAMES)]
-    )
-    drawn = cells.imshow(
-        relative, cmap="RdBu_r", vmin=-DEEPEST, vmax=DEEPEST, aspect="auto", interpolation="nearest"
-    )
-    cells.set_yticks(range(len(table)), table.index, fontsize=8)
+    grid = figure.subplots(2, 2, sharey="row", width_ratios=widths, height_ratios=heights)
+    (left, cells), (below_left, strip) = grid
+    below_left.set_visible(False)
+    drawn = _cells(cells, table, relative_to_sets(table), numbered)
+    _cells(left, beside, relative_to_sets(beside), numbered=True)
+    left.set_yticks(range(len(table)), table.index, fontsize=8)
+    left.xaxis.tick_top()
+    left.set_xticks(range(len(beside.columns)), beside.columns, rotation=45, ha="left", fontsize=7)
+    if beside.columns.empty:
+        left.spines[:].set_visible(False)
+    cells.tick_params(axis="y", labelleft=False, length=0)
     ranges = cells.secondary_yaxis("right")
     ranges.set_yticks(
         range(len(table)), [f"{row.min():.1f} to {row.max():.1f} %" for _, row in table.iterrows()]
     )
     ranges.tick_params(labelsize=7, length=0)
-    if numbered:
-        for y, row in enumerate(table.to_numpy()):
-            for x, percent in enumerate(row):
-                dark = abs(relative.iat[y, x]) > 1.5
-                text = "" if np.isnan(percent) else f"{percent:.1f}"
-                colour = "white" if dark else "black"
-                cells.text(x, y, text, ha="center", va="center", fontsize=7, color=colour)
     _parameter_strip(strip, list(order), numbered)
+    strip.tick_params(axis="y", left=False, right=True, labelright=True, labelleft=False)
     cells.tick_params(axis="x", length=0, labelbottom=False)
-    bar = figure.colorbar(drawn, ax=[cells, strip], shrink=0.7, pad=0.02)
-    bar.set_label("distance from the task's mean\n(standard deviations of its sets)", fontsize=8)
+    bar = figure.colorbar(drawn, ax=list(grid.flat), shrink=0.7, pad=0.02)
+    bar.set_label("distance from the mean of the task's sets\n(their standard deviations)",
+                  fontsize=8)  # fmt: skip
     bar.ax.tick_params(labelsize=8)
     figure.suptitle(
-        f"Accuracy of {len(order)} simulated sets on {len(table)} tasks, best set on the left",
+        f"Accuracy (%) of {len(order)} simulated sets on {len(table)} tasks, best set on the left, "
+        "and of what needs no simulated set",
         fontsize=10,
     )
     save_figure(figure, path)
+
+
+def _baselines_of(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the baselines that are known, a row a task, with captions for columns."""
+    by_task = summary.set_index("task")
+    columns = dict(BASELINE_COLUMNS)
+    for name in by_task:
+        kind, _, steps = name.rpartition("_")
+        if kind in ("scratch", "fine_tuned"):
+            columns[name] = f"{kind.replace('_', '-')}, {steps} steps"
+    known = [name for name in columns if name in by_task and by_task[name].notna().any()]
+    return by_task[known].astype(float).rename(columns=columns)
+
+
+def _cells(axes: Axes, values: pd.DataFrame, relative: pd.DataFrame, numbered: bool) -> AxesImage:
+    """Draw percentages in the colour of their distance from the mean of the sets."""
+    drawn = axes.imshow(
+        relative.to_numpy(float), cmap="RdBu_r", vmin=-DEEPEST, vmax=DEEPEST, aspect="auto",
+        interpolation="nearest",
+    )  # fmt: skip
+    if numbered:
+        for (y, x), percent in np.ndenumerate(values.to_numpy(float)):
+            dark = abs(relative.iat[y, x]) > 1.5
+            text = "" if np.isnan(percent) else f"{percent:.1f}"
+            colour = "white" if dark else "black"
+            axes.text(x, y, text, ha="center", va="center", fontsize=7, color=colour)
+    return drawn
 
 
 def _parameter_strip(axes: Axes, sets: Sequence[str], named: bool) -> None:
@@ -103,47 +153,37 @@ def _parameter_strip(axes: Axes, sets: Sequence[str], named: bool) -> None:
 
 
 def comparison_figure(
-    rewards: Mapping[str, Mapping[str, float]],
-    repeats: Mapping[str, Mapping[str, Sequence[float]]],
-    table: pd.DataFrame,
-    path: str | Path,
+    sets: Mapping[str, Mapping[str, np.ndarray]], table: pd.DataFrame, path: str | Path
 ) -> None:
-    """Plot every set's accuracy on each task beside the baselines and other seeds.
+    """Plot every set's accuracy on each task, a mark a seed, beside the baselines.
 
     Args:
-        repeats: accuracies with other seeds by task and set.
+        sets: percent by task and set, float64 [seeds, episodes].
         table: one row a task, as ``task_table`` gives it.
     """
-    figure = Figure(figsize=(7.4, 0.48 * len(table) + 1.7), layout="constrained")
+    figure = Figure(figsize=(7.8, 0.56 * len(table) + 2.0), layout="constrained")
     axes = figure.subplots()
-    for place, row in enumerate(table.itertuples()):
-        of_sets = rewards[row.task]
-        values = np.array(list(of_sets.values()))
-        shift = 0.16 * np.linspace(-1, 1, len(values)) if len(values) > 1 else 0
-        axes.scatter(
-            values, place + shift, s=14 if len(values) <= NUMBERED_SETS else 4, color=TARGET,
-            alpha=0.7, linewidths=0, label="simulated set",
-        )  # fmt: skip
-        again_by_set = {n: a for n, a in repeats.get(row.task, {}).items() if n in of_sets}
-        lines = 0.24 + 0.16 * np.linspace(0, 1, len(again_by_set)) if again_by_set else []
-        for line, (name, again) in zip(lines, again_by_set.items(), strict=True):
-            seeds = [of_sets[name], *again]
+    baselines = _baselines_of(table)
+    for place, (task, row) in enumerate(baselines.iterrows()):
+        values = [rows.mean(1) for rows in sets[task].values()]
+        lines = 0.02 + 0.36 * np.linspace(0, 1, len(values)) if len(values) > 1 else [0.2]
+        for line, seeds in zip(lines, values, strict=True):
             axes.plot(
-                    seeds, [place + line] * len(seeds), "-|", color=GENERATED, markersize=6,
-                    linewidth=1.2, label="one set, several seeds",
-                )  # fmt: skip
-        for column, marker, colour, label in (
-            ("chance", "|", "black", "chance"),
-            ("raw_pixels", "D", PRIOR, "raw pixels"),
-            ("random_backbone", "^", "black", "random backbone (mean)"),
-        ):
-            value = getattr(row, column)
-            if value is not None and np.isfinite(value):
-                axes.plot(
-                    value, place - 0.3, marker, color=colour, markersize=5, linestyle="none",
-                    label=label,
-                )  # fmt: skip
-    axes.set_yticks(range(len(table)), table.task, fontsize=8)
+                seeds, [place + line] * len(seeds), "-", color=TARGET, linewidth=0.8, alpha=0.6
+            )
+            axes.scatter(
+                seeds, [place + line] * len(seeds), s=10 if len(values) <= NUMBERED_SETS else 3,
+                color=TARGET, alpha=0.7, linewidths=0, label="simulated set, a mark a seed",
+            )  # fmt: skip
+        mean = float(np.mean([seeds.mean() for seeds in values]))
+        axes.plot([mean] * 2, [place - 0.38, place + 0.4], color=TARGET, linewidth=1.2,
+                  label="mean of the sets")  # fmt: skip
+        marks = zip(baselines.columns, BASELINE_MARKS * 2, strict=False)
+        for caption, (marker, colour) in marks:
+            if np.isfinite(row[caption]):
+                axes.plot(row[caption], place - 0.2, marker, color=colour, markersize=5,
+                          linestyle="none", label=caption)  # fmt: skip
+    axes.set_yticks(range(len(table)), baselines.index, fontsize=8)
     axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlabel("accuracy (%)", fontsize=9)
     axes.grid(axis="x", color="#EEEEEE")
@@ -155,7 +195,7 @@ def comparison_figure(
         single.values(), single.keys(), loc="outside lower center", ncols=3, fontsize=8,
         frameon=False,
     )  # fmt: skip
-    figure.suptitle("Accuracy by task: simulated sets beside baselines and seeds", fontsize=10)
+    figure.suptitle("Accuracy by task: simulated sets and what needs none", fontsize=10)
     save_figure(figure, path)
 
 

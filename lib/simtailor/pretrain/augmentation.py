@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional
 
+from simtailor.network_images import cropped, normalised
 from simtailor.pretrain.settings import Augmentation, Pretrain
 from simtailor.torchvision_compat import import_torchvision
 
@@ -35,9 +35,9 @@ def draw_variations(
     whether the colour is lost.
     """
     area = random.uniform(settings.crop, 1, count)
-    aspect = np.exp(random.uniform(-np.log(ASPECT), np.log(ASPECT), count))
-    width = np.minimum(np.sqrt(area * aspect), 1)
-    height = np.minimum(np.sqrt(area / aspect), 1)
+    widest = np.minimum(np.log(ASPECT), -np.log(area))  # so that the crop fits into the image
+    aspect = np.exp(widest * random.uniform(-1, 1, count))
+    width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
     middle = random.uniform(-1, 1, (2, count)) * (1 - np.stack([width, height]))
     mirror = np.where(random.uniform(size=count) < settings.flip, -1, 1)
     colour = random.uniform(1 - settings.colour, 1 + settings.colour, (3, count))
@@ -59,26 +59,15 @@ def vary_batch(images: torch.Tensor, variations: torch.Tensor, image_size: int) 
     """
     numbers = variations.to(images.device, non_blocking=True)
     width, height, x, y, mirror, brightness, contrast, saturation, grey = numbers.unbind(1)
-    zero = torch.zeros_like(x)
-    place = torch.stack([width * mirror, zero, x, zero, height, y], 1).view(-1, 2, 3)
-    pixels = images.permute(0, 3, 1, 2).float() / 255
-    grid = functional.affine_grid(
-        place, [len(images), 3, image_size, image_size], align_corners=False
-    )
-    pixels = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    middles, sizes = torch.stack([x, y], 1), torch.stack([width * mirror, height], 1)
+    pixels = cropped(images, middles, sizes, image_size)
     pixels = (pixels * _each(brightness)).clamp(0, 1)
     mean = _luminance(pixels).mean((2, 3), keepdim=True)
     pixels = torch.lerp(mean.expand_as(pixels), pixels, _each(contrast)).clamp(0, 1)
     strength = _each(saturation * (1 - grey))
     luminance = _luminance(pixels).expand_as(pixels)
     pixels = torch.lerp(luminance, pixels, strength).clamp(0, 1)
-    return normalised(pixels)
-
-
-def normalised(pixels: torch.Tensor) -> torch.Tensor:
-    """Return [B, 3, S, S] in [0, 1] as the network wants it, in channels-last order."""
-    mean, std = (pixels.new_tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
-    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
+    return normalised(pixels, MEAN, STD).contiguous(memory_format=torch.channels_last)
 
 
 def image_transform(settings: Pretrain) -> Callable[[np.ndarray, int], torch.Tensor]:

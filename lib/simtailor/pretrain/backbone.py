@@ -10,16 +10,17 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn import functional
 
 from simtailor.errors import UserError
 from simtailor.files import read_json, staged, write_json
+from simtailor.network_images import normalised, resized, unit_images
 from simtailor.pretrain.augmentation import MEAN, STD
 from simtailor.pretrain.network import create_network
 from simtailor.pretrain.settings import Pretrain
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "backbone.json"
 CHUNK = 256  # images that go through the network together
+STAGES = 4  # the last ones of a network, whose features are taken
 
 
 class Backbone:
@@ -31,14 +32,20 @@ class Backbone:
             ``timm.create_model``, ``image_size``, ``mean``, ``std``, ``classes``,
             ``parameters`` and ``seed``.
         device: where the features are computed.
+        image_size: pixels of the images that the network is given; the description's, at which
+            it was trained, if None.
     """
 
     def __init__(
-        self, network: nn.Module, description: dict[str, Any], device: torch.device | str = "cpu"
+        self,
+        network: nn.Module,
+        description: dict[str, Any],
+        device: torch.device | str = "cpu",
+        image_size: int | None = None,
     ) -> None:
         self.device, self.description = torch.device(device), description
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
-        self.image_size: int = description["image_size"]
+        self.image_size: int = image_size or description["image_size"]
 
     @property
     def name(self) -> str:
@@ -47,8 +54,13 @@ class Backbone:
         return f"the backbone of set {set_name} (seed {seed})"
 
     @classmethod
-    def read(cls, folder: str | Path, device: torch.device | str = "cpu") -> Backbone:
+    def read(
+        cls, folder: str | Path, device: torch.device | str = "cpu", image_size: int | None = None
+    ) -> Backbone:
         """Read what ``write_backbone`` wrote.
+
+        Args:
+            device, image_size: as of the class.
 
         Raises:
             UserError: the folder holds no whole backbone.
@@ -65,13 +77,32 @@ class Backbone:
                 f"{folder}: no backbone that can be read ({error}); delete the folder and train "
                 "it again"
             ) from error
-        return cls(network, description, device)
+        return cls(network, description, device, image_size)
 
     @classmethod
-    def random(cls, settings: Pretrain, seed: int, device: torch.device | str = "cpu") -> Backbone:
-        """Return the settings' network as it is before the training, to compare with."""
+    def random(
+        cls,
+        settings: Pretrain,
+        seed: int,
+        device: torch.device | str = "cpu",
+        image_size: int | None = None,
+        *,
+        branches_on: bool = False,
+    ) -> Backbone:
+        """Return the settings' network with random weights, to compare with.
+
+        Args:
+            branches_on: as it is before the training, timm's residual branches end in a scale
+                of 0 and add nothing; this sets those scales to 1.
+        """
         network = create_network(settings.model, settings.model_options, 1, seed)
-        return cls(network, describe(settings, ["none"], "random", seed), device)
+        if branches_on:
+            with torch.no_grad():
+                for name, values in network.named_parameters():
+                    if name.endswith("weight") and not values.any():
+                        values.fill_(1)
+        description = describe(settings, ["none"], "random", seed)
+        return cls(network, description, device, image_size)
 
     @torch.no_grad()
     def features(self, images: np.ndarray) -> np.ndarray:
@@ -83,26 +114,38 @@ class Backbone:
         Returns:
             float32 [N, D].
         """
-        if not len(images):
-            return self._features(np.zeros((1, 32, 32, 3), np.uint8))[:0]
-        parts = [
-            self._features(np.ascontiguousarray(images[start : start + CHUNK]))
-            for start in range(0, len(images), CHUNK)
-        ]
-        return np.concatenate(parts)
+        return self.features_of_stages(images)[0]
 
-    def _features(self, images: np.ndarray) -> np.ndarray:
-        pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
-        size = (self.image_size, self.image_size)
-        if pixels.shape[2:] != size:
-            pixels = functional.interpolate(pixels, size, mode="bilinear", antialias=True)
-        mean, std = (
-            torch.tensor(self.description[key], device=self.device).view(1, 3, 1, 1)
-            for key in ("mean", "std")
-        )
-        pixels = ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
-        maps = self.network.forward_features(pixels)
-        return self.network.forward_head(maps, pre_logits=True).float().cpu().numpy()
+    @torch.no_grad()
+    def features_of_stages(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pooled features of images, and those of the network's last four stages.
+
+        Args:
+            images: uint8 [N, H, W, 3]; they are resized to the network's size.
+
+        Returns:
+            float32 [N, D], and float32 [N, E]: of each channel of the stages, the mean and the
+            maximum over the image.
+        """
+        if not len(images):
+            return tuple(values[:0] for values in self._features(np.zeros((1, 32, 32, 3), "u1")))
+        parts = [
+            self._features(images[start : start + CHUNK]) for start in range(0, len(images), CHUNK)
+        ]
+        pooled, stages = zip(*parts, strict=True)
+        return np.concatenate(pooled), np.concatenate(stages)
+
+    def prepared(self, images: np.ndarray) -> torch.Tensor:
+        """Return images, uint8 [N, H, W, 3], as the network takes them: float32 [N, 3, S, S]."""
+        pixels = resized(unit_images(images, self.device), self.image_size)
+        pixels = normalised(pixels, self.description["mean"], self.description["std"])
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+    def _features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        maps, stages = self.network.forward_intermediates(self.prepared(images), indices=STAGES)
+        pooled = self.network.forward_head(maps, pre_logits=True)
+        values = [pool(stage, (2, 3)) for stage in stages for pool in (torch.mean, torch.amax)]
+        return pooled.float().cpu().numpy(), torch.cat(values, 1).float().cpu().numpy()
 
 
 def describe(settings: Pretrain, classes: list[str], parameters: str, seed: int) -> dict[str, Any]:

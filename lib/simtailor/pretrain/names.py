@@ -8,21 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simtailor.errors import UserError
-from simtailor.seeds import SEED_SUFFIX
+from simtailor.simulation.names import set_of
 
 BACKBONE_PATTERN = r"[01](_[01]){4}_[0-3](_[01]){3}(\.seed\d+)?"
 GROUP_PATTERN = r"\d+(\.seed\d+)?"
-
-
-def set_of(backbone: str) -> str:
-    """Return the name of the set that a backbone is trained on."""
-    return SEED_SUFFIX.sub("", backbone)
-
-
-def seed_of(backbone: str, default: int) -> int:
-    """Return the seed of a backbone's training: that of the suffix, or ``default``."""
-    suffix = SEED_SUFFIX.search(backbone)
-    return int(suffix.group(1)) if suffix else default
 
 
 def group_of(backbone: str, sets: Sequence[str], at_once: int) -> str:

@@ -51,7 +51,7 @@ class Pretrain(Section):
     image_size: Annotated[int, Field(ge=16, le=1024, strict=True)] = Field(
         48, description="Pixels of the square images that the network sees."
     )
-    epochs: PositiveInt = Field(8, description="Passes over the set.")
+    epochs: PositiveInt = Field(16, description="Passes over the set.")
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(
         64, description="Images a step, of all processes together."
     )

@@ -21,9 +21,9 @@ from simtailor.files import staged, staged_folder, write_json
 from simtailor.pretrain.backbone import describe, write_backbone
 from simtailor.pretrain.distributed import training_process
 from simtailor.pretrain.images import SetImages
-from simtailor.pretrain.names import seed_of
 from simtailor.pretrain.settings import Pretrain
 from simtailor.pretrain.training import COLUMNS, Trained, Trainer
+from simtailor.simulation.names import seed_of
 
 FORMATS = ("{:.0f}", "{:.6g}", "{:.4f}", "{:.6g}", "{:.2f}", "{:.1f}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from simtailor.simulation.names import seed_of
 from simtailor.simulation.parameters import enumerate_parameters
 from simtailor.simulation.settings import Simulation
 
@@ -27,9 +28,14 @@ def set_names(settings: Simulation) -> list[str]:
     return [str(parameters) for parameters in enumerate_parameters(settings.values)]
 
 
-def settings_of_a_set(settings: Simulation) -> dict[str, Any]:
-    """Return as plain values what decides a set's content: more sets change none of them."""
-    return settings.model_dump(mode="json", include=IMAGES)
+def settings_of_a_set(settings: Simulation, name: str) -> dict[str, Any]:
+    """Return as plain values what decides a set's content: more sets change none of them.
+
+    Args:
+        name: of the set; the suffix of a repeat is its seed.
+    """
+    values = settings.model_dump(mode="json", include=IMAGES)
+    return values | {"seed": seed_of(name, values["seed"])}
 
 
 def settings_of_pictures(settings: Simulation) -> dict[str, Any]:

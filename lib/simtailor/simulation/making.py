@@ -30,6 +30,7 @@ from simtailor.render import raycast
 from simtailor.seeds import generator
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.machine import Machine
+from simtailor.simulation.names import set_of
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.reading import MANIFEST, SimulatedSet
 from simtailor.simulation.sampler import Sampler
@@ -65,8 +66,8 @@ class SetPlan:
 
     @classmethod
     def create(cls, name: str, settings: dict[str, Any]) -> SetPlan:
-        """Return the plan of a set by its name and the settings as plain values."""
-        return cls(SimulationParameters.parse(name), Simulation.model_validate(settings))
+        """Return the plan of a set by its name and the settings as plain values, the seed's too."""
+        return cls(SimulationParameters.parse(set_of(name)), Simulation.model_validate(settings))
 
     @property
     def seed(self) -> int:

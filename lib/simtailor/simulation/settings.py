@@ -24,7 +24,7 @@ class Simulation(Section):
     classes: PositiveInt | None = Field(
         None, description="Use only the first so many categories of the packs."
     )
-    images: PositiveInt = Field(6000, description="Images of a set.")
+    images: PositiveInt = Field(3000, description="Images of a set.")
     image_size: Annotated[int, Field(ge=16, le=4096, strict=True)] = Field(
         64, description="Pixels of the square images."
     )

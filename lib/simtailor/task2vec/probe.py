@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from simtailor.errors import UserError
 from simtailor.metasim.features.networks import check_model, make_network
 from simtailor.metasim.features.weights import PACKAGE, check_weights_file
 from simtailor.metasim.settings import PACKAGED_MODEL, Features
+from simtailor.network_images import normalised, resized, unit_images
 from simtailor.pretrain.backbone import DESCRIPTION, WEIGHTS, Backbone
 from simtailor.task2vec.settings import Task2Vec
 
@@ -46,20 +46,13 @@ class Probe:
         self.device, self.image_size, self.batch_size = torch.device(device), image_size, batch_size
         self.network = network.eval().requires_grad_(False).to(self.device)
         self._mean, self._std = (
-            torch.tensor(v, dtype=torch.float32, device=self.device)[:, None, None]
-            for v in (mean, std)
+            torch.tensor(v, dtype=torch.float32, device=self.device) for v in (mean, std)
         )
 
     def prepare(self, images: np.ndarray) -> torch.Tensor:
         """Return images, uint8 [B, H, W, 3], as the network takes them: float32 [B, 3, S, S]."""
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-        batch = batch.permute(0, 3, 1, 2).float() / 255
-        if batch.shape[-1] != self.image_size:
-            size = (self.image_size, self.image_size)
-            batch = functional.interpolate(
-                batch, size, mode="bilinear", align_corners=False, antialias=True
-            )
-        return (batch - self._mean) / self._std
+        pixels = resized(unit_images(images, self.device), self.image_size)
+        return normalised(pixels, self._mean, self._std)
 
     def features(self, images: np.ndarray) -> torch.Tensor:
         """Return the features of images, uint8 [N, H, W, 3]: float32 [N, D]."""

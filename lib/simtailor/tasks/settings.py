@@ -26,15 +26,15 @@ class Tasks(Section):
     table: str = Field("config/tasks.tsv", description="Table of tasks, see docs/tasks.md.")
     names: Annotated[list[str], Unique] = Field(
         [
-            "uci_digits",
-            "mnist",
-            "character_digits",
             "character_capitals",
-            "fashion_mnist",
+            "character_digits",
             "silhouettes",
-            "orl_faces",
-            "faces",
+            "stamps",
+            "clip_art",
             "emoji",
+            "orl_faces",
+            "landsat",
+            "fashion_mnist",
         ],
         min_length=1,
         description="Tasks of the study, by their names in the table or in 'extra'.",
@@ -46,7 +46,7 @@ class Tasks(Section):
         64, description="Pixels of the square images that tasks are prepared with."
     )
     most_images: Annotated[int, Field(ge=8, strict=True)] | None = Field(
-        12_000,
+        2000,
         description="Images of a task, at most: a random choice, as even over the classes as "
         "they allow. Empty takes all.",
     )

@@ -9,12 +9,12 @@ from types import ModuleType
 
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from simtailor.errors import UserError, nearest_name
 from simtailor.metasim.features.weights import load_packaged, load_weights, weights_file
 from simtailor.metasim.settings import PACKAGED_MODEL, Features
+from simtailor.network_images import normalised, resized
 from simtailor.torchvision_compat import import_torchvision
 
 INCEPTION = "inception_v3"
@@ -38,7 +38,7 @@ class _FrozenNetwork:
     ) -> None:
         self.network = network.eval().requires_grad_(False).to(device)
         self.size = tuple(network.pretrained_cfg["input_size"][1:])
-        self._mean, self._std = (torch.tensor(v, device=device)[:, None, None] for v in (mean, std))
+        self._mean, self._std = (torch.tensor(v, device=device) for v in (mean, std))
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return one float32 [B, channels] a level of images, float32 [B, 3, H, W] in [0, 1]."""
@@ -54,11 +54,7 @@ class _FrozenNetwork:
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
         """Return images in [0, 1] resized and normalised as the network was trained."""
-        if tuple(images.shape[2:]) != self.size:
-            images = functional.interpolate(
-                images, self.size, mode="bilinear", align_corners=False, antialias=True
-            )
-        return (images - self._mean) / self._std
+        return normalised(resized(images, self.size), self._mean, self._std)
 
     def _levels_of(self, images: torch.Tensor) -> list[torch.Tensor]:
         return self._levels(self.prepare(images))
