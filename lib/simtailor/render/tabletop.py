@@ -95,9 +95,13 @@ class TabletopRenderer:
                 mask[n, f] = feature in CONSUMED.get(node, ()) and layout.maximum[n, f] > 0
         return mask
 
-    def render(self, graphs: SceneGraphBatch) -> Rendering:
-        """Render B graphs: images, masks (1 is the object), depth."""
-        return self._caster.render(self.scenes(graphs), self.image_size, samples=self.samples)
+    def render(
+        self, graphs: SceneGraphBatch, *, masks: bool = False, depth: bool = False
+    ) -> Rendering:
+        """Render B graphs: images and, if wanted, masks (1 is the object) and depth."""
+        return self._caster.render(
+            self.scenes(graphs), self.image_size, samples=self.samples, masks=masks, depth=depth
+        )
 
     def scenes(self, graphs: SceneGraphBatch) -> Scenes:
         """Turn B graphs into scenes in physical units."""

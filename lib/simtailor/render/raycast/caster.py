@@ -98,7 +98,14 @@ class RayCaster:
         self.close()
 
     def render(
-        self, scenes: Scenes, size: int | tuple[int, int], *, samples: int = 1, shadows: bool = True
+        self,
+        scenes: Scenes,
+        size: int | tuple[int, int],
+        *,
+        samples: int = 1,
+        shadows: bool = True,
+        masks: bool = False,
+        depth: bool = False,
     ) -> Rendering:
         """Render a batch.
 
@@ -106,19 +113,22 @@ class RayCaster:
             scenes: B scenes.
             size: pixels, one number for a square or (height, width).
             samples: rays a pixel, at least 1.
+            masks, depth: what is wanted beside the images; they change no image.
 
         Returns:
-            images uint8 [B, H, W, 3] in sRGB-like encoding, masks uint8 [B, H, W] with the
-            instances' labels, depth float32 [B, H, W] along the camera's axis in metres,
-            infinite for the sky.
+            images uint8 [B, H, W, 3] in sRGB-like encoding; if wanted, masks uint8 [B, H, W]
+            with the instances' labels, and depth float32 [B, H, W] along the camera's axis in
+            metres, infinite for the sky.
         """
         height, width = (size, size) if isinstance(size, int) else size
         count = len(scenes)
-        images = np.zeros((count, height, width, 3), np.uint8)
-        masks = np.zeros((count, height, width), np.uint8)
-        depth = np.zeros((count, height, width), np.float32)
+        rendering = Rendering(
+            images=np.zeros((count, height, width, 3), np.uint8),
+            masks=np.zeros((count, height, width), np.uint8) if masks else None,
+            depth=np.zeros((count, height, width), np.float32) if depth else None,
+        )
         records, instances = self._records(scenes)
-        outputs = (images, masks, depth)
+        outputs = (rendering.images, rendering.masks, rendering.depth)
 
         def launch(part: slice) -> None:
             inputs = [
@@ -128,16 +138,23 @@ class RayCaster:
                     (instances, kernels.InstanceRecord),
                 )
             ]
-            results = [self._output(values[part]) for values in outputs]
+            wanted = [None if values is None else values[part] for values in outputs]
+            results = [
+                self._output(values, kind)
+                for values, kind in zip(wanted, (wp.uint8, wp.uint8, wp.float32), strict=True)
+            ]
             wp.launch(
                 kernels.render_pixels,
-                dim=results[1].shape,
-                inputs=[*inputs, *self._assets, samples, int(shadows), *results],
+                dim=wanted[0].shape[:3],
+                inputs=[
+                    *inputs, *self._assets, samples, int(shadows), int(masks), int(depth), *results
+                ],
                 device=self.device,
-            )
+            )  # fmt: skip
             if not self.device.is_cpu:
-                for values, result in zip(outputs, results, strict=True):
-                    values[part] = result.numpy()
+                for values, result in zip(wanted, results, strict=True):
+                    if values is not None:
+                        values[:] = result.numpy()
 
         parts = self._parts(count, height * width)
         if self._pool and len(parts) > 1:
@@ -145,11 +162,12 @@ class RayCaster:
         else:
             for part in parts:
                 launch(part)
-        return Rendering(images=images, masks=masks, depth=depth)
+        return rendering
 
-    def _output(self, values: np.ndarray) -> wp.array:
+    def _output(self, values: np.ndarray | None, kind: type) -> wp.array:
         """On the CPU the kernel writes into the caller's own memory."""
-        kind = {np.dtype(np.uint8): wp.uint8, np.dtype(np.float32): wp.float32}[values.dtype]
+        if values is None:
+            return wp.empty((0, 0, 0), dtype=kind, device=self.device)
         if self.device.is_cpu:
             return wp.array(values, dtype=kind, device=self.device, copy=False)
         return wp.empty(values.shape, dtype=kind, device=self.device)

@@ -325,6 +325,8 @@ def render_pixels(
     harmonics: wp.array2d(dtype=wp.vec3),
     samples: int,
     shadows: int,
+    want_mask: int,
+    want_depth: int,
     image: wp.array4d(dtype=wp.uint8),
     mask: wp.array3d(dtype=wp.uint8),
     depth: wp.array3d(dtype=wp.float32),
@@ -343,7 +345,7 @@ def render_pixels(
     # Mask and depth come from a pinhole ray through the pixel's centre, or blur would make
     # them ragged. With one sample and no lens the colour ray is that very ray.
     first = int(0)
-    if samples > 1 or scene.aperture > 0.0:
+    if want_mask + want_depth > 0 and (samples > 1 or scene.aperture > 0.0):
         first = -1
     for sample in range(first, samples):
         jitter_x = float(0.5)
@@ -476,5 +478,7 @@ def render_pixels(
     for channel in range(3):
         value = wp.pow(filmic(exposed[channel]), 1.0 / 2.2)
         image[s, y, x, channel] = wp.uint8(value * 255.0 + 0.5)
-    mask[s, y, x] = wp.uint8(seen_label)
-    depth[s, y, x] = seen_depth
+    if want_mask > 0:
+        mask[s, y, x] = wp.uint8(seen_label)
+    if want_depth > 0:
+        depth[s, y, x] = seen_depth
