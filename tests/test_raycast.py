@@ -10,13 +10,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import trimesh
+from tracing import TRACERS, needs_embree
 
 from simtailor.assets.mesh import Material, Mesh, box, grid_surface, join
 from simtailor.errors import UserError
 from simtailor.render.raycast import environment as environment_module
-from simtailor.render.raycast.caster import RayCaster, mip_levels
+from simtailor.render.raycast.caster import RayCaster
 from simtailor.render.raycast.environment import Environment, directions, prefilter
 from simtailor.render.raycast.scenes import Scenes, look_at, rotation_about
+from simtailor.render.raycast.tracers import EMBREE, WARP
+from simtailor.render.raycast.uploads import mip_levels
 
 WHITE = Material((0.8, 0.8, 0.8), roughness=1.0)
 # Share of light from all around that a dielectric of roughness 1 reflects on top of its base
@@ -609,9 +612,9 @@ def assorted_scenes(count: int) -> Scenes:
     return scenes
 
 
-def caster_of(assorted, threads: int | None = None) -> RayCaster:
+def caster_of(assorted, threads: int | None = None, tracer: str | None = None) -> RayCaster:
     meshes, environments, extra = assorted
-    return RayCaster(meshes, environments, extra_materials=extra, threads=threads)
+    return RayCaster(meshes, environments, extra_materials=extra, threads=threads, tracer=tracer)
 
 
 def assert_same(first, second) -> None:
@@ -621,10 +624,11 @@ def assert_same(first, second) -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 3])
-def test_bytes_depend_on_the_scene_alone(assorted, samples):
+@pytest.mark.parametrize("tracer", TRACERS)
+def test_bytes_depend_on_the_scene_alone(assorted, samples, tracer):
     count, size = 37, 32
     scenes = assorted_scenes(count)
-    with caster_of(assorted, 1) as caster:
+    with caster_of(assorted, 1, tracer) as caster:
         whole = caster.render(scenes, size, samples=samples, masks=True, depth=True)
         assert len({image.tobytes() for image in whole.images}) == count
         order = np.random.default_rng(1).permutation(count)
@@ -640,8 +644,24 @@ def test_bytes_depend_on_the_scene_alone(assorted, samples):
             np.testing.assert_array_equal(single.masks[0], whole.masks[i])
             np.testing.assert_array_equal(single.depth[0], whole.depth[i])
     for threads in (2, 5):
-        with caster_of(assorted, threads) as caster:
+        with caster_of(assorted, threads, tracer) as caster:
             assert_same(caster.render(scenes, size, samples=samples, masks=True, depth=True), whole)
+
+
+@needs_embree
+def test_embree_draws_what_warp_draws(assorted):
+    """Up to single levels, and single pixels on edges."""
+    scenes, renderings = assorted_scenes(30), []
+    for tracer in (WARP, EMBREE):
+        with caster_of(assorted, tracer=tracer) as caster:
+            renderings.append(caster.render(scenes, 64, masks=True, depth=True))
+            assert caster.traced_by.startswith(tracer)
+    ours, theirs = renderings
+    difference = np.abs(ours.images.astype(int) - theirs.images).max(-1)
+    assert (difference > 1).mean() < 2e-4
+    assert (ours.masks != theirs.masks).mean() < 2e-4
+    both = np.isfinite(ours.depth) & (ours.masks == theirs.masks)
+    assert (np.abs(ours.depth[both] - theirs.depth[both]) > 1e-3).mean() < 2e-4
 
 
 def test_meshes_of_other_renders_do_not_matter(assorted):

@@ -16,9 +16,9 @@ from simtailor.assets.mesh import Material, Mesh
 from simtailor.errors import UserError
 from simtailor.render.raycast import kernels, records
 from simtailor.render.raycast.environment import Environment
-from simtailor.render.raycast.pixels import Spans, all_pixels, pixels_of_spans
+from simtailor.render.raycast.pixels import Spans, pixel_list
 from simtailor.render.raycast.scenes import Scenes
-from simtailor.render.raycast.tracers import RayList, make_tracer
+from simtailor.render.raycast.tracers import RayList, make_tracer, tracing_package
 from simtailor.render.raycast.uploads import upload_assets
 from simtailor.render.rendering import Rendering
 
@@ -32,18 +32,6 @@ def use_kernel_cache(folder: str | Path | None) -> None:
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         wp.config.kernel_cache_dir = str(Path(folder).resolve())
-
-
-def compile_kernels(cache: str | Path, device: str) -> str:
-    """Compile all kernels into ``cache`` / kernels and return a line that says for what.
-
-    Raises:
-        UserError: the device does not exist on this machine.
-    """
-    use_kernel_cache(Path(cache) / "kernels")
-    chosen = warp_device(device)
-    wp.load_module(kernels, device=chosen)
-    return f"warp {wp.__version__} on {chosen.name}"
 
 
 def warp_device(name: str) -> wp.Device:
@@ -111,9 +99,10 @@ class RayCaster:
         self._pool = ThreadPoolExecutor(self.threads if self.device.is_cpu else 1)
         self._free: queue.SimpleQueue[records.Rays] = queue.SimpleQueue()
         self._first_extra_material = sum(len(mesh.materials) for mesh in meshes)
-        self._assets = upload_assets(meshes, environments, extra_materials, self.device)
-        self._tracer = make_tracer(tracer, meshes, self._assets, self.device)
+        self.assets = upload_assets(meshes, environments, extra_materials, self.device)
         wp.load_module(kernels, device=self.device)
+        self._tracer = make_tracer(tracer, meshes, self.assets, self.device)
+        self.traced_by = tracing_package(self.device.alias, tracer)
 
     def close(self) -> None:
         """Stop the threads."""
@@ -162,14 +151,15 @@ class RayCaster:
         self,
         scenes: Scenes,
         rendering: Rendering,
-        spans: Spans | None = None,
+        where: Spans | np.ndarray | None = None,
         *,
         samples: int = 1,
         shadows: bool = True,
     ) -> None:
-        """Draw into pictures that are there, everywhere or in some spans of their rows.
+        """Draw into pictures that are there; masks and depth where ``rendering`` has them.
 
-        Masks and depth are drawn where ``rendering`` has them.
+        Args:
+            where: some spans of the pictures' rows, or bool [B, H, W]; None is everywhere.
         """
         height, width = rendering.images.shape[1:3]
         together = max(1, BLOCK_PIXELS // max(1, height * width))
@@ -182,10 +172,7 @@ class RayCaster:
             ]
             # Scenes of one mesh follow one another, so that its rays are traced together.
             order = np.lexsort(some.mesh.T[::-1])
-            if spans is None:
-                pixels = all_pixels(order, height * width)
-            else:
-                pixels = pixels_of_spans(order, spans[part], width)
+            pixels = pixel_list(order, None if where is None else where[part], height, width)
             block = self._block(some, outputs, height, width)
             self._draw_block(block, pixels, bool((some.aperture > 0).any()), samples, shadows)
             if not self.device.is_cpu:
@@ -197,7 +184,7 @@ class RayCaster:
     def _block(
         self, scenes: Scenes, outputs: list[np.ndarray | None], height: int, width: int
     ) -> _Block:
-        scene_records, instances = self._records(scenes)
+        scene_records, instances = self.upload(scenes)
         images, masks, depth = outputs
 
         def output(values: np.ndarray | None, kind: type) -> wp.array:
@@ -207,8 +194,8 @@ class RayCaster:
             return wp.array(values, dtype=kind, device=self.device, copy=not self.device.is_cpu)
 
         return _Block(
-            scenes=wp.array(scene_records, dtype=records.SceneRecord, device=self.device),
-            instances=wp.array(instances, dtype=records.InstanceRecord, device=self.device),
+            scenes=scene_records,
+            instances=instances,
             meshes=scenes.mesh,
             images=output(images, wp.uint8),
             masks=output(None if masks is None else masks[..., 0], wp.uint8),
@@ -271,7 +258,7 @@ class RayCaster:
                     launch(kernels.look, block.scenes, block.instances, block.masks, block.depth)
                 if colour:
                     launch(
-                        kernels.shade_hits, block.scenes, block.instances, self._assets,
+                        kernels.shade_hits, block.scenes, block.instances, self.assets,
                         block.width,
                     )  # fmt: skip
                     if shadows:
@@ -290,7 +277,16 @@ class RayCaster:
         except queue.Empty:
             return records.empty_rays(count, self.device)
 
-    def _records(self, scenes: Scenes) -> tuple[np.ndarray, np.ndarray]:
+    def upload(self, scenes: Scenes) -> tuple[wp.array, wp.array]:
+        """Return scenes and their instances on the device."""
+        scene_records, instances = self.records_of(scenes)
+        return (
+            wp.array(scene_records, dtype=records.SceneRecord, device=self.device),
+            wp.array(instances, dtype=records.InstanceRecord, device=self.device),
+        )
+
+    def records_of(self, scenes: Scenes) -> tuple[np.ndarray, np.ndarray]:
+        """Return scenes [B] and their instances [B, K] as the kernels know them."""
         record = np.zeros(len(scenes), records.SceneRecord.numpy_dtype())
         direct = (
             "eye", "camera", "focus", "aperture", "light_colour", "light_softness", "environment",

@@ -107,6 +107,7 @@ class EmbreeTracer:
     """Traces with Embree; may be used by several threads at a time."""
 
     def __init__(self, meshes: Sequence[Mesh], assets: Assets, device: wp.Device) -> None:
+        wp.load_module(select_rays.module, device=device)
         self._assets, self._device = assets, device
         self._scenes = []
         for mesh in meshes:

@@ -19,11 +19,9 @@ from simtailor.render.raycast.records import (
 )
 from simtailor.render.raycast.shading import (
     PI,
-    direct_light,
     encoded,
-    environment_light,
+    reflected_light,
     sky_radiance,
-    surface_of,
 )
 
 FAR = wp.constant(1.0e6)
@@ -132,6 +130,17 @@ def clear_top_weights(assets: Assets, mesh: MeshRecord, face: int, point: wp.vec
 
 
 @wp.func
+def clear_top_hit(assets: Assets, mesh: MeshRecord, point: wp.vec3):
+    """Return face and weights of a point of the clear top."""
+    face = int(0)
+    weights = clear_top_weights(assets, mesh, 0, point)
+    if wp.min(weights) < 0.0:
+        face = 1
+        weights = clear_top_weights(assets, mesh, 1, point)
+    return face, wp.vec2(weights[0], weights[1])
+
+
+@wp.func
 def local_ray(instance: InstanceRecord, origin: wp.vec3, direction: wp.vec3):
     """Return a ray's origin and direction as the instance's mesh has them."""
     inverse = wp.transpose(instance.rotation)
@@ -152,15 +161,11 @@ def hit_clear_top(
     mesh = assets.meshes[instance.mesh]
     top = clear_top_distance(mesh, origin, direction)
     if top > 0.0 and top * instance.scale < rays.distance[i]:
-        face = int(0)
-        weights = clear_top_weights(assets, mesh, 0, origin + direction * top)
-        if wp.min(weights) < 0.0:
-            face = 1
-            weights = clear_top_weights(assets, mesh, 1, origin + direction * top)
+        face, weights = clear_top_hit(assets, mesh, origin + direction * top)
         rays.distance[i] = top * instance.scale
         rays.instance[i] = k
         rays.face[i] = face
-        rays.weights[i] = wp.vec2(weights[0], weights[1])
+        rays.weights[i] = weights
     return top > 0.0
 
 
@@ -225,20 +230,21 @@ def shade_hits(
         instance = instances[s, k]
         distance = rays.distance[i]
         pixel_angle = 2.0 * scene.tangent / float(width)
-        normal, base, material = surface_of(
-            assets, instance, rays.face[i], rays.weights[i], direction, distance * pixel_angle
+        colour, direct, normal = reflected_light(
+            assets,
+            scene,
+            instance,
+            rays.face[i],
+            rays.weights[i],
+            direction,
+            light,
+            distance * pixel_angle,
         )
-        roughness = wp.max(material.roughness, 0.05)
-        diffuse = base * (1.0 - material.metallic)
-        specular = wp.vec3(0.04) * (1.0 - material.metallic) + base * material.metallic
-        rays.colour[i] = environment_light(
-            assets, scene, normal, -direction, diffuse, specular, roughness
-        )
+        rays.colour[i] = colour
         if wp.dot(normal, light) > 0.0:
             shadowed = 0
+            rays.direct[i] = direct
             rays.lit_point[i] = rays.origin[i] + direction * distance + normal * SHADOW_OFFSET
-            reflected = direct_light(normal, -direction, light, diffuse, specular, roughness)
-            rays.direct[i] = wp.cw_mul(reflected, scene.light_colour)
     rays.shadowed[i] = shadowed
 
 

@@ -22,19 +22,26 @@ class Spans:
         return Spans(self.first[part], self.length[part])
 
 
-def all_pixels(order: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return scene and place of every pixel, both int32 [n], scenes in the given order."""
-    scenes = np.repeat(order.astype(np.int32), pixels)
-    return scenes, np.tile(np.arange(pixels, dtype=np.int32), len(order))
+def pixel_list(
+    order: np.ndarray, where: Spans | np.ndarray | None, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scene and place of pixels, both int32 [n].
 
-
-def pixels_of_spans(order: np.ndarray, spans: Spans, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return scene and place of the pixels of spans, both int32 [n], scenes in the given order."""
-    first, length = spans.first[order], spans.length[order]
-    scenes = np.repeat(order.astype(np.int32), length.sum(1))
-    height = first.shape[1]
-    begin = (first + np.arange(height, dtype=np.int32) * width).reshape(-1)
-    length = length.reshape(-1)
-    before = np.cumsum(length, dtype=np.int32) - length
-    places = np.arange(len(scenes), dtype=np.int32) + np.repeat(begin - before, length)
-    return scenes, places.astype(np.int32)
+    Args:
+        order: int [B], the scenes in the order of the list.
+        where: spans of the pictures' rows, bool [B, H, W], or None for all pixels.
+    """
+    scenes = order.astype(np.int32)
+    if where is None:
+        pixels = height * width
+        return np.repeat(scenes, pixels), np.tile(np.arange(pixels, dtype=np.int32), len(scenes))
+    if isinstance(where, Spans):
+        first, length = where.first[order], where.length[order]
+        scenes = np.repeat(scenes, length.sum(1))
+        begin = (first + np.arange(height, dtype=np.int32) * width).reshape(-1)
+        length = length.reshape(-1)
+        before = np.cumsum(length) - length
+        places = np.arange(len(scenes)) + np.repeat(begin - before, length)
+        return scenes, places.astype(np.int32)
+    position, places = np.nonzero(where.reshape(len(where), -1)[order])
+    return scenes[position], places.astype(np.int32)

@@ -220,6 +220,33 @@ def surface_of(
 
 
 @wp.func
+def reflected_light(
+    assets: Assets,
+    scene: SceneRecord,
+    instance: InstanceRecord,
+    face: int,
+    weights: wp.vec2,
+    direction: wp.vec3,
+    light: wp.vec3,
+    footprint: float,
+):
+    """Return what a point of a face reflects against a ray, and its normal.
+
+    That is the light from all around, and the light from ``light`` where no shadow falls.
+    """
+    normal, base, material = surface_of(assets, instance, face, weights, direction, footprint)
+    roughness = wp.max(material.roughness, 0.05)
+    diffuse = base * (1.0 - material.metallic)
+    specular = wp.vec3(0.04) * (1.0 - material.metallic) + base * material.metallic
+    colour = environment_light(assets, scene, normal, -direction, diffuse, specular, roughness)
+    direct = wp.vec3(0.0)
+    if wp.dot(normal, light) > 0.0:
+        reflected = direct_light(normal, -direction, light, diffuse, specular, roughness)
+        direct = wp.cw_mul(reflected, scene.light_colour)
+    return colour, direct, normal
+
+
+@wp.func
 def filmic(x: float):
     return wp.clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
 

@@ -84,13 +84,17 @@ class WarpTracer:
         wp.launch(kernel, dim=batch.count, inputs=inputs, device=self._device)
 
 
-def tracing_package(device: str) -> str:
-    """Return the package that traces the rays on a device by default: a name and its version.
+def tracing_package(device: str, wanted: str | None = None) -> str:
+    """Return the package that traces the rays on a device: a name and its version.
 
     Embree's hits differ from Warp's in the last digits, and so do single levels of pictures.
     """
-    name = EMBREE if device == "cpu" and embree_is_there() else WARP
-    return f"{name} {version(name)}"
+    package = _package(device == "cpu", wanted)
+    return f"{package} {version(package)}"
+
+
+def _package(on_cpu: bool, wanted: str | None) -> str:
+    return wanted or (EMBREE if on_cpu and embree_is_there() else WARP)
 
 
 def embree_is_there() -> bool:
@@ -106,9 +110,7 @@ def make_tracer(
     package: str | None, meshes: Sequence[Mesh], assets: records.Assets, device: wp.Device
 ) -> Tracer:
     """Return the tracer of a package, by default the fastest of those that are there."""
-    if package is None:
-        package = EMBREE if device.is_cpu and embree_is_there() else WARP
-    if package == EMBREE:
+    if _package(device.is_cpu, package) == EMBREE:
         from simtailor.render.raycast.embree import EmbreeTracer  # noqa: PLC0415
 
         return EmbreeTracer(meshes, assets, device)
