@@ -25,7 +25,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 FEWEST_IMAGES = 20
 FEWEST_CLASSES = 2
 UNEVEN = 1.5  # times as many images of one class as of another
-CHUNK = 256  # scenes a call: masks and depth, which a target does not keep, stay small
+CHUNK = 256  # scenes a call, which bounds the memory of their pictures
 
 
 @dataclass(eq=False)

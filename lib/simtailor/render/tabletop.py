@@ -118,7 +118,7 @@ class TabletopRenderer:
         """Render scenes of ``scenes``: first the ground, then the object and its shadow."""
         size = self.image_size
         rendering = Rendering(self._ground.pictures(scenes, size, self.samples))
-        points = self._outline[scenes.mesh[:, 0] - FIRST_OBJECT]
+        points = self._outline[scenes.mesh[:, 0] - FIRST_OBJECT] * scenes.scale[:, :1, None]
         points = points @ scenes.rotation[:, 0].transpose(0, 2, 1) + scenes.position[:, None, 0]
         spans = object_spans(points, scenes, size, self._table)
         self._caster.draw(scenes, rendering, spans, samples=self.samples)

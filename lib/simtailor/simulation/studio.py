@@ -125,7 +125,7 @@ class Studio:
         for chosen, rays in ((~behind_lens, samples), (behind_lens, samples * LENS_SAMPLES)):
             if chosen.any():
                 rendering = self._caster.render(
-                    scenes[chosen], images.shape[1], samples=rays, masks=True
+                    scenes[chosen], images.shape[1], samples=rays, adaptive=True, masks=True
                 )
                 images[places[chosen]] = rendering.images
                 masks[places[chosen]] = rendering.masks > 0

@@ -24,6 +24,7 @@ from simtailor.render.rendering import Rendering
 
 BLOCK_PIXELS = 1 << 22  # of scenes that are drawn together; bounds the memory of a batch
 RAYS, CUDA_RAYS = 1 << 15, 1 << 22  # of a list; on a CPU they fit into its cache
+CONTRAST = 24  # levels between neighbours that ask for all rays
 CENTRE = -1  # the kernels' number of the ray through a pixel's centre
 
 
@@ -120,6 +121,7 @@ class RayCaster:
         size: int | tuple[int, int],
         *,
         samples: int = 1,
+        adaptive: bool = False,
         shadows: bool = True,
         masks: bool = False,
         depth: bool = False,
@@ -130,6 +132,7 @@ class RayCaster:
             scenes: B scenes.
             size: pixels, one number for a square or (height, width).
             samples: rays a pixel, at least 1.
+            adaptive: spend them only where a first picture with few rays has contrast.
             masks, depth: what is wanted beside the images; they change no image.
 
         Returns:
@@ -144,7 +147,7 @@ class RayCaster:
             masks=np.zeros((count, height, width), np.uint8) if masks else None,
             depth=np.zeros((count, height, width), np.float32) if depth else None,
         )
-        self.draw(scenes, rendering, samples=samples, shadows=shadows)
+        self.draw(scenes, rendering, samples=samples, adaptive=adaptive, shadows=shadows)
         return rendering
 
     def draw(
@@ -154,12 +157,14 @@ class RayCaster:
         where: Spans | np.ndarray | None = None,
         *,
         samples: int = 1,
+        adaptive: bool = False,
         shadows: bool = True,
     ) -> None:
         """Draw into pictures that are there; masks and depth where ``rendering`` has them.
 
         Args:
-            where: some spans of the pictures' rows, or bool [B, H, W]; None is everywhere.
+            where: some spans of the pictures' rows, or bool [B, H, W]; None is everywhere,
+                which adaptive samples need.
         """
         height, width = rendering.images.shape[1:3]
         together = max(1, BLOCK_PIXELS // max(1, height * width))
@@ -172,9 +177,14 @@ class RayCaster:
             ]
             # Scenes of one mesh follow one another, so that its rays are traced together.
             order = np.lexsort(some.mesh.T[::-1])
-            pixels = pixel_list(order, None if where is None else where[part], height, width)
             block = self._block(some, outputs, height, width)
-            self._draw_block(block, pixels, bool((some.aperture > 0).any()), samples, shadows)
+            lens = some.aperture > 0
+            if adaptive:
+                self._draw_adaptively(block, order, lens, samples, shadows)
+            else:
+                chosen = None if where is None else where[part]
+                pixels = pixel_list(order, chosen, height, width)
+                self._draw_block(block, pixels, bool(lens.any()), samples, shadows)
             if not self.device.is_cpu:
                 drawn = (block.images, block.masks, block.depth)
                 for values, result in zip(outputs, drawn, strict=True):
@@ -220,6 +230,41 @@ class RayCaster:
             looked_at = False
         rays = list(range(samples))
         self._trace(block, pixels, rays, look=looked_at, colour=True, shadows=shadows)
+
+    def _draw_adaptively(
+        self, block: _Block, order: np.ndarray, lens: np.ndarray, samples: int, shadows: bool
+    ) -> None:
+        """Draw with few rays a pixel, and anew with all of them where that has contrast.
+
+        A pinhole's first ray is the one through the pixel's centre. Behind a lens it is a
+        quarter of the rays: only their grain tells where the lens mixes what has contrast.
+        """
+        looked_at = block.masks.size + block.depth.size > 0
+        for behind_lens in (False, True):
+            scenes = order[lens[order] == behind_lens]
+            if not len(scenes):
+                continue
+            pixels = pixel_list(scenes, None, block.height, block.width)
+            first = list(range(max(1, samples // 4))) if behind_lens else [CENTRE]
+            if looked_at and behind_lens:
+                self._trace(block, pixels, [CENTRE], look=True, colour=False, shadows=False)
+            look = looked_at and not behind_lens
+            self._trace(block, pixels, first, look=look, colour=True, shadows=shadows)
+            if samples > len(first):
+                pixels = pixel_list(scenes, self._contrast(block), block.height, block.width)
+                rays = list(range(samples))
+                self._trace(block, pixels, rays, look=False, colour=True, shadows=shadows)
+
+    def _contrast(self, block: _Block) -> np.ndarray:
+        """Return which pixels of the pictures so far have contrast around them: bool [B, P]."""
+        marks = wp.empty(block.images.shape[:2], dtype=wp.uint8, device=self.device)
+        wp.launch(
+            kernels.mark_contrast,
+            dim=(len(block.meshes), block.height, block.width),
+            inputs=[block.images, block.width, block.height, CONTRAST, marks],
+            device=self.device,
+        )
+        return marks.numpy() > 0
 
     def _trace(
         self,

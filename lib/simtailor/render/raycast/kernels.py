@@ -296,3 +296,26 @@ def look(
         masks[s, rays.pixel[i]] = wp.uint8(label)
     if depth.shape[0] > 0:
         depth[s, rays.pixel[i]] = seen
+
+
+@wp.kernel(enable_backward=False)
+def mark_contrast(
+    images: wp.array3d(dtype=wp.uint8),
+    width: int,
+    height: int,
+    threshold: int,
+    marks: wp.array2d(dtype=wp.uint8),
+):
+    """Mark pixels around which some channel's levels differ by more than the threshold."""
+    s, row, column = wp.tid()
+    most = int(0)
+    for channel in range(3):
+        low = int(255)
+        high = int(0)
+        for y in range(wp.max(row - 1, 0), wp.min(row + 2, height)):
+            for x in range(wp.max(column - 1, 0), wp.min(column + 2, width)):
+                level = int(images[s, y * width + x, channel])
+                low = wp.min(low, level)
+                high = wp.max(high, level)
+        most = wp.max(most, high - low)
+    marks[s, row * width + column] = wp.uint8(most > threshold)
