@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import queue
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +11,16 @@ import warp as wp
 
 from simtailor.assets.mesh import Material, Mesh
 from simtailor.errors import UserError
-from simtailor.render.raycast import kernels, records
+from simtailor.render.raycast import records
 from simtailor.render.raycast.environment import Environment
+from simtailor.render.raycast.painting import Block, Painter
 from simtailor.render.raycast.pixels import Spans, pixel_list
 from simtailor.render.raycast.scenes import Scenes
-from simtailor.render.raycast.tracers import RayList, make_tracer, tracing_package
+from simtailor.render.raycast.tracers import make_tracer, tracing_package
 from simtailor.render.raycast.uploads import upload_assets
 from simtailor.render.rendering import Rendering
 
 BLOCK_PIXELS = 1 << 22  # of scenes that are drawn together; bounds the memory of a batch
-RAYS, CUDA_RAYS = 1 << 15, 1 << 22  # of a list; on a CPU they fit into its cache
-CONTRAST = 24  # levels between neighbours that ask for all rays
-CENTRE = -1  # the kernels' number of the ray through a pixel's centre
 
 
 def use_kernel_cache(folder: str | Path | None) -> None:
@@ -47,24 +42,6 @@ def warp_device(name: str) -> wp.Device:
         raise UserError(
             f"configuration key 'device': this machine has no device '{name}'; it has: {known}"
         ) from error
-
-
-@dataclass(eq=False)
-class _Block:
-    """Scenes that are drawn together, on the device, and where their pictures go.
-
-    Attributes:
-        images: [B, pixels, 3]; masks, depth: [B, pixels], or empty where not wanted.
-    """
-
-    scenes: wp.array
-    instances: wp.array
-    meshes: np.ndarray
-    images: wp.array
-    masks: wp.array
-    depth: wp.array
-    height: int
-    width: int
 
 
 class RayCaster:
@@ -95,19 +72,15 @@ class RayCaster:
         self.device = warp_device(device)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self.threads = max(1, threads or cores or 1)
-        # Kernels run on one thread of a CPU and release the interpreter's lock, so one list of
-        # rays a thread uses all cores without processes. A GPU needs no more than one.
-        self._pool = ThreadPoolExecutor(self.threads if self.device.is_cpu else 1)
-        self._free: queue.SimpleQueue[records.Rays] = queue.SimpleQueue()
         self._first_extra_material = sum(len(mesh.materials) for mesh in meshes)
         self.assets = upload_assets(meshes, environments, extra_materials, self.device)
-        wp.load_module(kernels, device=self.device)
-        self._tracer = make_tracer(tracer, meshes, self.assets, self.device)
+        traced = make_tracer(tracer, meshes, self.assets, self.device)
+        self._painter = Painter(self.device, self.assets, traced, self.threads)
         self.traced_by = tracing_package(self.device.alias, tracer)
 
     def close(self) -> None:
         """Stop the threads."""
-        self._pool.shutdown()
+        self._painter.close()
 
     def __enter__(self) -> RayCaster:
         return self
@@ -180,11 +153,11 @@ class RayCaster:
             block = self._block(some, outputs, height, width)
             lens = some.aperture > 0
             if adaptive:
-                self._draw_adaptively(block, order, lens, samples, shadows)
+                self._painter.draw_adaptively(block, order, lens, samples, shadows)
             else:
                 chosen = None if where is None else where[part]
                 pixels = pixel_list(order, chosen, height, width)
-                self._draw_block(block, pixels, bool(lens.any()), samples, shadows)
+                self._painter.draw(block, pixels, bool(lens.any()), samples, shadows)
             if not self.device.is_cpu:
                 drawn = (block.images, block.masks, block.depth)
                 for values, result in zip(outputs, drawn, strict=True):
@@ -193,7 +166,7 @@ class RayCaster:
 
     def _block(
         self, scenes: Scenes, outputs: list[np.ndarray | None], height: int, width: int
-    ) -> _Block:
+    ) -> Block:
         scene_records, instances = self.upload(scenes)
         images, masks, depth = outputs
 
@@ -203,7 +176,7 @@ class RayCaster:
                 return wp.empty((0, 0), dtype=kind, device=self.device)
             return wp.array(values, dtype=kind, device=self.device, copy=not self.device.is_cpu)
 
-        return _Block(
+        return Block(
             scenes=scene_records,
             instances=instances,
             meshes=scenes.mesh,
@@ -213,114 +186,6 @@ class RayCaster:
             height=height,
             width=width,
         )
-
-    def _draw_block(
-        self,
-        block: _Block,
-        pixels: tuple[np.ndarray, np.ndarray],
-        lens: bool,
-        samples: int,
-        shadows: bool,
-    ) -> None:
-        looked_at = block.masks.size + block.depth.size > 0
-        # Mask and depth come from a pinhole ray through the pixel's centre, or blur would make
-        # them ragged. With one sample and no lens the colour ray is that very ray.
-        if looked_at and (samples > 1 or lens):
-            self._trace(block, pixels, [CENTRE], look=True, colour=False, shadows=False)
-            looked_at = False
-        rays = list(range(samples))
-        self._trace(block, pixels, rays, look=looked_at, colour=True, shadows=shadows)
-
-    def _draw_adaptively(
-        self, block: _Block, order: np.ndarray, lens: np.ndarray, samples: int, shadows: bool
-    ) -> None:
-        """Draw with few rays a pixel, and anew with all of them where that has contrast.
-
-        A pinhole's first ray is the one through the pixel's centre. Behind a lens it is a
-        quarter of the rays: only their grain tells where the lens mixes what has contrast.
-        """
-        looked_at = block.masks.size + block.depth.size > 0
-        for behind_lens in (False, True):
-            scenes = order[lens[order] == behind_lens]
-            if not len(scenes):
-                continue
-            pixels = pixel_list(scenes, None, block.height, block.width)
-            first = list(range(max(1, samples // 4))) if behind_lens else [CENTRE]
-            if looked_at and behind_lens:
-                self._trace(block, pixels, [CENTRE], look=True, colour=False, shadows=False)
-            look = looked_at and not behind_lens
-            self._trace(block, pixels, first, look=look, colour=True, shadows=shadows)
-            if samples > len(first):
-                pixels = pixel_list(scenes, self._contrast(block), block.height, block.width)
-                rays = list(range(samples))
-                self._trace(block, pixels, rays, look=False, colour=True, shadows=shadows)
-
-    def _contrast(self, block: _Block) -> np.ndarray:
-        """Return which pixels of the pictures so far have contrast around them: bool [B, P]."""
-        marks = wp.empty(block.images.shape[:2], dtype=wp.uint8, device=self.device)
-        wp.launch(
-            kernels.mark_contrast,
-            dim=(len(block.meshes), block.height, block.width),
-            inputs=[block.images, block.width, block.height, CONTRAST, marks],
-            device=self.device,
-        )
-        return marks.numpy() > 0
-
-    def _trace(
-        self,
-        block: _Block,
-        pixels: tuple[np.ndarray, np.ndarray],
-        samples: list[int],
-        *,
-        look: bool,
-        colour: bool,
-        shadows: bool,
-    ) -> None:
-        """Trace some samples of a list of pixels: for labels and depth, for colour, or both."""
-        scenes, places = pixels
-        most = RAYS if self.device.is_cpu else CUDA_RAYS
-        # Several lists a thread even out parts of unequal cost.
-        length = max(1, min(most, -(-len(scenes) // (2 * self.threads))))
-
-        def work(first: int) -> None:
-            part = slice(first, min(first + length, len(scenes)))
-            rays = self._rays(most)
-            rays.scene = wp.array(scenes[part], dtype=wp.int32, device=self.device, copy=False)
-            rays.pixel = wp.array(places[part], dtype=wp.int32, device=self.device, copy=False)
-            count = part.stop - first
-            batch = RayList(rays, count, scenes[part], block.meshes, block.instances)
-
-            def launch(kernel: wp.Kernel, *inputs: object) -> None:
-                wp.launch(kernel, dim=count, inputs=[rays, *inputs], device=self.device)
-
-            for sample in samples:
-                launch(
-                    kernels.start_rays, block.scenes, block.width, block.height, sample,
-                    len(samples),
-                )  # fmt: skip
-                self._tracer.hits(batch)
-                if look and sample == samples[0]:
-                    launch(kernels.look, block.scenes, block.instances, block.masks, block.depth)
-                if colour:
-                    launch(
-                        kernels.shade_hits, block.scenes, block.instances, self.assets,
-                        block.width,
-                    )  # fmt: skip
-                    if shadows:
-                        self._tracer.shadows(batch)
-                    launch(kernels.add_sample)
-            if colour:
-                launch(kernels.expose, block.scenes, len(samples), block.images)
-            self._free.put(rays)
-
-        list(self._pool.map(work, range(0, len(scenes), length)))
-
-    def _rays(self, count: int) -> records.Rays:
-        """Return room for rays; what a thread has used is used again."""
-        try:
-            return self._free.get_nowait()
-        except queue.Empty:
-            return records.empty_rays(count, self.device)
 
     def upload(self, scenes: Scenes) -> tuple[wp.array, wp.array]:
         """Return scenes and their instances on the device."""

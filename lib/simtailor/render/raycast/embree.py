@@ -15,7 +15,7 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
 from simtailor.assets.mesh import Mesh
-from simtailor.render.raycast.kernels import hit_clear_top, local_ray, misses_sphere
+from simtailor.render.raycast.geometry import hit_clear_top, local_ray, misses_sphere
 from simtailor.render.raycast.records import Assets, InstanceRecord, Rays
 from simtailor.render.raycast.tracers import RayList
 

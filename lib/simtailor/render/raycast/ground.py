@@ -18,17 +18,16 @@ import numpy as np
 import warp as wp
 
 from simtailor.render.raycast.caster import BLOCK_PIXELS, RayCaster
-from simtailor.render.raycast.kernels import (
-    MAXIMUM_RADIANCE,
+from simtailor.render.raycast.geometry import (
     camera_direction,
     clear_top_distance,
     clear_top_hit,
     local_ray,
-    reflected_light,
 )
+from simtailor.render.raycast.kernels import MAXIMUM_RADIANCE
 from simtailor.render.raycast.records import Assets, InstanceRecord, SceneRecord
 from simtailor.render.raycast.scenes import Scenes
-from simtailor.render.raycast.shading import encoded
+from simtailor.render.raycast.shading import encoded, reflected_light
 from simtailor.render.rendering import Rendering
 
 STEP = 8  # pixels between the grid's lines
