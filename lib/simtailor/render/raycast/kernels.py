@@ -213,17 +213,18 @@ def mark_contrast(
     images: wp.array3d(dtype=wp.uint8),
     width: int,
     height: int,
+    reach: int,
     threshold: int,
     marks: wp.array2d(dtype=wp.uint8),
 ):
-    """Mark pixels around which some channel's levels differ by more than the threshold."""
+    """Mark pixels within whose reach some channel's levels differ by more than the threshold."""
     s, row, column = wp.tid()
     most = int(0)
     for channel in range(3):
         low = int(255)
         high = int(0)
-        for y in range(wp.max(row - 1, 0), wp.min(row + 2, height)):
-            for x in range(wp.max(column - 1, 0), wp.min(column + 2, width)):
+        for y in range(wp.max(row - reach, 0), wp.min(row + reach + 1, height)):
+            for x in range(wp.max(column - reach, 0), wp.min(column + reach + 1, width)):
                 level = int(images[s, y * width + x, channel])
                 low = wp.min(low, level)
                 high = wp.max(high, level)

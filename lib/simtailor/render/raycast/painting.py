@@ -15,6 +15,7 @@ from simtailor.render.raycast.tracers import RayList, Tracer
 
 RAYS, CUDA_RAYS = 1 << 15, 1 << 22  # of a list; on a CPU they fit into its cache
 CONTRAST = 24  # levels between neighbours that ask for all rays
+LENS_REACH = 2  # pixels: how near grain has to be for blur that shows none to be taken for it
 CENTRE = -1  # the kernels' number of the ray through a pixel's centre
 
 
@@ -95,17 +96,18 @@ class Painter:
             look = looked_at and not behind_lens
             self._trace(block, pixels, first, look=look, colour=True, shadows=shadows)
             if samples > len(first):
-                pixels = pixel_list(scenes, self._contrast(block), block.height, block.width)
+                reach = LENS_REACH if behind_lens else 1
+                pixels = pixel_list(scenes, self._contrast(block, reach), block.height, block.width)
                 rays = list(range(samples))
                 self._trace(block, pixels, rays, look=False, colour=True, shadows=shadows)
 
-    def _contrast(self, block: Block) -> np.ndarray:
+    def _contrast(self, block: Block, reach: int) -> np.ndarray:
         """Return which pixels of the pictures so far have contrast around them: bool [B, P]."""
         marks = wp.empty(block.images.shape[:2], dtype=wp.uint8, device=self._device)
         wp.launch(
             kernels.mark_contrast,
             dim=(len(block.meshes), block.height, block.width),
-            inputs=[block.images, block.width, block.height, CONTRAST, marks],
+            inputs=[block.images, block.width, block.height, reach, CONTRAST, marks],
             device=self._device,
         )
         return marks.numpy() > 0
