@@ -134,8 +134,8 @@ def test_x_grows_to_the_right_and_y_downwards(renderer):
 
 def test_an_image_depends_on_its_own_graph_alone_and_the_mask_shows_the_digit(renderer):
     graphs = sample(20, yaw=["Gaussian", 0, 90, 360], x=["Gaussian", 24, 3, SIZE])
-    rendering = renderer.render(graphs)
-    again = renderer.render(graphs[[7, 3]])
+    rendering = renderer.render(graphs, masks=True)
+    again = renderer.render(graphs[[7, 3]], masks=True)
     np.testing.assert_array_equal(rendering.images[[7, 3]], again.images)
     np.testing.assert_array_equal(rendering.masks, rendering.images[..., 0] > 127)
 

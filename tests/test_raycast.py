@@ -10,13 +10,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import trimesh
+from tracing import TRACERS, needs_embree
 
 from simtailor.assets.mesh import Material, Mesh, box, grid_surface, join
 from simtailor.errors import UserError
 from simtailor.render.raycast import environment as environment_module
-from simtailor.render.raycast.caster import RayCaster, mip_levels
+from simtailor.render.raycast.caster import RayCaster
 from simtailor.render.raycast.environment import Environment, directions, prefilter
 from simtailor.render.raycast.scenes import Scenes, look_at, rotation_about
+from simtailor.render.raycast.tracers import EMBREE, WARP
+from simtailor.render.raycast.uploads import mip_levels
 
 WHITE = Material((0.8, 0.8, 0.8), roughness=1.0)
 # Share of light from all around that a dielectric of roughness 1 reflects on top of its base
@@ -106,7 +109,7 @@ def test_sphere_has_the_analytic_mask_and_depth(grey_light, centre, scale):
     scenes.position[0, 0], scenes.scale[0, 0], scenes.label[0, 0] = centre, scale, 7
     scenes.rotation[0, 0] = rotation_about("x", 40) @ rotation_about("y", 30)
     with RayCaster([sphere()], [grey_light], threads=1) as caster:
-        rendering = caster.render(scenes, 160)
+        rendering = caster.render(scenes, 160, masks=True, depth=True)
     expected = sphere_depth(pixel_rays(scenes, 160, 160), scenes.eye[0], np.array(centre), scale)
     visible = np.isfinite(expected)
     seen = rendering.masks[0] == 7
@@ -125,7 +128,7 @@ def test_sphere_on_the_axis_has_the_closed_form_area(grey_light):
     radius, distance = 0.6, 2.6
     scenes.scale[:] = radius
     with RayCaster([sphere()], [grey_light], threads=1) as caster:
-        mask = caster.render(scenes, 256).masks[0]
+        mask = caster.render(scenes, 256, masks=True).masks[0]
     tangent = radius / np.sqrt(distance**2 - radius**2) / np.tan(0.35)
     assert mask.sum() == pytest.approx(np.pi * (tangent * 128) ** 2, rel=0.005)
 
@@ -133,7 +136,7 @@ def test_sphere_on_the_axis_has_the_closed_form_area(grey_light):
 def test_box_has_the_analytic_mask_and_depth(grey_light):
     scenes = plain_scenes()
     with RayCaster([box((-0.4, -0.2, -0.3), (0.6, 0.5, 0.3), WHITE)], [grey_light]) as caster:
-        rendering = caster.render(scenes, 200)
+        rendering = caster.render(scenes, 200, masks=True, depth=True)
     rays = pixel_rays(scenes, 200, 200)
     front = rays * (2.6 - 0.3)
     expected = (
@@ -155,7 +158,7 @@ def test_nearer_instance_hides_the_farther(grey_light):
     scenes.position[1, :2, 2] = [-0.5, 0.5]
     scenes.label[:, :2] = [1, 2]
     with RayCaster([sphere()], [grey_light]) as caster:
-        rendering = caster.render(scenes, 64)
+        rendering = caster.render(scenes, 64, masks=True, depth=True)
     assert rendering.masks[:, 32, 32].tolist() == [1, 2]
     np.testing.assert_allclose(rendering.depth[:, 32, 32], 2.6 - 0.5 - 0.3, rtol=1e-3)
 
@@ -165,7 +168,7 @@ def test_pixels_are_square_whatever_the_shape(grey_light, size):
     scenes = plain_scenes()
     scenes.scale[:] = 0.25
     with RayCaster([sphere()], [grey_light]) as caster:
-        rendering = caster.render(scenes, size)
+        rendering = caster.render(scenes, size, masks=True, depth=True)
     assert rendering.images.shape == (1, *size, 3)
     assert rendering.depth.shape == rendering.masks.shape == (1, *size)
     expected = np.isfinite(
@@ -182,8 +185,8 @@ def test_pixels_are_square_whatever_the_shape(grey_light, size):
 def test_wide_picture_is_the_middle_of_the_square_one():
     bright = prefilter(np.abs(directions(32)).astype(np.float32))
     with RayCaster([sphere()], [bright]) as caster:
-        square = caster.render(plain_scenes(), 96)
-        wide = caster.render(plain_scenes(), (40, 96))
+        square = caster.render(plain_scenes(), 96, depth=True)
+        wide = caster.render(plain_scenes(), (40, 96), depth=True)
     difference = wide.images[0].astype(int) - square.images[0, 28:68]
     assert np.abs(difference).max() <= 1
     np.testing.assert_allclose(wide.depth[0], square.depth[0, 28:68], rtol=1e-4)
@@ -279,7 +282,7 @@ def test_posed_instance_equals_a_mesh_posed_beforehand():
     scenes.light_direction[:] = [0.8, 1.0, -0.5]
     scenes.light_colour[:] = 2
     with RayCaster([shape, posed, floor()], [constant(0.1)]) as caster:
-        rendering = caster.render(scenes, 128)
+        rendering = caster.render(scenes, 128, masks=True)
     difference = np.abs(rendering.images[0].astype(int) - rendering.images[1]).max(-1)
     assert (difference > 2).sum() <= 20  # pixels on an edge
     assert (rendering.masks[0] != rendering.masks[1]).sum() <= 10
@@ -305,7 +308,7 @@ def test_a_clear_top_changes_no_pixel():
     for clear in (False, True):
         meshes = [replace(slab, clear_top=clear), sphere()]
         with RayCaster(meshes, [constant(0.1)]) as caster:
-            pictures.append(caster.render(scenes, 128))
+            pictures.append(caster.render(scenes, 128, masks=True, depth=True))
     searched, spared = pictures
     assert (searched.masks > 0).mean() > 0.05
     np.testing.assert_allclose(spared.depth, searched.depth, rtol=1e-5)
@@ -345,8 +348,8 @@ def test_depth_of_field_blurs_only_what_is_out_of_focus(grey_light):
     pinhole = scenes[[0, 1, 2]]
     scenes.aperture[:] = aperture
     with RayCaster([box((0, -3, -0.001), (3, 3, 0), black)], [grey_light]) as caster:
-        rendering = caster.render(scenes, (32, 128), samples=128)
-        sharp = caster.render(pinhole, (32, 128))
+        rendering = caster.render(scenes, (32, 128), samples=128, masks=True, depth=True)
+        sharp = caster.render(pinhole, (32, 128), masks=True, depth=True)
     np.testing.assert_array_equal(rendering.masks, sharp.masks)
     np.testing.assert_array_equal(rendering.depth, sharp.depth)
     np.testing.assert_array_equal(rendering.masks[:, :, 64:], 1)
@@ -381,7 +384,7 @@ def test_environment_is_visible_and_turns():
     scenes.mesh[:] = -1
     scenes.environment_rotation[:] = np.radians(turns)
     with RayCaster([sphere()], [spot(270)]) as caster:
-        rendering = caster.render(scenes, 101)
+        rendering = caster.render(scenes, 101, masks=True, depth=True)
     assert not rendering.masks.any()
     assert np.isinf(rendering.depth).all()
     radiance = radiance_of(rendering.images).mean(-1) - 0.05
@@ -415,7 +418,7 @@ def test_white_furnace_sphere_has_the_analytic_radiance():
     base, light = np.array([0.8, 0.5, 0.2]), 0.4
     scenes = plain_scenes()
     with RayCaster([sphere(Material(tuple(base), roughness=1.0))], [constant(light)]) as caster:
-        rendering = caster.render(scenes, 96)
+        rendering = caster.render(scenes, 96, masks=True)
     inside = rendering.masks[0] == 1
     measured = radiance_of(rendering.images[0])
     np.testing.assert_allclose(
@@ -475,7 +478,7 @@ def test_metallic_mirror_reflects_the_environment():
     scenes.rotation[1, 0] = rotation_about("y", 180)  # seen from its back: the same
     mirror = card(Material((1, 1, 1), roughness=0.0, metallic=1.0), half=0.6)
     with RayCaster([mirror], [environment]) as caster:
-        rendering = caster.render(scenes, 64)
+        rendering = caster.render(scenes, 64, masks=True)
     for image, mask in zip(radiance_of(rendering.images), rendering.masks, strict=True):
         np.testing.assert_allclose(image[mask == 1].mean(0), red, rtol=0.05, atol=0.01)
         np.testing.assert_allclose(image[mask == 0].mean(0), blue, rtol=0.05, atol=0.01)
@@ -548,7 +551,7 @@ def test_mip_levels_turn_a_fine_pattern_into_its_mean():
     scenes = plain_scenes()
     scenes.eye[0, 2] = 4
     with RayCaster([coarse], [constant(0.5)]) as caster:
-        rendering = caster.render(scenes, 96)
+        rendering = caster.render(scenes, 96, masks=True)
     inside = radiance_of(rendering.images[0])[rendering.masks[0] == 1]
     assert inside.std() < 0.01
     assert inside.mean() == pytest.approx(0.5 * (0.5 + ROUGH_SHEEN), rel=0.03)
@@ -609,9 +612,9 @@ def assorted_scenes(count: int) -> Scenes:
     return scenes
 
 
-def caster_of(assorted, threads: int | None = None) -> RayCaster:
+def caster_of(assorted, threads: int | None = None, tracer: str | None = None) -> RayCaster:
     meshes, environments, extra = assorted
-    return RayCaster(meshes, environments, extra_materials=extra, threads=threads)
+    return RayCaster(meshes, environments, extra_materials=extra, threads=threads, tracer=tracer)
 
 
 def assert_same(first, second) -> None:
@@ -621,27 +624,44 @@ def assert_same(first, second) -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 3])
-def test_bytes_depend_on_the_scene_alone(assorted, samples):
+@pytest.mark.parametrize("tracer", TRACERS)
+def test_bytes_depend_on_the_scene_alone(assorted, samples, tracer):
     count, size = 37, 32
     scenes = assorted_scenes(count)
-    with caster_of(assorted, 1) as caster:
-        whole = caster.render(scenes, size, samples=samples)
+    with caster_of(assorted, 1, tracer) as caster:
+        whole = caster.render(scenes, size, samples=samples, masks=True, depth=True)
         assert len({image.tobytes() for image in whole.images}) == count
         order = np.random.default_rng(1).permutation(count)
-        shuffled = caster.render(scenes[order], size, samples=samples)
+        shuffled = caster.render(scenes[order], size, samples=samples, masks=True, depth=True)
         for name in ("images", "masks", "depth"):
             np.testing.assert_array_equal(
                 getattr(whole, name)[order], getattr(shuffled, name), err_msg=name
             )
         # One launch with many meshes, materials and environments equals single renders.
         for i in range(0, count, 6):
-            single = caster.render(scenes[i : i + 1], size, samples=samples)
+            single = caster.render(scenes[i : i + 1], size, samples=samples, masks=True, depth=True)
             np.testing.assert_array_equal(single.images[0], whole.images[i])
             np.testing.assert_array_equal(single.masks[0], whole.masks[i])
             np.testing.assert_array_equal(single.depth[0], whole.depth[i])
     for threads in (2, 5):
-        with caster_of(assorted, threads) as caster:
-            assert_same(caster.render(scenes, size, samples=samples), whole)
+        with caster_of(assorted, threads, tracer) as caster:
+            assert_same(caster.render(scenes, size, samples=samples, masks=True, depth=True), whole)
+
+
+@needs_embree
+def test_embree_draws_what_warp_draws(assorted):
+    """Up to single levels, and single pixels on edges."""
+    scenes, renderings = assorted_scenes(30), []
+    for tracer in (WARP, EMBREE):
+        with caster_of(assorted, tracer=tracer) as caster:
+            renderings.append(caster.render(scenes, 64, masks=True, depth=True))
+            assert caster.traced_by.startswith(tracer)
+    ours, theirs = renderings
+    difference = np.abs(ours.images.astype(int) - theirs.images).max(-1)
+    assert (difference > 1).mean() < 2e-4
+    assert (ours.masks != theirs.masks).mean() < 2e-4
+    both = np.isfinite(ours.depth) & (ours.masks == theirs.masks)
+    assert (np.abs(ours.depth[both] - theirs.depth[both]) > 1e-3).mean() < 2e-4
 
 
 def test_meshes_of_other_renders_do_not_matter(assorted):
@@ -650,10 +670,10 @@ def test_meshes_of_other_renders_do_not_matter(assorted):
     scenes = assorted_scenes(4)[:1]
     scenes.mesh[0], scenes.material[:], scenes.environment[:] = [2, -1, -1], -1, 1
     with caster_of(assorted) as caster:
-        expected = caster.render(scenes, 48)
+        expected = caster.render(scenes, 48, masks=True, depth=True)
     scenes.mesh[0, 0] = scenes.environment[0] = 0
     with RayCaster([meshes[2]], [environments[1]]) as caster:
-        assert_same(caster.render(scenes, 48), expected)
+        assert_same(caster.render(scenes, 48, masks=True, depth=True), expected)
 
 
 def test_seed_decides_the_noise(assorted):
@@ -661,7 +681,7 @@ def test_seed_decides_the_noise(assorted):
     scenes.light_softness[:] = 0.2
     scenes.seed[:] = [3, 4, 3]
     with caster_of(assorted) as caster:
-        noisy = caster.render(scenes, 48, samples=2)
+        noisy = caster.render(scenes, 48, samples=2, masks=True, depth=True)
         fine = caster.render(scenes, 48, samples=64).images.astype(int)
     assert not np.array_equal(noisy.images[0], noisy.images[1])
     np.testing.assert_array_equal(noisy.images[0], noisy.images[2])

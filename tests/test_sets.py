@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from studio import small_catalogue, small_pack
+from tracing import needs_embree
 
 from simtailor.assets.arrays import write_pack
 from simtailor.assets.pack import fetched_packages
@@ -262,6 +263,18 @@ def test_another_encoder_or_code_makes_all_shards_again(catalogue, monkeypatch):
     recipes.add(plan.recipe(catalogue, "renderer"))
     recipes.add(plan.recipe(catalogue, "another renderer"))
     assert len(recipes) == 4
+
+
+@needs_embree
+def test_no_set_holds_images_traced_by_two_packages(machine, catalogue, tmp_path, monkeypatch):
+    """One that was begun with Embree is made anew where there is none, and says so."""
+    first, _ = make(tmp_path, machine, catalogue, images=4, shard_size=2)
+    assert "embreex" in first.manifest["renderer"]
+    (tmp_path / "work" / "shard-00001.tar").unlink()
+    monkeypatch.setattr("simtailor.render.raycast.tracers.embree_is_there", lambda: False)
+    again, lines = make(tmp_path, machine, catalogue, images=4, shard_size=2)
+    assert "embreex" not in again.manifest["renderer"]
+    assert lines[0].startswith("4 images rendered")
 
 
 def test_a_set_that_grows_or_shrinks_keeps_its_full_shards(machine, catalogue, tmp_path):

@@ -111,7 +111,7 @@ def renderer(tmp_path_factory):
 def test_yaw_turns_clockwise(renderer):
     # Roll and pitch at a full turn, as in the published grammars, are no turn at all.
     graphs = graphs_of("slipper", yaw=[0, 90, 180, 270, 360], roll=360, pitch=720)
-    up, right, down, left, again = renderer.render(graphs).masks > 0
+    up, right, down, left, again = renderer.render(graphs, masks=True).masks > 0
     # The slipper is widest at the ball of the foot, near the toe.
     assert widest_row(up) < -0.2
     assert widest_row(right[:, ::-1].T) < -0.2  # right becomes the top
@@ -124,7 +124,7 @@ def test_yaw_turns_clockwise(renderer):
 
 def test_yaw_turns_clockwise_on_the_way(renderer):
     graphs = graphs_of("slipper", yaw=[30, 330])
-    masks = renderer.render(graphs).masks > 0
+    masks = renderer.render(graphs, masks=True).masks > 0
     for mask, sign in zip(masks, (1, -1), strict=True):
         rows, columns = np.nonzero(mask)
         # Toe up and to the right: columns grow while rows fall.
@@ -135,7 +135,7 @@ def test_yaw_turns_clockwise_on_the_way(renderer):
 def test_location_moves_left_and_down_by_the_right_distance(renderer, name):
     shift = 6.0  # centimetres
     graphs = graphs_of(name, loc_x=[100, 100 + shift, 100], loc_z=[100, 100, 100 + shift])
-    base, moved_x, moved_z = (middle(mask) for mask in renderer.render(graphs).masks)
+    base, moved_x, moved_z = (middle(mask) for mask in renderer.render(graphs, masks=True).masks)
     table = shift / 100 / 0.42 * SIZE  # pixels, for a point on the table
     height = np.ptp(tabletop_objects()[name].vertices[:, 1])
     top = table * renderer.camera_height / (renderer.camera_height - height)  # for its top
@@ -147,7 +147,7 @@ def test_location_moves_left_and_down_by_the_right_distance(renderer, name):
 
 
 def test_objects_stand_on_the_table(renderer):
-    depth = renderer.render(graphs_of(list(OBJECT_NAMES))).depth
+    depth = renderer.render(graphs_of(list(OBJECT_NAMES)), depth=True).depth
     np.testing.assert_allclose(depth[:, 2, 2], renderer.camera_height, rtol=0.02)
     heights = renderer.camera_height - depth.min((1, 2))
     sizes = [np.ptp(mesh.vertices[:, 1]) for mesh in tabletop_objects().values()]
@@ -156,7 +156,7 @@ def test_objects_stand_on_the_table(renderer):
 
 def test_intensity_brightens(renderer):
     graphs = graphs_of("bowl", intensity=[0.0, 0.2, 0.5, 0.8, 1.5])
-    rendering = renderer.render(graphs)
+    rendering = renderer.render(graphs, masks=True)
     means = rendering.images.mean((1, 2, 3))
     assert (np.diff(means) > 1).all()
     assert means[0] > 2  # the room's own light stays
@@ -165,7 +165,7 @@ def test_intensity_brightens(renderer):
 
 def test_camera_pitch_shows_the_room(renderer):
     graphs = graphs_of("box", camera_pitch=[90, 65, 40, 20, 90 + 360])
-    rendering = renderer.render(graphs)
+    rendering = renderer.render(graphs, masks=True, depth=True)
     assert np.isfinite(rendering.depth).all()  # the room is closed
     np.testing.assert_array_equal(rendering.masks[0], rendering.masks[4])
     middles = np.array([middle(mask) for mask in rendering.masks])
@@ -179,14 +179,16 @@ def test_camera_pitch_shows_the_room(renderer):
 
 
 def test_camera_roll_turns_the_picture_clockwise(renderer):
-    masks = renderer.render(graphs_of("slipper", camera_roll=[0, 90, 180, 360])).masks > 0
+    masks = (
+        renderer.render(graphs_of("slipper", camera_roll=[0, 90, 180, 360]), masks=True).masks > 0
+    )
     for turns, mask in ((1, masks[1]), (2, masks[2]), (4, masks[3])):
         assert overlap(np.rot90(masks[0], -turns), mask) > 0.97
 
 
 def test_pitch_and_roll_tip_the_object(renderer):
     graphs = graphs_of("slipper", pitch=[0, 40, 0], roll=[0, 0, 40])
-    flat, pitched, rolled = renderer.render(graphs).masks > 0
+    flat, pitched, rolled = renderer.render(graphs, masks=True).masks > 0
     assert overlap(flat, pitched) < 0.95
     assert overlap(flat, rolled) < 0.95
     assert overlap(pitched, rolled) < 0.95
@@ -209,7 +211,7 @@ def test_objects_stay_within_the_frame(renderer, pitch):
     yaw = np.tile(np.arange(0, 360, 45), len(OBJECT_NAMES))
     for loc_x, loc_z in ((97, 97), (103, 103), (97, 103), (103, 97)):
         graphs = graphs_of(names, yaw=yaw, loc_x=loc_x, loc_z=loc_z, camera_pitch=pitch)
-        masks = renderer.render(graphs).masks
+        masks = renderer.render(graphs, masks=True).masks
         border = np.concatenate([masks[:, 0], masks[:, -1], masks[:, :, 0], masks[:, :, -1]], 1)
         cut = {name for name, b in zip(names, border, strict=True) if b.any()}
         assert not cut
@@ -219,7 +221,7 @@ def test_objects_stay_within_the_frame(renderer, pitch):
 
 
 def test_five_objects_have_distinct_colours(renderer):
-    rendering = renderer.render(graphs_of(list(OBJECT_NAMES)))
+    rendering = renderer.render(graphs_of(list(OBJECT_NAMES)), masks=True)
     colours = np.array(
         [
             image[mask > 0].mean(0)
@@ -283,13 +285,13 @@ def test_renders_depend_on_graph_and_seed_alone(renderer):
     names = list(OBJECT_NAMES) * 4
     graphs = graphs_of(names, yaw=np.arange(20) * 18.0, camera_pitch=65)
     graphs.seeds[:] = np.arange(20)
-    whole = renderer.render(graphs)
+    whole = renderer.render(graphs, masks=True)
     order = np.random.default_rng(0).permutation(20)
     np.testing.assert_array_equal(renderer.render(graphs[order]).images, whole.images[order])
     np.testing.assert_array_equal(renderer.render(graphs[[7]]).images[0], whole.images[7])
     other = graphs[[7]]
     other.seeds[:] = 99
-    again = renderer.render(other)
+    again = renderer.render(other, masks=True)
     assert not np.array_equal(again.images[0], whole.images[7])  # the penumbra's noise
     np.testing.assert_array_equal(again.masks[0], whole.masks[7])
 

@@ -26,6 +26,7 @@ from blobs import (
 from scipy.stats import norm
 
 from simtailor.metasim.discrepancy import at_most_half
+from simtailor.metasim.fingerprint import fingerprint_of
 from simtailor.metasim.settings import Discrepancy, Evaluation, Features
 from simtailor.metasim.training import effective_layout, make_generator
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
@@ -126,6 +127,19 @@ def test_checkpoint_of_other_settings_is_ignored(tmp_path, change, monkeypatch):
     trainer(settings, target).train(checkpoint, lines.append)
     assert lines[0] == "resumed after epoch 5"
     assert not any(line.startswith("epoch 5/") for line in lines)
+
+
+def test_checkpoint_depends_on_what_the_renderer_says_of_itself():
+    """On the package that traces its rays, for example, which may be installed or not."""
+    fingerprints = set()
+    for identity in (None, "embreex 4", "warp-lang 1"):
+        renderer = BlobRenderer()
+        if identity is not None:
+            renderer.identity = identity
+        settings, target = experiment(), target_images(60, PRIOR)
+        grammar = trainer(settings).grammar
+        fingerprints.add(fingerprint_of(settings, grammar, renderer, target, "cpu", ""))
+    assert len(fingerprints) == 3
 
 
 def test_checkpoint_depends_on_the_content_of_the_weights(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """Compile the ray caster's kernels into the workflow's cache."""
 
-from simtailor.render.raycast.caster import compile_kernels
+from simtailor.render.raycast.compilation import compile_kernels
 from simtailor.reporting import reporter
 
 with reporter(snakemake.log[0], "compile_renderer") as report:

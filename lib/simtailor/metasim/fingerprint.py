@@ -53,6 +53,7 @@ def fingerprint_of(
     weights = weights_file(experiment.features, cache)
     digest.update(checksum(weights).encode() if weights else b"")
     digest.update(_source_of(renderer).encode())
+    digest.update(getattr(renderer, "identity", "").encode())
     digest.update(_own_source().encode())
     digest.update(repr(grammar.nodes).encode())
     digest.update(np.ascontiguousarray(target.images).tobytes())

@@ -26,6 +26,7 @@ from simtailor.metasim.discrepancy import squared_distances
 from simtailor.metasim.generator import TransportGenerator
 from simtailor.metasim.refinement import Refinement
 from simtailor.metasim.settings import Search
+from simtailor.metasim.target import CHUNK
 from simtailor.render.renderer import Renderer, nearest_equivalent
 from simtailor.scene.attributes import unwrapped, wrapped
 from simtailor.scene.graph import SceneGraphBatch
@@ -129,16 +130,18 @@ class PopulationSearch:
         measure, renders = self._measure(candidates, target), len(candidates)
         goal = torch.cat([level * m for level, m in zip(target, measure, strict=True)], 1)
 
-        def features(images: np.ndarray) -> torch.Tensor:
-            levels = self.features(images)
+        def scaled(levels: list[torch.Tensor]) -> torch.Tensor:
             return torch.cat([level * m for level, m in zip(levels, measure, strict=True)], 1)
+
+        def features(images: np.ndarray) -> torch.Tensor:
+            return scaled(self.features(images))
 
         refinement = Refinement(self._layout, self.renderer, features, self._steps)
         best = candidates[np.zeros(len(goal), int)]
         distances = np.full(len(goal), np.inf)
         earlier = best, distances
         for index in range(rounds + 1):
-            drawn = features(self.renderer.render(candidates).images)
+            drawn = scaled(self._features_of(candidates))
             nearest = squared_distances(drawn, goal).min(0)
             found, who = nearest.values.cpu().numpy(), nearest.indices.cpu().numpy()
             better = found < distances
@@ -305,9 +308,17 @@ class PopulationSearch:
             graphs, np.where(taken, self._values(others), self._values(graphs))
         )
 
+    def _features_of(self, graphs: SceneGraphBatch) -> list[torch.Tensor]:
+        """Return the features of scenes, drawn a part at a time: a round has thousands of them."""
+        parts = [
+            self.features(self.renderer.render(graphs[first : first + CHUNK]).images)
+            for first in range(0, len(graphs), CHUNK)
+        ]
+        return [torch.cat(levels) for levels in zip(*parts, strict=True)]
+
     def _measure(self, graphs: SceneGraphBatch, target: list[torch.Tensor]) -> list[float]:
         """Return a factor a level with which the levels count alike, and all sum up to 1."""
-        levels = self.features(self.renderer.render(graphs).images)
+        levels = self._features_of(graphs)
         medians = [
             float(squared_distances(a, t).median()) for a, t in zip(levels, target, strict=True)
         ]

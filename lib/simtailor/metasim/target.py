@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from simtailor.render.renderer import Renderer
 
 FEWEST_CLASSES = 2
-CHUNK = 256  # scenes a call: masks and depth, which a target does not keep, stay small
+CHUNK = 256  # scenes a call, which bounds the memory of their pictures
 
 
 @dataclass(eq=False)

@@ -62,12 +62,13 @@ class DigitsRenderer:
         mask[node] = looked_at & (layout.maximum[node] > 0)
         return mask
 
-    def render(self, graphs: SceneGraphBatch) -> Rendering:
-        """Render B graphs: images, and masks (1 where the digit is brighter than a half)."""
+    def render(self, graphs: SceneGraphBatch, *, masks: bool = False) -> Rendering:
+        """Render B graphs: images and, if wanted, masks (1 where a digit is over half bright)."""
         with torch.no_grad():
             grey = self._draw(graphs, torch.from_numpy(graphs.features)).cpu().numpy()
         images = np.rint(grey * 255).astype(np.uint8)
-        return Rendering(np.repeat(images[..., None], 3, -1), masks=(grey > 0.5).astype(np.uint8))
+        shown = (grey > 0.5).astype(np.uint8) if masks else None
+        return Rendering(np.repeat(images[..., None], 3, -1), masks=shown)
 
     def render_differentiable(
         self, graphs: SceneGraphBatch, features: torch.Tensor

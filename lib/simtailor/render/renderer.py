@@ -13,6 +13,12 @@ Optional: ``render_differentiable(graphs, features)`` returns the images as a fl
 [B, 3, H, W] in [0, 1], the same as ``render``'s to 1/255, with exact gradients to ``features``
 [B, N, F], which stand in for those of ``graphs``. It then replaces central differences.
 ``grey = True`` says that all images are grey, which makes the training faster.
+
+``identity``, a string, names what the images depend on beside the settings, such as a library
+that may be installed or not. A training that was started with another one is not continued.
+
+The training wants images alone and calls ``render(graphs)``. A renderer that can give more
+does so on demand, by the keywords ``masks`` and ``depth``.
 """
 
 from __future__ import annotations

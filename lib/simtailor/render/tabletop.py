@@ -20,6 +20,8 @@ from simtailor.assets.tabletop import OBJECT_NAMES, room, tabletop_objects
 from simtailor.errors import UserError, nearest_name
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
 from simtailor.render.raycast.environment import prefilter
+from simtailor.render.raycast.ground import Ground
+from simtailor.render.raycast.outlines import object_spans
 from simtailor.render.raycast.scenes import Scenes, rotation_about
 from simtailor.render.renderer import Equivalents, register_renderer
 from simtailor.render.rendering import Rendering
@@ -33,6 +35,7 @@ ANGLES = ("yaw", "pitch", "roll")
 CENTRE = 100.0  # loc_x and loc_z of the picture's middle, centimetres
 NOMINAL_INTENSITY = 0.5
 ROOM, FIRST_OBJECT = 0, 1
+OUTLINE_POINTS = 320  # directions whose farthest vertices stand for an object's outline
 # Objects that look the same after half a turn about their upright axis (the basket but for
 # its weave), and those that do after any turn.
 SAME_AFTER_HALF_A_TURN = ("box", "basket")
@@ -49,6 +52,7 @@ class TabletopRenderer:
         frame_width: metres of table that the picture shows from side to side.
         device: ``cpu`` or a CUDA device; threads: cores, None for all.
         cache: folder for prefiltered environments and, under ``kernels``, compiled kernels.
+        tracer: see ``RayCaster``.
     """
 
     def __init__(
@@ -60,22 +64,29 @@ class TabletopRenderer:
         device: str = "cpu",
         threads: int | None = None,
         cache: str | Path | None = None,
+        tracer: str | None = None,
     ) -> None:
         self.image_size = image_size
         self.samples = samples
         self.camera_height = frame_width / 2 / np.tan(np.radians(FIELD_OF_VIEW) / 2)
         if cache is not None:
             use_kernel_cache(Path(cache) / "kernels")
-        meshes = tabletop_objects()
+        meshes, around = tabletop_objects(), room()
         # The pose turns an object about the middle of its height.
         centred = [_centred(meshes[name]) for name in OBJECT_NAMES]
         self._support = np.stack([support_points(mesh) for mesh in centred])
+        self._outline = np.stack([support_points(mesh, OUTLINE_POINTS) for mesh in centred])
         self._caster = RayCaster(
-            [room(), *centred],
+            [around, *centred],
             [prefilter(soft_room(), cache)],
             device=device,
             threads=threads,
+            tracer=tracer,
         )
+        self.identity = self._caster.traced_by
+        self._ground = Ground(self._caster, slot=1)
+        top = around.vertices[around.faces[:2]].reshape(-1, 3)
+        self._table = top.min(0), top.max(0)
 
     def __enter__(self) -> TabletopRenderer:
         return self
@@ -92,9 +103,26 @@ class TabletopRenderer:
                 mask[n, f] = feature in CONSUMED.get(node, ()) and layout.maximum[n, f] > 0
         return mask
 
-    def render(self, graphs: SceneGraphBatch) -> Rendering:
-        """Render B graphs: images, masks (1 is the object), depth."""
-        return self._caster.render(self.scenes(graphs), self.image_size, samples=self.samples)
+    def render(
+        self, graphs: SceneGraphBatch, *, masks: bool = False, depth: bool = False
+    ) -> Rendering:
+        """Render B graphs: images and, if wanted, masks (1 is the object) and depth."""
+        return self.render_scenes(self.scenes(graphs), masks=masks, depth=depth)
+
+    def render_scenes(
+        self, scenes: Scenes, *, masks: bool = False, depth: bool = False
+    ) -> Rendering:
+        """Render scenes of ``scenes``: first the ground, then the object and its shadow."""
+        size = self.image_size
+        rendering = Rendering(self._ground.pictures(scenes, size, self.samples))
+        points = self._outline[scenes.mesh[:, 0] - FIRST_OBJECT] * scenes.scale[:, :1, None]
+        points = points @ scenes.rotation[:, 0].transpose(0, 2, 1) + scenes.position[:, None, 0]
+        spans = object_spans(points, scenes, size, self._table)
+        self._caster.draw(scenes, rendering, spans, samples=self.samples)
+        if masks or depth:
+            seen = self._caster.render(scenes, size, masks=masks, depth=depth)
+            rendering.masks, rendering.depth = seen.masks, seen.depth
+        return rendering
 
     def scenes(self, graphs: SceneGraphBatch) -> Scenes:
         """Turn B graphs into scenes in physical units."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from simtailor.devices import check_device
+from simtailor.render.raycast.tracers import tracing_package
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.studio import Studio
 
@@ -26,7 +27,10 @@ class Machine:
     def renderer(self) -> str:
         """Name what the bytes of an image depend on beside the settings."""
         kind = "cpu" if self.device == "cpu" else "cuda"
-        return f"simtailor ray caster, warp-lang {version('warp-lang')}, {kind}"
+        packages = dict.fromkeys(
+            [f"warp-lang {version('warp-lang')}", tracing_package(self.device)]
+        )
+        return f"simtailor ray caster, {', '.join(packages)}, {kind}"
 
     def studio(self, catalogue: Catalogue) -> Studio:
         """Return the studio with these assets, to be used as a context manager."""

@@ -124,7 +124,9 @@ class Studio:
         behind_lens = scenes.aperture > 0
         for chosen, rays in ((~behind_lens, samples), (behind_lens, samples * LENS_SAMPLES)):
             if chosen.any():
-                rendering = self._caster.render(scenes[chosen], images.shape[1], samples=rays)
+                rendering = self._caster.render(
+                    scenes[chosen], images.shape[1], samples=rays, adaptive=True, masks=True
+                )
                 images[places[chosen]] = rendering.images
                 masks[places[chosen]] = rendering.masks > 0
 

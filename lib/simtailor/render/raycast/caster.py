@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,16 @@ import warp as wp
 
 from simtailor.assets.mesh import Material, Mesh
 from simtailor.errors import UserError
-from simtailor.render.raycast import kernels
+from simtailor.render.raycast import records
 from simtailor.render.raycast.environment import Environment
+from simtailor.render.raycast.painting import Block, Painter
+from simtailor.render.raycast.pixels import Spans, pixel_list
 from simtailor.render.raycast.scenes import Scenes
+from simtailor.render.raycast.tracers import make_tracer, tracing_package
+from simtailor.render.raycast.uploads import upload_assets
 from simtailor.render.rendering import Rendering
 
-CUDA_CHUNK_PIXELS = 1 << 25  # pixels of one launch on a GPU; bounds the memory of a batch
+BLOCK_PIXELS = 1 << 22  # of scenes that are drawn together; bounds the memory of a batch
 
 
 def use_kernel_cache(folder: str | Path | None) -> None:
@@ -25,18 +28,6 @@ def use_kernel_cache(folder: str | Path | None) -> None:
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         wp.config.kernel_cache_dir = str(Path(folder).resolve())
-
-
-def compile_kernels(cache: str | Path, device: str) -> str:
-    """Compile all kernels into ``cache`` / kernels and return a line that says for what.
-
-    Raises:
-        UserError: the device does not exist on this machine.
-    """
-    use_kernel_cache(Path(cache) / "kernels")
-    chosen = warp_device(device)
-    wp.load_module(kernels, device=chosen)
-    return f"warp {wp.__version__} on {chosen.name}"
 
 
 def warp_device(name: str) -> wp.Device:
@@ -64,6 +55,8 @@ class RayCaster:
         threads: cores to render on; None takes all that this process may use. The bytes of
             an image depend neither on the threads nor on the batch. They may differ in the
             last bit between kinds of CPU, and between CPU and GPU.
+        tracer: the package that traces the rays, ``warp-lang`` or, on a CPU, ``embreex``;
+            None for the fastest that is there. Their pictures differ by single levels.
     """
 
     def __init__(
@@ -74,22 +67,20 @@ class RayCaster:
         extra_materials: Sequence[Material] = (),
         device: str = "cpu",
         threads: int | None = None,
+        tracer: str | None = None,
     ) -> None:
         self.device = warp_device(device)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self.threads = max(1, threads or cores or 1)
-        # Warp's CPU kernels run on one thread and release the interpreter's lock, so one
-        # launch a thread, each on its share of the batch, uses all cores without processes.
-        self._pool = ThreadPoolExecutor(self.threads) if self.device.is_cpu else None
-        self._upload_environments(environments)
-        self._upload_materials(meshes, extra_materials)
-        self._upload_meshes(meshes)
-        wp.load_module(kernels, device=self.device)
+        self._first_extra_material = sum(len(mesh.materials) for mesh in meshes)
+        self.assets = upload_assets(meshes, environments, extra_materials, self.device)
+        traced = make_tracer(tracer, meshes, self.assets, self.device)
+        self._painter = Painter(self.device, self.assets, traced, self.threads)
+        self.traced_by = tracing_package(self.device.alias, tracer)
 
     def close(self) -> None:
         """Stop the threads."""
-        if self._pool:
-            self._pool.shutdown()
+        self._painter.close()
 
     def __enter__(self) -> RayCaster:
         return self
@@ -98,7 +89,15 @@ class RayCaster:
         self.close()
 
     def render(
-        self, scenes: Scenes, size: int | tuple[int, int], *, samples: int = 1, shadows: bool = True
+        self,
+        scenes: Scenes,
+        size: int | tuple[int, int],
+        *,
+        samples: int = 1,
+        adaptive: bool = False,
+        shadows: bool = True,
+        masks: bool = False,
+        depth: bool = False,
     ) -> Rendering:
         """Render a batch.
 
@@ -106,169 +105,112 @@ class RayCaster:
             scenes: B scenes.
             size: pixels, one number for a square or (height, width).
             samples: rays a pixel, at least 1.
+            adaptive: spend them only where a first picture with few rays has contrast.
+            masks, depth: what is wanted beside the images; they change no image.
 
         Returns:
-            images uint8 [B, H, W, 3] in sRGB-like encoding, masks uint8 [B, H, W] with the
-            instances' labels, depth float32 [B, H, W] along the camera's axis in metres,
-            infinite for the sky.
+            images uint8 [B, H, W, 3] in sRGB-like encoding; if wanted, masks uint8 [B, H, W]
+            with the instances' labels, and depth float32 [B, H, W] along the camera's axis in
+            metres, infinite for the sky.
         """
         height, width = (size, size) if isinstance(size, int) else size
         count = len(scenes)
-        images = np.zeros((count, height, width, 3), np.uint8)
-        masks = np.zeros((count, height, width), np.uint8)
-        depth = np.zeros((count, height, width), np.float32)
-        records, instances = self._records(scenes)
-        outputs = (images, masks, depth)
+        rendering = Rendering(
+            images=np.zeros((count, height, width, 3), np.uint8),
+            masks=np.zeros((count, height, width), np.uint8) if masks else None,
+            depth=np.zeros((count, height, width), np.float32) if depth else None,
+        )
+        self.draw(scenes, rendering, samples=samples, adaptive=adaptive, shadows=shadows)
+        return rendering
 
-        def launch(part: slice) -> None:
-            inputs = [
-                wp.array(np.ascontiguousarray(values[part]), dtype=kind, device=self.device)
-                for values, kind in (
-                    (records, kernels.SceneRecord),
-                    (instances, kernels.InstanceRecord),
-                )
+    def draw(
+        self,
+        scenes: Scenes,
+        rendering: Rendering,
+        where: Spans | np.ndarray | None = None,
+        *,
+        samples: int = 1,
+        adaptive: bool = False,
+        shadows: bool = True,
+    ) -> None:
+        """Draw into pictures that are there; masks and depth where ``rendering`` has them.
+
+        Args:
+            where: some spans of the pictures' rows, or bool [B, H, W]; None is everywhere,
+                which adaptive samples need.
+        """
+        height, width = rendering.images.shape[1:3]
+        together = max(1, BLOCK_PIXELS // max(1, height * width))
+        for first in range(0, len(scenes), together):
+            part = slice(first, first + together)
+            some = scenes[part]
+            outputs = [
+                None if values is None else values[part].reshape(len(some), height * width, -1)
+                for values in (rendering.images, rendering.masks, rendering.depth)
             ]
-            results = [self._output(values[part]) for values in outputs]
-            wp.launch(
-                kernels.render_pixels,
-                dim=results[1].shape,
-                inputs=[*inputs, *self._assets, samples, int(shadows), *results],
-                device=self.device,
-            )
+            # Scenes of one mesh follow one another, so that its rays are traced together.
+            order = np.lexsort(some.mesh.T[::-1])
+            block = self._block(some, outputs, height, width)
+            lens = some.aperture > 0
+            if adaptive:
+                self._painter.draw_adaptively(block, order, lens, samples, shadows)
+            else:
+                chosen = None if where is None else where[part]
+                pixels = pixel_list(order, chosen, height, width)
+                self._painter.draw(block, pixels, bool(lens.any()), samples, shadows)
             if not self.device.is_cpu:
-                for values, result in zip(outputs, results, strict=True):
-                    values[part] = result.numpy()
+                drawn = (block.images, block.masks, block.depth)
+                for values, result in zip(outputs, drawn, strict=True):
+                    if values is not None:
+                        values[:] = result.numpy().reshape(values.shape)
 
-        parts = self._parts(count, height * width)
-        if self._pool and len(parts) > 1:
-            list(self._pool.map(launch, parts))
-        else:
-            for part in parts:
-                launch(part)
-        return Rendering(images=images, masks=masks, depth=depth)
+    def _block(
+        self, scenes: Scenes, outputs: list[np.ndarray | None], height: int, width: int
+    ) -> Block:
+        scene_records, instances = self.upload(scenes)
+        images, masks, depth = outputs
 
-    def _output(self, values: np.ndarray) -> wp.array:
-        """On the CPU the kernel writes into the caller's own memory."""
-        kind = {np.dtype(np.uint8): wp.uint8, np.dtype(np.float32): wp.float32}[values.dtype]
-        if self.device.is_cpu:
-            return wp.array(values, dtype=kind, device=self.device, copy=False)
-        return wp.empty(values.shape, dtype=kind, device=self.device)
+        def output(values: np.ndarray | None, kind: type) -> wp.array:
+            """On the CPU the kernels write into the caller's own memory."""
+            if values is None:
+                return wp.empty((0, 0), dtype=kind, device=self.device)
+            return wp.array(values, dtype=kind, device=self.device, copy=not self.device.is_cpu)
 
-    def _parts(self, count: int, pixels: int) -> list[slice]:
-        if self.device.is_cpu:
-            # Several small parts a thread even out scenes of unequal cost.
-            length = max(1, min(16, -(-count // self.threads)))
-        else:
-            length = max(1, CUDA_CHUNK_PIXELS // pixels)
-        return [slice(i, i + length) for i in range(0, count, length)]
+        return Block(
+            scenes=scene_records,
+            instances=instances,
+            meshes=scenes.mesh,
+            images=output(images, wp.uint8),
+            masks=output(None if masks is None else masks[..., 0], wp.uint8),
+            depth=output(None if depth is None else depth[..., 0], wp.float32),
+            height=height,
+            width=width,
+        )
 
-    def _records(self, scenes: Scenes) -> tuple[np.ndarray, np.ndarray]:
-        records = np.zeros(len(scenes), kernels.SceneRecord.numpy_dtype())
+    def upload(self, scenes: Scenes) -> tuple[wp.array, wp.array]:
+        """Return scenes and their instances on the device."""
+        scene_records, instances = self.records_of(scenes)
+        return (
+            wp.array(scene_records, dtype=records.SceneRecord, device=self.device),
+            wp.array(instances, dtype=records.InstanceRecord, device=self.device),
+        )
+
+    def records_of(self, scenes: Scenes) -> tuple[np.ndarray, np.ndarray]:
+        """Return scenes [B] and their instances [B, K] as the kernels know them."""
+        record = np.zeros(len(scenes), records.SceneRecord.numpy_dtype())
         direct = (
             "eye", "camera", "focus", "aperture", "light_colour", "light_softness", "environment",
             "environment_rotation", "environment_intensity", "exposure",
         )  # fmt: skip
         for name in direct:
-            records[name] = getattr(scenes, name)
+            record[name] = getattr(scenes, name)
         light = scenes.light_direction
-        records["light_direction"] = light / np.linalg.norm(light, axis=-1, keepdims=True)
-        records["tangent"] = np.tan(scenes.field_of_view / 2)
-        records["seed"] = scenes.seed
-        instances = np.zeros(scenes.mesh.shape, kernels.InstanceRecord.numpy_dtype())
+        record["light_direction"] = light / np.linalg.norm(light, axis=-1, keepdims=True)
+        record["tangent"] = np.tan(scenes.field_of_view / 2)
+        record["seed"] = scenes.seed
+        instances = np.zeros(scenes.mesh.shape, records.InstanceRecord.numpy_dtype())
         for name in ("mesh", "rotation", "position", "scale", "label", "casts_shadow"):
             instances[name] = getattr(scenes, name)
         own = scenes.material < 0
         instances["material"] = np.where(own, -1, scenes.material + self._first_extra_material)
-        return records, instances
-
-    def _array(self, values: np.ndarray, kind: type) -> wp.array:
-        return wp.array(np.ascontiguousarray(values), dtype=kind, device=self.device)
-
-    def _upload_environments(self, environments: Sequence[Environment]) -> None:
-        self._environments = (
-            self._array(np.stack([e.background for e in environments])[:, None], wp.vec3h),
-            self._array(np.stack([e.reflections for e in environments]), wp.vec3h),
-            self._array(np.stack([e.harmonics for e in environments]), wp.vec3),
-        )
-
-    def _upload_materials(self, meshes: Sequence[Mesh], extra: Sequence[Material]) -> None:
-        materials = [material for mesh in meshes for material in mesh.materials]
-        self._first_extra_material = len(materials)
-        materials += extra
-        textures, texels, known = [], [np.zeros((1, 3), np.float16)], {}
-        records = np.zeros(max(1, len(materials)), kernels.MaterialRecord.numpy_dtype())
-        for record, material in zip(records, materials, strict=False):
-            record["base_colour"] = material.base_colour
-            record["roughness"] = material.roughness
-            record["metallic"] = material.metallic
-            record["texture"] = -1
-            if material.texture is not None:
-                key = id(material.texture)
-                if key not in known:
-                    known[key] = len(textures)
-                    levels = mip_levels(material.texture)
-                    height, width = material.texture.shape[:2]
-                    first = sum(len(t) for t in texels)
-                    textures.append((first, width, height, len(levels)))
-                    texels += [level.reshape(-1, 3).astype(np.float16) for level in levels]
-                record["texture"] = known[key]
-        texture_records = np.zeros(max(1, len(textures)), kernels.TextureRecord.numpy_dtype())
-        for record, values in zip(texture_records, textures, strict=False):
-            names = ("first_texel", "width", "height", "levels")
-            for name, value in zip(names, values, strict=True):
-                record[name] = value
-        self._materials = (
-            self._array(records, kernels.MaterialRecord),
-            self._array(texture_records, kernels.TextureRecord),
-            self._array(np.concatenate(texels), wp.vec3h),
-        )
-
-    def _upload_meshes(self, meshes: Sequence[Mesh]) -> None:
-        self._meshes = []  # keeps the bounding volume hierarchies alive
-        records = np.zeros(len(meshes), kernels.MeshRecord.numpy_dtype())
-        first_vertex = first_face = first_material = 0
-        for record, mesh in zip(records, meshes, strict=True):
-            shape = wp.Mesh(
-                points=self._array(mesh.vertices, wp.vec3),
-                indices=self._array(mesh.faces.reshape(-1), wp.int32),
-                # The surface area heuristic is faster to query, but is built on the CPU only.
-                **({"bvh_constructor": "sah"} if self.device.is_cpu else {}),
-            )
-            self._meshes.append(shape)
-            low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-            centre = (low + high) / 2
-            record["id"] = shape.id
-            record["first_vertex"], record["first_face"] = first_vertex, first_face
-            record["first_material"] = first_material
-            record["centre"] = centre
-            record["radius"] = np.linalg.norm(mesh.vertices - centre, axis=1).max() * 1.0001
-            record["texture_density"] = mesh.texture_density
-            if mesh.clear_top:
-                corners = mesh.vertices[mesh.faces[:2]].reshape(-1, 3)
-                record["clear_top"] = 1
-                record["clear_low"], record["clear_high"] = corners.min(0), corners.max(0)
-            first_vertex += len(mesh.vertices)
-            first_face += len(mesh.faces)
-            first_material += len(mesh.materials)
-        self._assets = (
-            self._array(records, kernels.MeshRecord),
-            *self._materials,
-            self._array(np.concatenate([m.normals for m in meshes]), wp.vec3),
-            self._array(np.concatenate([m.coordinates for m in meshes]), wp.vec2),
-            self._array(np.concatenate([m.face_materials for m in meshes]), wp.int32),
-            *self._environments,
-        )
-
-
-def mip_levels(texture: np.ndarray) -> list[np.ndarray]:
-    """Return the texture and its halvings down to one texel: [h, w, 3], [h/2, w/2, 3], ..."""
-    levels = [np.asarray(texture, dtype=np.float32)]
-    while max(levels[-1].shape[:2]) > 1:
-        level = levels[-1]
-        for axis in (0, 1):
-            if level.shape[axis] > 1:
-                even = level.shape[axis] // 2 * 2
-                first = level.take(range(0, even, 2), axis)
-                level = (first + level.take(range(1, even, 2), axis)) / 2
-        levels.append(level)
-    return levels
+        return record, instances
