@@ -49,7 +49,7 @@ def plain_step_seconds(features: int, hidden: int, heads: int, batch: int, steps
 
 def training_seconds(problem, settings, count: int) -> float:
     """Return CPU seconds of the training of ``count`` networks at once."""
-    networks = Networks(problem, settings, range(count), "cpu")
+    networks = Networks(problem, settings, range(count))
     start = time.process_time()
     networks.train()
     return time.process_time() - start
@@ -93,7 +93,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         run_controller(
-            *files, settings, f"{folder}/out", seed=0, device="cpu", threads=given.threads,
+            *files, settings, f"{folder}/out", seed=0, threads=given.threads,
             cache=f"{folder}/cache", report=lambda line: None,
         )  # fmt: skip
         seconds = time.perf_counter() - start

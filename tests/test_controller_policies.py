@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from simtailor.controller import evaluation
 from simtailor.controller.belief import Belief
 from simtailor.controller.database import Study, describe_missing, read_study, split_tasks
-from simtailor.controller.distances import cosine, symmetric
 from simtailor.controller.evaluation import chosen, explore_known, random_search
 from simtailor.controller.policies import POLICIES, find_policy
 from simtailor.controller.policies.transfer import FittedProcess, order_kernels
@@ -20,6 +19,7 @@ from simtailor.controller.settings import Controller
 from simtailor.controller.stage import verdict
 from simtailor.errors import UserError
 from simtailor.simulation.parameters import PUBLISHED_VALUES, enumerate_parameters
+from simtailor.task2vec.distances import cosine, symmetric
 
 REFERENCE = Path(__file__).parents[2] / "shared/reference/task2sim"
 SETS = ["0_0_0_0_0_1_0_0_0", "1_0_0_0_0_1_0_0_0", "1_0_0_0_0_3_0_0_1"]
@@ -130,7 +130,7 @@ def two_kinds(count=8, seed=0):
     effects = effects + 0.3 * rng.standard_normal(effects.shape)
     rewards = 50 + effects @ levels.T + 0.2 * rng.standard_normal((count, len(sets)))
     vectors = base[kinds] * rng.uniform(0.9, 1.1, (count, 200))
-    return Study(tuple("abcdefgh"[:count]), vectors, rewards, sets)
+    return Study(tuple("abcdefgh"[:count]), vectors, rewards, sets, np.full((count, 2), 0.2))
 
 
 @pytest.mark.parametrize("name", ["nearest", "neighbours", "shrinkage", "transfer"])
@@ -138,7 +138,7 @@ def test_policies_that_look_at_the_vector_choose_by_it(name):
     study = two_kinds()
     regret = []
     for place in range(len(study.tasks)):
-        fitted = find_policy(name, Controller()).fit(study.without(place), [0], "cpu")
+        fitted = find_policy(name, Controller()).fit(study.without(place), [0])
         choice = fitted.scores(study.vectors[place][None])[0, 0].argmax()
         regret.append(study.rewards[place].max() - study.rewards[place, choice])
     assert np.mean(regret) < 1.5
@@ -149,7 +149,7 @@ def test_process_knows_the_rewards_of_its_own_tasks_and_doubts_those_of_others()
     process = FittedProcess(study.without(0))
     scores, *_ = study.without(0).standardised()
     found = process.scores(study.vectors[1:])[0]
-    np.testing.assert_allclose(found / found.std(axis=1, keepdims=True), scores, atol=0.05)
+    np.testing.assert_allclose(found / found.std(axis=1, keepdims=True), scores, atol=0.15)
     known, new = (process.belief(study.vectors[p]) for p in (1, 0))
     assert np.trace(new.covariances[0]) > 10 * np.trace(known.covariances[0])
 
@@ -239,7 +239,7 @@ def test_finished_parts_are_kept_until_the_code_changes(tmp_path, monkeypatch):
 
     def run():
         return evaluation.evaluate(
-            two_kinds(4), settings, seed=0, device="cpu", threads=1, cache=tmp_path / "cache",
+            two_kinds(4), settings, seed=0, threads=1, cache=tmp_path / "cache",
             report=print,
         )  # fmt: skip
 
@@ -281,10 +281,8 @@ def test_published_table(published, name):
         scores = fitted.scores(study.vectors[places])[0]
         return study.rewards[places, chosen(scores, study.rewards[places])]
 
-    fitted = policy.fit(study.choose(known), [0], "cpu")
-    left_out = [
-        reward(policy.fit(study.without(p), [0], "cpu"), [p])[0] for p in range(len(study.tasks))
-    ]
+    fitted = policy.fit(study.choose(known), [0])
+    left_out = [reward(policy.fit(study.without(p), [0]), [p])[0] for p in range(len(study.tasks))]
     found = (reward(fitted, known).mean(), reward(fitted, held_out).mean(), np.mean(left_out))
     np.testing.assert_allclose(found, GOLDEN[name], atol=0.06)
 
@@ -322,7 +320,7 @@ def test_published_learned_policies(published, name, seen, unseen):
     """The published training, mended and with its index defect; one seed."""
     study, held = published
     known, held_out = split_tasks(study, held)
-    fitted = find_policy(name, Controller()).fit(study.choose(known), [0], "cpu")
+    fitted = find_policy(name, Controller()).fit(study.choose(known), [0])
     choices = fitted.scores(study.vectors)[0].argmax(axis=1)
     rewards = study.rewards[np.arange(20), choices]
     assert seen[0] <= rewards[known].mean() <= seen[1]

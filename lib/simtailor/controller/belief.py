@@ -20,6 +20,7 @@ SPREADS = 9  # points of the grid over the spread
 REACH = 2.0  # standard deviations of its logarithm to each side
 LEAST_SPREAD_OF_LOG = 0.5  # with few known tasks, theirs say little
 LEVEL_VARIANCE = 1e3  # of the flat prior, in standardised units
+NORMAL_95 = 1.96
 # Nodes of the Gauss-Hermite rule: the expected best after one more evaluation.
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
@@ -84,11 +85,11 @@ class Belief:
         return int(self.mean.argmax())
 
     def observe(self, places: np.ndarray, rewards: np.ndarray) -> Belief:
-        """Return the belief after evaluations, all at once and none taken in before.
+        """Return the belief of the true rewards after evaluations, none taken in before.
 
         Args:
-            places: int64 [n], of the evaluated sets.
-            rewards: float64 [n], percent.
+            places: int64 [n], of the evaluated sets; one that was evaluated again stands again.
+            rewards: float64 [n], percent, each with the noise of one evaluation.
         """
         if len(places) == 0:
             return self
@@ -133,14 +134,44 @@ class Belief:
         if self.evaluated == 0:
             return int(np.where(tried, -np.inf, mean).argmax())
         covariance = self.covariance
-        noise = self.noise * (self.weights @ self.spreads**2)
+        noise = self.noise_of_an_evaluation() ** 2
         moves = covariance / np.sqrt(np.diag(covariance) + noise)[None]  # [S, candidates]
         highest = [(mean[:, None] + node * moves).max(axis=0) for node in NODES]
         value = NODE_WEIGHTS @ np.stack(highest)
         return int(np.where(tried, -np.inf, value).argmax())
 
+    def propose(
+        self, places: np.ndarray, rewards: np.ndarray, barred: np.ndarray, count: int
+    ) -> list[int]:
+        """Return the places of the sets to evaluate next, all of them at once.
+
+        Each is chosen as if those before it had shown what is expected of them ("kriging
+        believer"; Ginsbourger, Le Riche and Carraro, "Kriging Is Well-Suited to Parallelize
+        Optimization", 2010), so that they tell different things.
+
+        Args:
+            places, rewards: what was evaluated, as for ``observe``; this is the belief before it.
+            barred: bool [S], sets not to propose; those evaluated are not proposed either.
+            count: how many; fewer are returned where none is left.
+        """
+        places, rewards, barred = list(places), list(rewards), barred.copy()
+        barred[places] = True
+        found: list[int] = []
+        while len(found) < count and not barred.all():
+            belief = self.observe(np.array(places, int), np.array(rewards))
+            place = belief.next(barred)
+            found.append(place)
+            barred[place] = True
+            places.append(place)
+            rewards.append(belief.mean[place])
+        return found
+
+    def noise_of_an_evaluation(self) -> float:
+        """Return the standard deviation of the noise of one evaluation, percent."""
+        return float(np.sqrt(self.noise * (self.weights @ self.spreads**2)))
+
     def gain(self, place: int, reference: int) -> tuple[float, float]:
-        """Return mean and standard deviation of a set's reward minus another's, percent."""
+        """Return mean and standard deviation of a set's true reward minus another's, percent."""
         mean, covariance = self.mean, self.covariance
         variance = (
             covariance[place, place]
