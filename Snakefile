@@ -1,11 +1,12 @@
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
 from simtailor.config import experiment_names, load_configuration, load_experiment
+from simtailor.console import Console
 from simtailor.errors import UserError
+from simtailor.interruption import describe_lock, stop_on_signals
 from simtailor.metasim.inputs import (
     checked_features,
     checked_grammars,
@@ -15,7 +16,7 @@ from simtailor.metasim.inputs import (
     settings_of_job,
 )
 from simtailor.packages import find_package
-from simtailor.tasks.prepare import source_state
+from simtailor.tasks.prepare import reading_threads, source_state
 from simtailor.tasks.table import find_task, study_tasks
 
 min_version("9.20")
@@ -24,6 +25,7 @@ min_version("9.20")
 configfile: "config/config.yaml"
 
 
+include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/renderer.smk"
 include: "rules/packages.smk"

@@ -19,7 +19,7 @@ import yaml
 from machine import describe_machine
 from metasim_recovery import left_of
 
-from simtailor.config import merged
+from simtailor.layers import merged
 
 FASTER = {"stage": {"image_size": 64}}  # for all variants
 # A gradient from afar takes longer, so what does without the search gets more steps.

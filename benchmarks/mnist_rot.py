@@ -46,9 +46,9 @@ from machine import describe_machine
 from PIL import Image
 from torch import nn
 
-from simtailor.config import Experiment
 from simtailor.idx import read_idx
 from simtailor.metasim.generator import GraphConvolutionalGenerator
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import render_target
 from simtailor.metasim.training import Trainer
 from simtailor.render.digits import DigitsRenderer

@@ -38,7 +38,7 @@ from simtailor.simulation.parameters import (
     enumerate_parameters,
 )
 from simtailor.simulation.reading import SimulatedSet
-from simtailor.simulation.shards import encode, write_shard
+from simtailor.simulation.shards import encode, set_key, write_shard
 from simtailor.simulation.studio import Studio
 
 SIZES, SAMPLES = (64, 128, 256), (1, 4)
@@ -77,7 +77,7 @@ def measure(studio: Studio, parameters: SimulationParameters, size: int, samples
         cpu, wall = time.process_time(), time.perf_counter()
         pictures = studio.take(parameters, 0, indices, **options)
         encoding = time.process_time()
-        encoded = encode(pictures, indices)
+        encoded = encode(pictures, indices, set_key(parameters, 0))
         encoding = time.process_time() - encoding
         write_shard(path, encoded)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall

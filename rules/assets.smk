@@ -10,7 +10,7 @@ rule asset_pack:
     input:
         packages=lambda wildcards: [
             f"{RESOURCES}/packages/{name}"
-            for name in or_workflow_error(fetched_packages, [wildcards.pack])
+            for name in fetched_packages([wildcards.pack])
         ],
         kernels=rules.compile_renderer.output,
     output:
@@ -33,7 +33,7 @@ rule asset_pack:
         runtime=30,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
-        files_state=lambda wildcards: or_workflow_error(packs_state, [wildcards.pack]),
+        files_state=lambda wildcards: packs_state([wildcards.pack]),
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:

@@ -1,20 +1,12 @@
 # The validated configuration, and what all stages share.
 
 
-def or_workflow_error(function, *arguments):
-    """Call a library function; show a user's mistake without a traceback."""
-    try:
-        return function(*arguments)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-
-
 # Snakemake lists the files of the command line first, though they are merged last.
 CONFIG_FILES = [
     *[f for f in workflow.configfiles if f not in workflow.overwrite_configfiles],
     *workflow.overwrite_configfiles,
 ]
-CONFIGURATION = or_workflow_error(load_configuration, config, CONFIG_FILES)
+CONFIGURATION = load_configuration(config, CONFIG_FILES)
 RESULTS, WORK, RESOURCES = (
     CONFIGURATION.results,
     CONFIGURATION.work,
@@ -28,9 +20,7 @@ def experiment_of(wildcards):
     """Return the settings of the experiment that a target's name asks for."""
     name = wildcards.experiment
     if name not in EXPERIMENTS:
-        EXPERIMENTS[name] = or_workflow_error(
-            load_experiment, CONFIGURATION, name, CONFIG_FILES
-        )
+        EXPERIMENTS[name] = load_experiment(CONFIGURATION, name, CONFIG_FILES)
     return EXPERIMENTS[name]
 
 
@@ -46,12 +36,12 @@ def settings_for(job):
 
 def grammars_of(wildcards):
     """Return the grammar files, checked now so that no job starts on a malformed one."""
-    return or_workflow_error(checked_grammars, experiment_of(wildcards))
+    return checked_grammars(experiment_of(wildcards))
 
 
 def weights_of(wildcards):
     """Return the user's file of feature weights by role, checked now; empty where none is."""
-    return or_workflow_error(checked_features, experiment_of(wildcards))
+    return checked_features(experiment_of(wildcards))
 
 
 def kernels_of(wildcards):
@@ -87,12 +77,12 @@ def sources_of_target(wildcards):
 
 def checksum_of_package(wildcards):
     """Return the package's checksum, so that another version is fetched anew."""
-    return or_workflow_error(find_package, wildcards.package).sha256
+    return find_package(wildcards.package).sha256
 
 
 def folder_state_of(wildcards):
     """Return a digest of the user's target folder: changed images start the stage again."""
-    return or_workflow_error(folder_state, experiment_of(wildcards).target)
+    return folder_state(experiment_of(wildcards).target)
 
 
 wildcard_constraints:
@@ -107,4 +97,4 @@ for _name in experiment_names(CONFIGURATION):
         checked_grammars(_experiment)
         checked_features(_experiment)
     except UserError as error:
-        logger.warning(f"experiment '{_name}' cannot run: {error}")
+        CONSOLE.later(f"experiment '{_name}' cannot run: {error}")

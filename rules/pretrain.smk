@@ -107,9 +107,7 @@ else:
         input:
             lambda wildcards: "{folder}/{group}".format(
                 folder=f"{WORK}/task2sim/backbones/groups",
-                group=or_workflow_error(
-                    group_of, wildcards.backbone, SETS, PRETRAIN.at_once
-                ),
+                group=group_of(wildcards.backbone, SETS, PRETRAIN.at_once),
             ),
         output:
             report(directory(f"{BACKBONES}/{{backbone}}"), **BACKBONE_FIGURES),

@@ -9,7 +9,7 @@ from simtailor.simulation.inputs import (
 
 SIMULATION = study_settings(CONFIGURATION)
 SETS = set_names(SIMULATION)
-SIMULATION_PACKAGES = or_workflow_error(fetched_packages, SIMULATION.packs)
+SIMULATION_PACKAGES = fetched_packages(SIMULATION.packs)
 
 
 wildcard_constraints:
@@ -48,7 +48,7 @@ rule prepare_assets:
     params:
         packs=SIMULATION.packs,
         classes=SIMULATION.classes,
-        files_state=lambda wildcards: or_workflow_error(packs_state, SIMULATION.packs),
+        files_state=lambda wildcards: packs_state(SIMULATION.packs),
         cache=lambda wildcards: RESOURCES,
     message:
         "Make models, prefilter skies and pack all assets into one file"

@@ -5,7 +5,7 @@ from functools import cache
 @cache
 def names_of_tasks():
     """Return the names of the study's tasks, read once."""
-    return or_workflow_error(study_tasks, TASKS)
+    return study_tasks(TASKS)
 
 
 def prepared_tasks(wildcards):
@@ -15,7 +15,7 @@ def prepared_tasks(wildcards):
 
 def packages_of_study(wildcards):
     """Return the names of all packages that the study's sets and tasks are made from."""
-    rows = [or_workflow_error(find_task, TASKS, task) for task in names_of_tasks()]
+    rows = [find_task(TASKS, task) for task in names_of_tasks()]
     return sorted(
         {*SIMULATION_PACKAGES, *(name for row in rows for name in row.packages)}
     )

@@ -26,12 +26,15 @@ rule prepare_task:
         "logs/benchmarks/task2sim/tasks/{task}.tsv"
     conda:
         "../envs/simtailor.yaml"
+    threads: lambda wildcards: reading_threads(task_of(wildcards))
     resources:
         mem_mb=TASKS.memory_mb(),
         runtime=60,
     params:
         row=lambda wildcards: task_of(wildcards).model_dump(mode="json"),
-        size=TASKS.model_dump(include={"image_size", "most_images", "test_share"}),
+        size=TASKS.model_dump(
+            include={"image_size", "most_images", "test_share", "most_pixels"}
+        ),
         source_state=state_of_task,
         seed=CONFIGURATION.seed,
         cache=lambda wildcards: RESOURCES,

@@ -5,7 +5,7 @@ TASK2VEC = CONFIGURATION.task2sim.task2vec
 
 def task_of(wildcards):
     """Return the row of the task that a target's name asks for."""
-    return or_workflow_error(find_task, TASKS, wildcards.task)
+    return find_task(TASKS, wildcards.task)
 
 
 def packages_of_task(wildcards):
@@ -19,9 +19,9 @@ def state_of_task(wildcards):
         return source_state(task_of(wildcards), RESOURCES)
     except UserError as error:
         if not workflow.dryrun:
-            raise WorkflowError(str(error)) from None
+            raise
         # A study is planned before its images are there.
-        logger.warning(f"task '{wildcards.task}' cannot be prepared yet: {error}")
+        CONSOLE.later(f"task '{wildcards.task}' cannot be prepared yet: {error}")
         return ""
 
 
@@ -29,15 +29,13 @@ def probe_inputs(wildcards):
     """Return packages and files that the probe network is read from, checked now."""
     from simtailor.task2vec.probe import checked_probe  # imports torch
 
-    packages, files = or_workflow_error(checked_probe, TASK2VEC)
+    packages, files = checked_probe(TASK2VEC)
     return [*(f"{RESOURCES}/packages/{name}" for name in packages), *files]
 
 
 def in_study(pattern):
     """Return a function that gives a file of every task of the study."""
-    return lambda wildcards: [
-        pattern.format(task=task) for task in or_workflow_error(study_tasks, TASKS)
-    ]
+    return lambda wildcards: [pattern.format(task=task) for task in study_tasks(TASKS)]
 
 
 wildcard_constraints:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from simtailor.config import Experiment
 from simtailor.metasim.progress import COLUMNS, Progress
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages
 from simtailor.metasim.training import Trainer
 from simtailor.render.rendering import Rendering

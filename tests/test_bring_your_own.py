@@ -11,7 +11,9 @@ import yaml
 from conftest import ROOT
 from PIL import Image
 
-from simtailor.config import Configuration, Experiment, load_experiment, merged
+from simtailor.config import Configuration, load_experiment
+from simtailor.layers import merged
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.stage import Machine, make_results, make_target, train
 from simtailor.render import renderer as registry
 from simtailor.render.renderer import create_renderer, nearest_equivalent

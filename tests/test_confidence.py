@@ -7,8 +7,8 @@ import pytest
 import torch
 from blobs import LOC_X, THING, YAW, BlobRenderer, grammar
 
-from simtailor.config import Discrepancy
 from simtailor.metasim.confidence import Interval, bootstrap_intervals
+from simtailor.metasim.settings import Discrepancy
 from simtailor.metasim.training import effective_layout
 from simtailor.render.renderer import Equivalents
 from simtailor.scene import SceneGraphBatch

@@ -11,15 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simtailor.config import (
-    Experiment,
-    experiment_names,
-    load_configuration,
-    load_experiment,
-    merged,
-)
+from simtailor.config import experiment_names, load_configuration, load_experiment
 from simtailor.errors import UserError
+from simtailor.layers import merged
 from simtailor.metasim.inputs import checked_grammars
+from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import create_renderer
 from simtailor.scene import Grammar
 

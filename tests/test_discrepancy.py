@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from simtailor.config import Discrepancy
 from simtailor.metasim.discrepancy import (
     EnergyDistance,
     MaximumMeanDiscrepancy,
     SlicedWassersteinDistance,
     make_discrepancy,
 )
+from simtailor.metasim.settings import Discrepancy
 
 
 def sample(count: int, dimensions: int = 3, shift: float = 0.0, seed: int = 0) -> torch.Tensor:

@@ -5,7 +5,6 @@ import pytest
 import torch
 from shapes import CLASSES, bar_grammar
 
-from simtailor.config import Experiment
 from simtailor.metasim.confidence import Interval
 from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
 from simtailor.metasim.evaluation import (
@@ -15,6 +14,7 @@ from simtailor.metasim.evaluation import (
     verdict,
 )
 from simtailor.metasim.progress import Progress
+from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents
 
 

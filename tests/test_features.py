@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
 
-from simtailor.config import Experiment, Features
 from simtailor.errors import UserError
 from simtailor.metasim.features import features_of, make_features, networks
 from simtailor.metasim.features.pyramid import ImagePyramid
 from simtailor.metasim.features.weights import PACKAGE_FILE, weights_file
 from simtailor.metasim.inputs import checked_features, required_packages, settings_of_job
+from simtailor.metasim.settings import Experiment, Features
 from simtailor.torchvision_compat import import_torchvision
 
 torchvision = import_torchvision()

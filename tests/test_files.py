@@ -1,11 +1,24 @@
 """Output files are whole or absent."""
 
+import errno
+import fcntl
 import hashlib
 import os
+import subprocess
+import sys
 
 import pytest
 
-from simtailor.files import checksum, files_state, read_json, staged, staged_folder, write_json
+from simtailor.errors import UserError
+from simtailor.files import (
+    checksum,
+    files_state,
+    only_one,
+    read_json,
+    staged,
+    staged_folder,
+    write_json,
+)
 
 
 def names(folder) -> list[str]:
@@ -109,3 +122,52 @@ def test_the_state_of_files_changes_with_name_size_time_and_presence(tmp_path):
     states += [files_state([path]), files_state([path.rename(other)])]
     assert len(set(states)) == 6
     assert files_state([other]) == states[-1]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [("022", 0o644), ("002", 0o664), ("077", 0o600)])
+def test_results_are_readable_by_whom_the_umask_allows(tmp_path, umask, mode):
+    # In a process of its own, as the umask belongs to the whole process.
+    script = f"""
+import os, sys
+from pathlib import Path
+import numpy as np
+from safetensors.numpy import save_file
+from simtailor.files import staged, staged_folder
+os.umask(0o{umask})
+folder = Path(sys.argv[1])
+with staged(folder / "weights.safetensors") as staging:
+    save_file({{"a": np.zeros(2)}}, staging)
+with staged_folder(folder / "made") as staging:
+    save_file({{"a": np.zeros(2)}}, staging / "generator.safetensors")
+    np.savez(staging / "arrays.npz", a=np.zeros(2))
+    (staging / "deep").mkdir()
+    (staging / "deep/note.txt").write_text("x")
+"""
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=True)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert {path.stat().st_mode & 0o777 for path in files} == {mode}
+
+
+def test_a_lock_is_held_by_one_process_and_says_by_which(tmp_path):
+    lock, told = tmp_path / "deep/training.lock", []
+    with only_one(lock, "busy", told.append):
+        expected = rf"busy \(process {os.getpid()} on .* has .*training.lock\)"
+        with pytest.raises(UserError, match=expected), only_one(lock, "busy", told.append):
+            pass
+    with only_one(lock, "busy", told.append):
+        assert not told
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_goes_on_and_says_so(tmp_path, monkeypatch, number):
+    def refuse(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    told, ran = [], False
+    with only_one(tmp_path / "training.lock", "busy", told.append):
+        ran = True
+    assert ran
+    assert "has no locks" in told[0]
+    assert str(tmp_path) in told[0]

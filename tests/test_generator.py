@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from simtailor.config import Experiment
 from simtailor.metasim.generator import CURVE_END, GENERATORS, SEGMENTS, Start
+from simtailor.metasim.settings import Experiment
 from simtailor.scene import Grammar, SceneGraphBatch
 
 

@@ -11,8 +11,8 @@ from blobs import KilledError, assert_same, experiment, killed_at, silent, targe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simtailor.config import Experiment
 from simtailor.metasim.progress import COLUMNS, Progress
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import render_target
 from simtailor.metasim.training import Trainer
 from simtailor.render.digits import DigitsRenderer

@@ -8,7 +8,8 @@ import torch
 import yaml
 from conftest import ROOT
 
-from simtailor.config import Experiment, merged
+from simtailor.layers import merged
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, render_images
 from simtailor.metasim.training import Trainer
 from simtailor.render.renderer import create_renderer

@@ -24,12 +24,12 @@ from blobs import (
 from conftest import ROOT
 from scipy.stats import skew
 
-from simtailor.config import Features, Search, Training
 from simtailor.metasim.ambiguity import unambiguous_centre
 from simtailor.metasim.features import features_of, make_features
 from simtailor.metasim.generator import CURVE_END, SEGMENTS, TransportGenerator
 from simtailor.metasim.refinement import Refinement
 from simtailor.metasim.search import OFTEN, Matches, PopulationSearch, worse_group
+from simtailor.metasim.settings import Features, Search, Training
 from simtailor.metasim.starts import bent_start, starts_from, starts_on_trial, straight_start
 from simtailor.metasim.target import TargetImages
 from simtailor.metasim.training import Trainer, make_generator

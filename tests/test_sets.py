@@ -26,7 +26,6 @@ from simtailor.assets.packs.sweethome3d import TABLE, read_table
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
 from simtailor.files import read_json, write_json
-from simtailor.simulation.coco import export_coco, run_lengths
 from simtailor.simulation.inputs import set_names, settings_of_a_set, study_settings
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set, make_shards
@@ -86,7 +85,7 @@ def test_a_set_holds_all_that_is_promised(made):
     assert labels.dtype == np.int64
     assert np.bincount(labels).tolist() == [17, 17, 16]
     for n, sample in enumerate(made.samples()):
-        assert sample.key == image_key(n)
+        assert sample.key == f"{NAME}-3-{n:08d}"
         annotation = sample.annotation
         assert made.classes[annotation["label"]] == annotation["class"]
         assert annotation["wordnet_id"].startswith("n")
@@ -121,84 +120,6 @@ def test_images_depend_on_seed_and_number_alone(made, machine, catalogue, tmp_pa
     assert [e.jpg for e in other.encoded()] != [e.jpg for e in made.encoded()][:12]
 
 
-# Readers
-
-
-def test_webdataset_reads_a_set(made):
-    import webdataset  # noqa: PLC0415
-
-    urls = [str(shard) for shard in made.shards]
-    data = webdataset.WebDataset(urls, shardshuffle=False).decode("pil")
-    read = list(data.to_tuple("jpg", "mask.png", "json"))
-    assert len(read) == 50
-    for (image, mask, annotation), sample in zip(read, made.samples(), strict=True):
-        assert (np.asarray(image) == sample.image).all()
-        assert (np.asarray(mask.convert("1")) == sample.mask).all()
-        assert annotation == sample.annotation
-
-
-def test_hugging_face_datasets_read_a_set(made, tmp_path):
-    import datasets  # noqa: PLC0415
-
-    datasets.disable_progress_bars()
-    data = datasets.load_dataset(
-        "webdataset",
-        data_files={"train": [str(shard) for shard in made.shards]},
-        split="train",
-        cache_dir=str(tmp_path),
-    )
-    assert len(data) == 50
-    for row, sample in zip(data, made.samples(), strict=True):
-        assert (np.asarray(row["jpg"]) == sample.image).all()
-        assert (np.asarray(row["mask.png"].convert("1")) == sample.mask).all()
-        assert row["json"]["label"] == sample.annotation["label"]
-
-
-def test_timm_reads_a_set(made):
-    from simtailor.torchvision_compat import import_torchvision  # noqa: PLC0415
-
-    import_torchvision()
-    from timm.data import create_dataset  # noqa: PLC0415
-
-    data = create_dataset("wds/simtailor", root=str(made.folder), split="train", batch_size=1)
-    read = list(data)
-    assert len(data) == len(read) == 50
-    images, labels = made.load()
-    assert [target for _, target in read] == labels.tolist()
-    assert (np.asarray(read[7][0]) == images[7]).all()
-
-
-def test_pycocotools_reads_the_export(made, tmp_path):
-    from pycocotools.coco import COCO  # noqa: PLC0415
-
-    export_coco(made, tmp_path / "coco")
-    coco = COCO(tmp_path / "coco/annotations.json")
-    assert [c["name"] for c in coco.loadCats(coco.getCatIds())] == made.classes
-    samples = list(made.samples())
-    assert len(coco.getImgIds()) == len(samples)
-    for number, sample in zip(coco.getImgIds(), samples, strict=True):
-        image = coco.loadImgs(number)[0]
-        read = np.asarray(Image.open(tmp_path / "coco/images" / image["file_name"]))
-        assert (read == sample.image).all()
-        (annotation,) = coco.loadAnns(coco.getAnnIds(imgIds=number))
-        assert (coco.annToMask(annotation) == sample.mask).all()
-        assert annotation["area"] == sample.mask.sum()
-        assert annotation["bbox"] == sample.annotation["box"]
-        assert annotation["category_id"] == sample.annotation["label"] + 1
-
-
-@settings(deadline=None)  # the first example imports pycocotools
-@given(st.integers(1, 9), st.integers(1, 9), st.data())
-def test_run_lengths_are_those_of_coco(height, width, data):
-    from pycocotools import mask as coco_mask  # noqa: PLC0415
-
-    bits = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))
-    mask = np.array(bits).reshape(height, width)
-    encoded = {"size": [height, width], "counts": run_lengths(mask)}
-    decoded = coco_mask.decode(coco_mask.frPyObjects(encoded, height, width))
-    assert (decoded.astype(bool) == mask).all()
-
-
 # Shards and manifests as formats
 
 FILES = st.builds(EncodedImage, key=st.just(""), jpg=st.binary(max_size=40),
@@ -209,7 +130,9 @@ FOLDER = settings(
 
 
 def keyed(images):
-    return [EncodedImage(image_key(n), i.jpg, i.mask, i.annotation) for n, i in enumerate(images)]
+    return [
+        EncodedImage(image_key("set", n), i.jpg, i.mask, i.annotation) for n, i in enumerate(images)
+    ]
 
 
 @FOLDER

@@ -10,15 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from shapes import BarRenderer, bar_grammar
 
-from simtailor.config import Evaluation
 from simtailor.errors import UserError
-from simtailor.metasim.target import (
-    FEWEST_IMAGES,
-    TargetImages,
-    read_target,
-    render_target,
-    split_target,
-)
+from simtailor.metasim.settings import Evaluation
+from simtailor.metasim.target import TargetImages, render_target, split_target
+from simtailor.metasim.target_folder import FEWEST_IMAGES, read_target
 
 SIZE = 16
 
@@ -226,7 +221,10 @@ def test_class_subfolders_give_labels(tmp_path):
     assert target.label_names == ("Zebra", "bowl", "mug")
     shade = target.images[:, 0, 0, 0] // 10  # of the folders in the order in which they were made
     np.testing.assert_array_equal(target.labels, np.array([2, 1, 0])[shade])
-    assert target.notes == ["labels are the names of the subfolders: Zebra, bowl, mug"]
+    assert target.notes == [
+        "labels are the names of the subfolders: Zebra, bowl, mug",
+        "folders without an image: empty",
+    ]
     chosen = read_target(tmp_path, SIZE, 20, 0)
     shade = chosen.images[:, 0, 0, 0] // 10
     np.testing.assert_array_equal(chosen.labels, np.array([2, 1, 0])[shade])

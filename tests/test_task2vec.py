@@ -194,8 +194,6 @@ def test_the_classifier_gives_chances_that_fit(classes):
     right = chances.argmax(1) == labels
     assert right.mean() > 0.9
     assert chances.max(1).mean() == pytest.approx(right.mean(), abs=0.05)
-    with pytest.raises(UserError, match="not finite"):
-        fit_head(values / 0, labels, classes, generator(0))
 
 
 def test_distances_are_those_of_the_paper():

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from shapes import CLASSES, bar_grammar
 
-from simtailor.config import Evaluation, Experiment, Training
 from simtailor.errors import UserError
 from simtailor.metasim.inputs import checked_grammars, settings_of_job
 from simtailor.metasim.labels import object_classes
+from simtailor.metasim.settings import Evaluation, Experiment, Training
 from simtailor.render.names import renderer_names
 from simtailor.render.renderer import create_renderer
 from simtailor.scene import Grammar

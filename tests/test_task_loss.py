@@ -7,9 +7,9 @@ import pytest
 import torch
 from shapes import CLASSES, BarRenderer, bar_grammar
 
-from simtailor.config import Experiment, Task
 from simtailor.metasim.generator import TransportGenerator
 from simtailor.metasim.labels import LabelledImages, object_classes
+from simtailor.metasim.settings import Experiment, Task
 from simtailor.metasim.target import render_target
 from simtailor.metasim.task_loss import SAMPLERS, TaskLoss, stratified_normal, within_range
 from simtailor.metasim.task_table import labelled_scenes

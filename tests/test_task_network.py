@@ -5,8 +5,8 @@ import pytest
 import torch
 from shapes import BarRenderer, bar_grammar
 
-from simtailor.config import NetworkTraining
 from simtailor.metasim.labels import LabelledImages, object_classes
+from simtailor.metasim.settings import NetworkTraining
 from simtailor.metasim.task_network import (
     accuracy,
     class_accuracies,

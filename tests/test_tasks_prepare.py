@@ -13,7 +13,6 @@ from PIL import Image
 
 from simtailor.errors import UserError
 from simtailor.files import read_json
-from simtailor.tasks.pictures import as_rgb, as_square
 from simtailor.tasks.prepare import TaskSize, prepare_task, source_state
 from simtailor.tasks.prepared import PreparedTask
 from simtailor.tasks.results import write_shown
@@ -72,7 +71,7 @@ def test_a_folder_with_train_and_test_keeps_its_own_split(tmp_path):
     size = TaskSize(16, None, 1 / 3)
     task, summary = prepare(row("folder", tmp_path), size=size)
     assert (summary["train"], summary["test"]) == (36, 6)
-    assert summary["split"] == "the folder's own"
+    assert summary["split"] == "the folder's own: train trains, test tests"
     assert summary["near_duplicates_across_the_split"] == 6
     assert len(task.classes) == 3
 
@@ -86,15 +85,6 @@ def test_mixed_sizes_grey_alpha_and_sixteen_bits_all_become_squares(tmp_path):
     task, summary = prepare(row("folder", folder, fit="pad"))
     assert task.images.shape == (10, 16, 16, 3)
     assert summary["original_sizes"] == "4 sizes, edges from 8 to 300"
-
-
-def test_transparency_is_white_and_grey_levels_stay():
-    assert as_square(Image.new("RGBA", (4, 4), (9, 9, 9, 0)), 8, "crop").min() == 255
-    deep = Image.fromarray(np.full((4, 4), 128 * 256, np.uint16))
-    assert np.asarray(as_rgb(deep)).max() == 128
-    wide = Image.new("RGB", (40, 10), (0, 0, 0))
-    assert as_square(wide, 16, "crop").max() == 0
-    assert as_square(wide, 16, "pad")[0].min() == 255
 
 
 def test_corrupt_files_are_named_all_at_once(tmp_path):

@@ -25,8 +25,8 @@ from blobs import (
 )
 from scipy.stats import norm
 
-from simtailor.config import Discrepancy, Evaluation, Features
 from simtailor.metasim.discrepancy import at_most_half
+from simtailor.metasim.settings import Discrepancy, Evaluation, Features
 from simtailor.metasim.training import effective_layout, make_generator
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
 

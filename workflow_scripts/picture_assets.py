@@ -15,3 +15,5 @@ with reporter(snakemake.log[0], snakemake.wildcards.pack) as report:
         f"environments, {len(pack.materials)} materials"
     )
     pack_pictures(pack, snakemake.output[0], cache=cache, device=snakemake.params.device)
+    for note in pack.notes:
+        report(note)

@@ -10,14 +10,14 @@ from simtailor.simulation.pictures import preview
 from simtailor.simulation.settings import Simulation
 
 task, output = snakemake.wildcards.task, snakemake.output[0]
-with open(snakemake.input.recommendation, encoding="utf-8") as file:
-    name = yaml.safe_load(file)["set"]
-machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
-settings = Simulation.model_validate(snakemake.params.settings)
-if settings.seed is None:
-    settings = settings.model_copy(update={"seed": snakemake.params.seed})
-catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
 with reporter(snakemake.log[0], task) as report:
+    with open(snakemake.input.recommendation, encoding="utf-8") as file:
+        name = yaml.safe_load(file)["set"]
+    machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
+    settings = Simulation.model_validate(snakemake.params.settings)
+    if settings.seed is None:
+        settings = settings.model_copy(update={"seed": snakemake.params.seed})
+    catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
     parameters = SimulationParameters.parse(name)
     preview(parameters, settings, catalogue, machine, output, title=f"{task}: {name}")
     report(f"wrote {output}")

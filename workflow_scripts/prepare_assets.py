@@ -13,3 +13,5 @@ with reporter(snakemake.log[0], "prepare_assets") as report:
         f"{len(catalogue.categories)} categories, {len(catalogue.models)} models, "
         f"{len(catalogue.skies)} skies, {len(catalogue.materials)} materials"
     )
+    for note in pack.notes:
+        report(note)

@@ -8,7 +8,8 @@ from simtailor.tasks.table import TaskRow
 name, params = snakemake.wildcards.task, snakemake.params
 with reporter(snakemake.log[0], name) as report:
     row = TaskRow.model_validate(params.row)
-    task, summary = prepare_task(row, TaskSize(**params.size), params.cache, params.seed, report)
+    size, threads = TaskSize(**params.size), snakemake.threads
+    task, summary = prepare_task(row, size, params.cache, params.seed, report, threads)
     task.write(snakemake.output.prepared)
     write_shown(task, summary, snakemake.output.shown)
     report("{train} training and {test} test images; split: {split}".format(**summary))

@@ -8,9 +8,9 @@ from simtailor.simulation.making import SetPlan, make_shards
 
 name, part = snakemake.wildcards.parameters, int(snakemake.wildcards.part)
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
-catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
-plan = SetPlan.create(name, snakemake.params.settings)
 with reporter(snakemake.log[0], f"{name} part {part}") as report:
+    catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
+    plan = SetPlan.create(name, snakemake.params.settings)
     parts = snakemake.params.parts
     make_shards(plan, catalogue, machine, snakemake.params.work, report, part=part, parts=parts)
     write_json(snakemake.output[0], {"part": part, "parts": parts})

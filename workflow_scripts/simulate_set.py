@@ -7,7 +7,7 @@ from simtailor.simulation.making import SetPlan, make_set
 
 name = snakemake.wildcards.parameters
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
-catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
-plan = SetPlan.create(name, snakemake.params.settings)
 with reporter(snakemake.log[0], name) as report:
+    catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
+    plan = SetPlan.create(name, snakemake.params.settings)
     make_set(plan, catalogue, machine, snakemake.params.work, snakemake.output[0], report)

@@ -7,8 +7,8 @@ from simtailor.simulation.pictures import picture_parameters
 from simtailor.simulation.settings import Simulation
 
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
-catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
-settings = Simulation.model_validate(snakemake.params.settings)
 with reporter(snakemake.log[0], "simulation_pictures") as report:
+    catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
+    settings = Simulation.model_validate(snakemake.params.settings)
     picture_parameters(settings, catalogue, machine, snakemake.output[0])
     report(f"wrote {snakemake.output[0]}")

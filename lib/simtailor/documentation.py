@@ -12,12 +12,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from simtailor.config import Configuration, Experiment
+from simtailor.config import Configuration
 from simtailor.files import staged
+from simtailor.metasim.settings import Experiment
 
 HEADER = """# Configuration
 
-Made by `python -m simtailor.documentation` from `lib/simtailor/config.py`; do not edit.
+Made by `python -m simtailor.documentation` from `lib/simtailor/config.py` and the
+`settings.py` of each stage; do not edit.
 
 Values come, each over the one before, from the defaults here, `metasim.defaults` in
 `config/config.yaml`, the experiment's own file in `config/experiments/`, and

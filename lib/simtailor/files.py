@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from simtailor.errors import UserError
+
+# What flock answers where the file system knows no locks, or has none left.
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+# What it answers where another holds the lock; EACCES from locks that a network file server keeps.
+HELD = (errno.EAGAIN, errno.EACCES)
 
 
 @contextmanager
@@ -20,10 +30,12 @@ def staged(path: str | Path) -> Iterator[Path]:
     # The process number keeps a killed run's survivor and its successor apart. The
     # suffix stays last, for writers that choose the format by it.
     staging = path.with_name(f".{path.stem}.staging-{os.getpid()}{path.suffix}")
+    mode = _usual_mode(staging)
     try:
         yield staging
         with open(staging, "rb") as file:
             os.fsync(file.fileno())  # or a power cut could leave the new name with no content
+        _give_mode(staging, mode)
         os.replace(staging, path)
     finally:
         staging.unlink(missing_ok=True)
@@ -37,12 +49,66 @@ def staged_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(left_over, ignore_errors=True)
     staging = path.with_name(f".{path.name}.staging-{os.getpid()}")
     staging.mkdir(parents=True)
+    mode = _usual_mode(staging / ".mode")
     try:
         yield staging
+        for file in staging.rglob("*"):
+            if file.is_file() and not file.is_symlink():
+                _give_mode(file, mode)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(staging, path)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _usual_mode(path: Path) -> int:
+    """Return the permissions that a new file at ``path`` gets from umask or folder.
+
+    Some writers (safetensors) rename a temporary file that only its owner may read.
+    """
+    path.touch()
+    mode = path.stat().st_mode & 0o777
+    path.unlink()
+    return mode
+
+
+def _give_mode(path: Path, mode: int) -> None:
+    if path.stat().st_mode & 0o777 != mode:
+        with suppress(PermissionError):  # a link to another user's, or no such thing there
+            path.chmod(mode)
+
+
+@contextmanager
+def only_one(path: str | Path, busy: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock file ``path``, whose content says which process has it.
+
+    Args:
+        busy: what is wrong, and what to do, where another process holds it.
+        report: is told where the file system has no locks; the block then runs without.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in HELD:
+                file.seek(0)
+                holder = file.read().strip()
+                raise UserError(busy + (f" ({holder} has {path})" if holder else "")) from error
+            if error.errno not in NO_LOCKS:
+                raise
+            report(
+                f"{path.parent}: this file system has no locks ({error.strerror}), so nothing "
+                "keeps a second run from the same files; start one at a time"
+            )
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
 
 
 def copy_folder(source: str | Path, path: str | Path) -> None:
@@ -71,8 +137,11 @@ def checksum(path: str | Path) -> str:
 def files_state(paths: Iterable[str | Path]) -> str:
     """Return a digest of names, sizes and times of files; those that are absent count as that."""
     digest = hashlib.sha256()
-    for path in map(Path, paths):
-        status = path.stat() if path.exists() else None
-        state = f"{status.st_size}\0{status.st_mtime_ns}" if status else "absent"
-        digest.update(f"{path}\0{state}\n".encode())
+    for path in paths:
+        try:
+            status = os.stat(path)
+            state = f"{status.st_size}\0{status.st_mtime_ns}"
+        except OSError:
+            state = "absent"
+        digest.update(os.fsencode(path) + f"\0{state}\n".encode())
     return digest.hexdigest()

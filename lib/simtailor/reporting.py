@@ -1,18 +1,28 @@
-"""Progress of a long job: lines on the terminal and in the job's log."""
+"""Progress and failure of a long job: lines on the terminal and in the job's log."""
 
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from simtailor.errors import UserError
+
+FAILED = "failed: "
+INTERRUPTED = 130  # the status of a shell whose command was interrupted
+
 
 @contextmanager
 def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
-    """Yield a function that writes a line to ``log`` and, after ``name``, to standard error."""
+    """Yield a function that writes a line to ``log`` and, after ``name``, to standard error.
+
+    An error ends the process with status 1. Of a ``UserError`` the log and the terminal get its
+    message alone, of every other exception the traceback and what to do with it.
+    """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w", buffering=1, encoding="utf-8") as file:
+    with open(log, "w", buffering=1, encoding="utf-8", errors="backslashreplace") as file:
 
         def report(line: str) -> None:
             file.write(f"{line}\n")
@@ -20,6 +30,32 @@ def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
 
         try:
             yield report
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
+        except UserError as error:
+            report(f"{FAILED}{error}")
+            raise SystemExit(1) from None
         except Exception as error:
-            report(f"failed: {error}")
-            raise
+            report(traceback.format_exc().rstrip())
+            report(
+                f"{FAILED}{type(error).__name__}: {error}\nsimtailor did not foresee this. "
+                f"If your input is not to blame, please report it with the file {log}."
+            )
+            raise SystemExit(1) from None
+
+
+def failure_in(log: str | Path, since: float) -> str | None:
+    """Return why a job failed, as ``reporter`` wrote it; None where the log does not say.
+
+    Args:
+        log: the job's log.
+        since: seconds of the epoch; an older log is of another run.
+    """
+    try:
+        if Path(log).stat().st_mtime < since:
+            return None
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    first = [i for i, line in enumerate(lines) if line.startswith(FAILED)]
+    return "\n".join(lines[first[-1] :]).removeprefix(FAILED) if first else None

@@ -7,9 +7,12 @@ of its own (seed, purpose, index).
 
 from __future__ import annotations
 
+import re
 import zlib
 
 import numpy as np
+
+SEED_SUFFIX = re.compile(r"\.seed(\d+)$")  # of the names of experiments and backbones
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:

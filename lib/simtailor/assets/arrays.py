@@ -59,6 +59,7 @@ def write_pack(pack: AssetPack, path: str | Path) -> None:
         ],
         "pack_materials": [places[id(m)] for m in pack.materials],
         "environments": [sky.name for sky in pack.environments],
+        "notes": list(pack.notes),
     }
     arrays = {f"texture.{i}": t for i, t in enumerate(textures.values())}
     arrays |= {f"environment.{i}": s.radiance for i, s in enumerate(pack.environments)}
@@ -114,4 +115,5 @@ def _read(path: str | Path) -> AssetPack:
             for i, name in enumerate(description["environments"])
         ),
         tuple(materials[i] for i in description["pack_materials"]),
+        tuple(description["notes"]),
     )

@@ -38,9 +38,13 @@ class Sky:
 
 @dataclass(frozen=True, eq=False)
 class AssetPack:
-    """Assets of one origin. Category names are unique; any part may be empty."""
+    """Assets of one origin. Category names are unique; any part may be empty.
+
+    ``notes`` say what of its files was passed over, or is not drawn as it was meant.
+    """
 
     name: str
     categories: tuple[Category, ...] = ()
     environments: tuple[Sky, ...] = ()
     materials: tuple[Material, ...] = ()
+    notes: tuple[str, ...] = ()

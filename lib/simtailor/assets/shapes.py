@@ -29,6 +29,7 @@ def shaded(
     crease: float = CREASE,
     coordinates: np.ndarray | None = None,
     repeats: float = 1.0,
+    face_materials: np.ndarray | None = None,
 ) -> Mesh:
     """Return triangles as a mesh of one material, with normals and texture coordinates.
 
@@ -37,6 +38,7 @@ def shaded(
     Args:
         vertices: [V, 3]; faces: int [F, 3]. Faces without area are left out.
         coordinates: [V, 2], or None to project them with ``repeats`` a metre.
+        face_materials: int [F], which of several materials each face is of; the caller sets them.
     """
     vertices, faces = np.asarray(vertices, dtype=np.float64), np.asarray(faces)
     first, place = _distinct(np.round(vertices * 1e6))
@@ -65,7 +67,11 @@ def shaded(
         normals=normals[first].astype(np.float32),
         coordinates=texture[first].astype(np.float32),
         faces=index.reshape(-1, 3).astype(np.int32),
-        face_materials=np.zeros(len(faces), np.int32),
+        face_materials=(
+            np.zeros(len(faces), np.int32)
+            if face_materials is None
+            else face_materials[keep].astype(np.int32)
+        ),
         materials=(material,),
     )
 

@@ -1,4 +1,4 @@
-"""A folder of the user's own models as an asset pack: FOLDER/CATEGORY/*.obj, .glb or .gltf.
+"""A folder of the user's own models as an asset pack: FOLDER/CATEGORY/*.obj, .glb, .ply and so on.
 
 An optional ``pack.yaml`` in the folder says more:
 
@@ -9,6 +9,8 @@ An optional ``pack.yaml`` in the folder says more:
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -17,15 +19,25 @@ import yaml
 from pydantic import Field, ValidationError
 
 from simtailor.assets.content import AssetPack, Category, Model
-from simtailor.assets.model_files import SUFFIXES, ModelError, read_model
+from simtailor.assets.model_files import SUFFIXES, ModelError, read_model_file
 from simtailor.assets.shapes import stretched
 from simtailor.errors import UserError
+from simtailor.intake.walk import Walk, subfolders, walk_folder
 from simtailor.section import Section
 
 SETTINGS = "pack.yaml"
 NO_WORDNET_ID = "n00000000"  # of a category that pack.yaml names none for
 # Sides in metres between a bead and a block of flats: outside, the unit is hardly the metre.
 PLAUSIBLE = (0.001, 100.0)
+WITHOUT_UNIT = (".ply", ".stl")
+# Files of models that are not read: a class of them must not vanish.
+UNREAD = {
+    ".3dm", ".3ds", ".3mf", ".7z", ".abc", ".blend", ".c4d", ".dae", ".fbx", ".iges", ".igs",
+    ".lwo", ".ma", ".max", ".mb", ".off", ".rar", ".skp", ".step", ".stp", ".usd", ".usda",
+    ".usdc", ".usdz", ".vrm", ".wrl", ".x3d", ".zip",
+}  # fmt: skip
+NAMED = 3  # files that a note or an error names; of more it says how many
+CONVERT = f"convert them to one of {', '.join(SUFFIXES)} (Blender imports and exports most)"
 
 
 class FolderSettings(Section):
@@ -43,78 +55,159 @@ def files_of(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"folder:{folder}: there is no such folder of models")
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return walk_folder(folder).files
 
 
 def read_folder(folder: Path) -> AssetPack:
-    """Read all models of a folder.
+    """Read all models of a folder; notes say what was not read, or not drawn as it was meant.
 
     Raises:
         UserError: the folder holds no categories, or a file cannot be used; names the file.
     """
     settings = _settings(folder / SETTINGS)
+    _check_top(folder)
+    places = subfolders(folder)
+    for name in settings.wordnet:
+        if name not in {printable(place.name) for place in places}:
+            raise UserError(f"{folder / SETTINGS}: wordnet: there is no category '{name}'")
+    notes = _Notes()
+    # All folders are looked through before the first model is read, which may take minutes.
+    paths = {place: _models_of(place, notes) for place in places}
+    wrong: list[str] = []
     categories = []
-    for place in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        paths = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
-        if not paths:
-            raise UserError(f"{place}: holds no model ({', '.join(SUFFIXES)})")
-        models = tuple(_model(path, place, settings.size) for path in paths)
-        wordnet_id = settings.wordnet.get(place.name, NO_WORDNET_ID)
-        categories.append(Category(place.name, wordnet_id, models))
-    if not categories:
+    for place, found in paths.items():
+        models = []
+        for path in found:
+            try:
+                models.append(_model(path, place, settings.size, notes))
+            except UserError as error:
+                wrong.append(str(error))
+        name = printable(place.name)
+        wordnet_id = settings.wordnet.get(name, NO_WORDNET_ID)
+        categories.append(Category(name, wordnet_id, tuple(models)))
+    if wrong:
+        others = [text.split(": ", 1)[0] for text in wrong[1:]]
+        more = f". Not read either: {_some(others)}" if others else ""
+        raise UserError(f"{wrong[0]}{more}")
+    return AssetPack(folder.name, tuple(categories), notes=notes.lines())
+
+
+class _Notes:
+    """Notes about files; those that say the same become one line."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, name: str, text: str) -> None:
+        self._files[text].append(printable(name))
+
+    def lines(self) -> tuple[str, ...]:
+        """Return a line a note, each with the first files that it is about."""
+        return tuple(f"{_some(names)}: {text}" for text, names in self._files.items())
+
+
+def printable(name: str) -> str:
+    """Return a file's name as text that can be printed; bytes that are not UTF-8 become codes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _check_top(folder: Path) -> None:
+    """Check what lies in the folder beside its categories.
+
+    Raises:
+        UserError: models without a category, a broken link, or no categories.
+    """
+    loose = sorted(p.name for p in folder.iterdir() if _is_model(p) and p.is_file())
+    if loose:
+        raise UserError(
+            f"{folder}: {_some(map(printable, loose))}: models directly in the folder have no "
+            f"category; put them into {folder}/CATEGORY/, one folder a category"
+        )
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() and not path.exists():
+            raise UserError(f"{path}: this link leads nowhere; repair or delete it")
+    if not subfolders(folder):
         raise UserError(
             f"{folder}: holds no categories; put the models into {folder}/CATEGORY/, one folder "
             "a category"
         )
-    for name in settings.wordnet:
-        if name not in {category.name for category in categories}:
-            raise UserError(f"{folder / SETTINGS}: wordnet: there is no category '{name}'")
-    return AssetPack(folder.name, tuple(categories))
 
 
-def _model(path: Path, place: Path, size: float | None) -> Model:
-    _check_companions(path)
+def _is_model(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() in (*SUFFIXES, *UNREAD)
+
+
+def _models_of(place: Path, notes: _Notes) -> list[Path]:
+    """Return the models below a category's folder.
+
+    Raises:
+        UserError: there are none, or fewer than models of formats that are not read.
+    """
+    walk = walk_folder(place)
+    read = [path for path in walk.files if path.suffix.lower() in SUFFIXES]
+    stems = {path.stem.casefold() for path in read}
+    # The same model beside it in a format that is read is no loss.
+    unread = Counter(
+        path.suffix.lower()
+        for path in walk.files
+        if path.suffix.lower() in UNREAD and path.stem.casefold() not in stems
+    )
+    counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
+    if not read:
+        there = counts or _suffixes(walk)
+        raise UserError(
+            f"{place}: holds no model that is read ({', '.join(SUFFIXES)}), but {there}"
+            + (f"; {CONVERT}" if unread else "; add models, or delete the folder")
+        )
+    if unread.total() > len(read):
+        raise UserError(
+            f"{place}: holds {len(read)} models that are read, but {counts} that are not; "
+            f"{CONVERT}, or move them elsewhere"
+        )
+    if unread:
+        notes.add(place.name, f"passed over: {counts}, which are not read")
+    for reason, count in sorted(walk.passed_over.items()):
+        notes.add(place.name, f"passed over: {count} ({reason})")
+    several = [stem for stem, n in Counter(_name(p, place) for p in read).items() if n > 1]
+    for name in several:
+        notes.add(f"{place.name}/{name}", "is there in several formats: each counts as a model")
+    return read
+
+
+def _suffixes(walk: Walk) -> str:
+    found = Counter(path.suffix.lower() or "files without suffix" for path in walk.files)
+    return ", ".join(f"{n} {suffix}" for suffix, n in found.most_common(5)) or "nothing at all"
+
+
+def _name(path: Path, place: Path) -> str:
+    return str(path.relative_to(place).with_suffix(""))
+
+
+def _model(path: Path, place: Path, size: float | None, notes: _Notes) -> Model:
     try:
-        mesh = read_model(path)
+        model = read_model_file(path)
     except ModelError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{printable(str(path))}: {error}") from error
+    mesh, file = model.mesh, f"{place.name}/{path.relative_to(place)}"
+    for note in model.notes:
+        notes.add(file, note)
     longest = float(np.ptp(mesh.vertices, axis=0).max())
     if size is not None:
         mesh = stretched(mesh, np.full(3, size / longest))
     elif not PLAUSIBLE[0] <= longest <= PLAUSIBLE[1]:
         raise UserError(
-            f"{path}: its longest side is {longest:.4g} m if its unit is the metre; scale it, or "
-            f"set 'size' in {place.parent / SETTINGS}"
+            f"{printable(str(path))}: its longest side is {longest:.4g} m if its unit is the "
+            f"metre; scale it, or set 'size' in {place.parent / SETTINGS}"
         )
-    return Model(str(path.relative_to(place).with_suffix("")), mesh)
-
-
-def _check_companions(path: Path) -> None:
-    """Check that an OBJ file's materials and pictures are there: without, it would be plain grey.
-
-    Raises:
-        UserError: names the file and what it lacks.
-    """
-    if path.suffix.lower() != ".obj":
-        return
-    for library in _named(path, "mtllib"):
-        for picture in _named(library, "map_kd"):
-            if not picture.is_file():
-                raise UserError(f"{library}: names the picture {picture}, which is absent; add it")
-
-
-def _named(path: Path, keyword: str) -> list[Path]:
-    """Return the files that a text file names after this word: the rest of the line, as trimesh."""
-    try:
-        lines = path.read_text("utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read: {error.strerror}; add it, or take the line 'mtllib "
-            f"{path.name}' out of the models beside it"
-        ) from error
-    lines = [line.strip() for line in lines]
-    names = [line[len(keyword) :].strip() for line in lines if line.lower().startswith(keyword)]
-    return [path.parent / name for name in names if name]
+    elif path.suffix.lower() in WITHOUT_UNIT:
+        notes.add(file, f"taken as metres, since its format has no unit; see 'size' in {SETTINGS}")
+    return Model(printable(_name(path, place)), mesh)
 
 
 def _settings(path: Path) -> FolderSettings:
@@ -128,4 +221,4 @@ def _settings(path: Path) -> FolderSettings:
                 f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
                 for problem in error.errors()
             )
-        raise UserError(f"{path}: {error}. Keys: size, wordnet") from None
+        raise UserError(f"{path}: {' '.join(str(error).split())}. Keys: size, wordnet") from None

@@ -64,7 +64,10 @@ def linear_accuracy(
     seed: int,
     device: str = "cpu",
 ) -> float:
-    """Return the percentage that a linear classifier on features float32 [N, D] gets right."""
+    """Return the percentage that a linear classifier on features float32 [N, D] gets right.
+
+    NaN where its training diverges with every learning rate.
+    """
     class_count = int(max(np.max(train_labels), np.max(test_labels))) + 1
     held, asked = (torch.from_numpy(np.ascontiguousarray(f)).to(device) for f in (train, test))
     trained = _best_of(
@@ -87,6 +90,8 @@ def finetuned_accuracy(
     seed: int,
 ) -> float:
     """Return the percentage that the whole network gets right after training on the task.
+
+    NaN where its training diverges with every learning rate.
 
     Args:
         images: uint8 [N, H, H, 3], which may be mapped from a file; labels: int64 [N].
@@ -137,7 +142,7 @@ def _best_of(
             )
             for rate in settings.learning_rates
         ]  # fmt: skip
-        rate = settings.learning_rates[int(np.argmax(accuracies))]
+        rate = settings.learning_rates[int(np.argmax(np.nan_to_num(accuracies, nan=-1)))]
     return _trained(make, batches, labels, everything, settings, rate, seed)
 
 
@@ -183,11 +188,14 @@ def _trained(
 def _accuracy(
     model: nn.Module, batches: Batches, labels: np.ndarray, indices: np.ndarray | None = None
 ) -> float:
-    """Return the percentage of right answers."""
+    """Return the percentage of right answers; NaN if a score is not finite, as of class 0."""
     model.eval()
     indices = np.arange(len(labels)) if indices is None else indices
     right = 0
     for start in range(0, len(indices), EVALUATION_BATCH):
         batch = indices[start : start + EVALUATION_BATCH]
-        right += int((model(batches(batch, False)).argmax(1).cpu().numpy() == labels[batch]).sum())
+        scores = model(batches(batch, False))
+        if not scores.isfinite().all():
+            return float("nan")
+        right += int((scores.argmax(1).cpu().numpy() == labels[batch]).sum())
     return 100 * right / len(indices)

@@ -24,6 +24,7 @@ from simtailor.evaluate.settings import Evaluate
 from simtailor.files import checksum, read_json, write_json
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
+from simtailor.tasks.features import check_features
 from simtailor.tasks.prepared import PreparedTask
 
 # Raised when an evaluation gives other results from the same inputs.
@@ -33,13 +34,21 @@ CHUNK = 1024  # images read at a time
 
 
 class Extractor(Protocol):
-    """What turns images uint8 [N, H, W, 3] into features float32 [N, D]."""
+    """What turns images uint8 [N, H, W, 3] into features float32 [N, D].
+
+    Attributes:
+        name: what it is, in messages.
+    """
+
+    name: str
 
     def features(self, images: np.ndarray) -> np.ndarray: ...
 
 
 class RawPixels:
     """The pixels themselves, averaged down to an edge of at most 32."""
+
+    name = "the comparison with raw pixels"
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Return float32 [N, D]: images less their mean, so that the cosine tells them apart."""
@@ -178,6 +187,7 @@ def _accuracies(
     found = {}
     if {"knn", "linear"} & set(methods):
         train, test = (features_of(extractor, task.images, i) for i in (task.train, task.test))
+        check_features(np.concatenate([train, test]), extractor.name, task.name)
         device = getattr(extractor, "device", "cpu")
         arguments = (train, labels[0], test, labels[1])
         if "knn" in methods:
@@ -188,6 +198,12 @@ def _accuracies(
         found["finetune"] = finetuned_accuracy(
             extractor, task.images, task.labels, task.train, task.test, settings.finetune, seed
         )  # fmt: skip
+    for method, percent in found.items():
+        if not np.isfinite(percent):
+            raise UserError(
+                f"{extractor.name}: the head trained on the task '{task.name}' diverged (scores "
+                f"that are not finite); set task2sim.evaluate.{method}.learning_rates lower"
+            )
     return found
 
 

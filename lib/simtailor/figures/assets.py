@@ -28,7 +28,7 @@ MATERIALS_A_ROW = 10
 def pack_pictures(
     pack: AssetPack, folder: str | Path, *, cache: str | Path, device: str = "cpu"
 ) -> None:
-    """Write pictures of all that a pack holds, and summary.json with the counts."""
+    """Write pictures of all that a pack holds, and summary.json with counts and notes."""
     with staged_folder(folder) as staging:
         if pack.categories:
             category_sheet(pack.categories, staging / "classes.png", cache=cache, device=device)
@@ -46,6 +46,7 @@ def pack_pictures(
                 "triangles": sum(len(model.mesh.faces) for model in models),
                 "environments": len(pack.environments),
                 "materials": len(pack.materials),
+                "notes": list(pack.notes),
             },
         )
 

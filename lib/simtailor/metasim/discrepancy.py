@@ -14,7 +14,7 @@ from typing import Protocol
 
 import torch
 
-from simtailor.config import Discrepancy as DiscrepancySettings
+from simtailor.metasim.settings import Discrepancy as DiscrepancySettings
 from simtailor.seeds import generator
 
 Levels = Sequence[torch.Tensor]

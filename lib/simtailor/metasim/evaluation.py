@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from simtailor.config import Experiment
 from simtailor.metasim.confidence import Interval
 from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
 from simtailor.metasim.progress import Progress
+from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import attribute, mean_and_spread, wasserstein_distance
 from simtailor.seeds import generator

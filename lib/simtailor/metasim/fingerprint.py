@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 import simtailor
-from simtailor.config import Experiment
 from simtailor.files import checksum
 from simtailor.metasim.features.weights import weights_file
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages
 from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar

@@ -9,16 +9,13 @@ from typing import Literal
 
 import numpy as np
 
-from simtailor.config import Evaluation, Experiment, Target
 from simtailor.errors import UserError, nearest_name
 from simtailor.files import files_state
+from simtailor.intake.folder import check_images
 from simtailor.metasim.labels import object_classes, translated_labels
-from simtailor.metasim.target import (
-    FEWEST_CLASSES,
-    folder_classes,
-    image_files,
-    split_target,
-)
+from simtailor.metasim.settings import Evaluation, Experiment, Target
+from simtailor.metasim.target import FEWEST_CLASSES, split_target
+from simtailor.metasim.target_folder import find_target
 from simtailor.render.names import renderer_names
 from simtailor.scene.grammar import Grammar
 
@@ -77,7 +74,7 @@ def _check_parts(experiment: Experiment) -> None:
     target, evaluation = experiment.target, experiment.evaluation
     count = target.images
     if target.folder is not None:
-        count = min(count, len(image_files(target.folder)))
+        count = min(count, len(find_target(target.folder).files))
     left = len(split_target(count, evaluation, 0).training)
     if left < FEWEST_TO_TRAIN_ON:
         raise UserError(
@@ -127,8 +124,8 @@ def check_task(experiment: Experiment) -> None:
         source, label_names = target.grammar, object_classes(Grammar.read(target.grammar))
         fix = "give it exactly one node with a random class"
     else:
-        source, folder = f"{target.folder}: target.folder", str(target.folder)
-        label_names = folder_classes(folder, image_files(folder))
+        source = f"{target.folder}: target.folder"
+        label_names = find_target(str(target.folder)).label_names
         fix = "put every image into a subfolder named by its class"
     if len(label_names) < FEWEST_CLASSES:
         raise UserError(
@@ -142,11 +139,13 @@ def folder_state(target: Target) -> str:
     """Return a digest of names, sizes and times of a folder's images; empty for a grammar.
 
     Raises:
-        UserError: the folder is absent or holds too few images.
+        UserError: the folder is absent, holds too few images, or some cannot be opened.
     """
     if target.folder is None:
         return ""
-    return files_state(image_files(target.folder))
+    found = find_target(target.folder)
+    check_images(found.files, found.where)
+    return files_state(found.files)
 
 
 def checked_features(experiment: Experiment) -> dict[str, str]:

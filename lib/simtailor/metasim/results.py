@@ -15,7 +15,6 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from simtailor.config import Experiment
 from simtailor.errors import UserError
 from simtailor.figures.metasim import (
     attribute_figure,
@@ -36,6 +35,7 @@ from simtailor.metasim.evaluation import (
 from simtailor.metasim.features import FeatureExtractor, features_of
 from simtailor.metasim.labels import LabelledImages, object_classes, translated_labels
 from simtailor.metasim.progress import Progress
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, render_images, split_target
 from simtailor.metasim.task_table import (
     labelled_scenes,
@@ -293,6 +293,7 @@ def _write_summary(
             "source": experiment.target.grammar or experiment.target.folder,
             "images": len(images),
             "notes": trained.target.notes,
+            "intake": trained.target.intake,
         },
         "versions": {
             "python": platform.python_version(),

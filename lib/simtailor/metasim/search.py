@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from scipy.stats import mannwhitneyu
 
-from simtailor.config import Search
 from simtailor.metasim.ambiguity import unambiguous_centre
 from simtailor.metasim.discrepancy import squared_distances
 from simtailor.metasim.generator import TransportGenerator
 from simtailor.metasim.refinement import Refinement
+from simtailor.metasim.settings import Search
 from simtailor.render.renderer import Renderer, nearest_equivalent
 from simtailor.scene.attributes import unwrapped, wrapped
 from simtailor.scene.graph import SceneGraphBatch

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from simtailor.config import Experiment
 from simtailor.errors import UserError
+from simtailor.files import only_one
 from simtailor.metasim.features import make_features
 from simtailor.metasim.results import TrainedExperiment, assemble
-from simtailor.metasim.target import TargetImages, read_target, render_target
+from simtailor.metasim.settings import Experiment
+from simtailor.metasim.target import TargetImages, render_target
+from simtailor.metasim.target_folder import read_target
 from simtailor.metasim.training import Trainer
 from simtailor.render.renderer import Renderer, create_renderer
 from simtailor.scene.grammar import Grammar
@@ -66,14 +67,23 @@ def make_target(
     """Render or read the target and write it."""
     seed = int(experiment.seed or 0)
     if experiment.target.folder is not None:
-        size = experiment.stage.image_size
-        target = read_target(experiment.target.folder, size, experiment.target.images, seed)
+        target = read_target(
+            experiment.target.folder,
+            experiment.stage.image_size,
+            experiment.target.images,
+            seed,
+            most_pixels=experiment.target.most_pixels,
+            threads=machine.threads,
+            report=report,
+        )
     else:
         grammar = Grammar.read(str(experiment.target.grammar))
         with machine.renderer(experiment) as renderer:
             target = render_target(grammar, renderer, experiment.target.images, seed)
+    known = set(target.intake["notes"]) if target.intake else set()  # these are printed
     for note in target.notes:
-        report(note)
+        if note not in known:
+            report(note)
     target.write(output)
     report(f"{len(target.images)} target images")
 
@@ -87,7 +97,12 @@ def train(
     report: Callable[[str], None],
 ) -> None:
     """Train the generator; resumes from ``checkpoint`` and removes it at the end."""
-    with _only_one(checkpoint):
+    # A job may outlive a Snakemake that was killed.
+    busy = (
+        f"{checkpoint}: another process trains this experiment, perhaps a job that outlived a "
+        "killed run; wait for it or end it"
+    )
+    with only_one(f"{checkpoint}.lock", busy, report):
         size = min(experiment.training.image_size, experiment.stage.image_size)
         images = TargetImages.read(target).resized(size)
         grammar = Grammar.read(experiment.grammar)
@@ -96,22 +111,6 @@ def train(
             progress = trainer.train(checkpoint, report)
         progress.write(output)
         Path(checkpoint).unlink(missing_ok=True)
-
-
-@contextmanager
-def _only_one(checkpoint: str) -> Iterator[None]:
-    """Hold a lock beside the checkpoint: a job may outlive a Snakemake that was killed."""
-    path = Path(f"{checkpoint}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"{checkpoint}: another process trains this experiment, perhaps a job that "
-                "outlived a killed run; wait for it or end it"
-            ) from error
-        yield
 
 
 def make_results(

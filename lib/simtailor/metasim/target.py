@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from simtailor.config import Evaluation
 from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.metasim.labels import LabelledImages, object_classes, scene_labels, translated_labels
+from simtailor.metasim.settings import Evaluation
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch
 from simtailor.seeds import generator
@@ -21,10 +21,7 @@ from simtailor.seeds import generator
 if TYPE_CHECKING:
     from simtailor.render.renderer import Renderer
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-FEWEST_IMAGES = 20
 FEWEST_CLASSES = 2
-UNEVEN = 1.5  # times as many images of one class as of another
 CHUNK = 256  # scenes a call: masks and depth, which a target does not keep, stay small
 
 
@@ -41,6 +38,7 @@ class TargetImages:
         labels: int64 [M], indices into ``label_names``, or None where nothing tells at
             least two classes apart.
         label_names: names of the classes, sorted.
+        intake: the account of the user's folder, plain values; None of a rendered target.
     """
 
     images: np.ndarray
@@ -48,6 +46,7 @@ class TargetImages:
     notes: list[str]
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
+    intake: dict[str, Any] | None = None
 
     @property
     def grey(self) -> bool:
@@ -62,6 +61,8 @@ class TargetImages:
         if self.labels is not None:
             arrays["labels"] = self.labels
             arrays["label_names"] = np.array(self.label_names, dtype=str)
+        if self.intake is not None:
+            arrays["intake"] = np.array(json.dumps(self.intake))
         with staged(path) as staging:
             np.savez(staging, **arrays)
 
@@ -99,6 +100,7 @@ class TargetImages:
                 [str(n) for n in stored["notes"]],
                 stored.get("labels"),
                 tuple(str(n) for n in stored.get("label_names", ())),
+                json.loads(str(stored["intake"])) if "intake" in stored else None,
             )
 
 
@@ -116,91 +118,6 @@ def render_images(renderer: Renderer, graphs: SceneGraphBatch) -> np.ndarray:
     """Render graphs in parts, for any number of them: uint8 [B, S, S, 3]."""
     parts = [renderer.render(graphs[i : i + CHUNK]).images for i in range(0, len(graphs), CHUNK)]
     return np.concatenate(parts)
-
-
-def image_files(folder: str | Path) -> list[Path]:
-    """Return the images of a folder and its subfolders, sorted by path.
-
-    Raises:
-        UserError: there is no such folder, or it holds too few images.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: target.folder: no such folder")
-    files = sorted(
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()
-    )
-    if len(files) < FEWEST_IMAGES:
-        raise UserError(
-            f"{folder}: target.folder: found {len(files)} images ({', '.join(IMAGE_SUFFIXES)}), "
-            f"at least {FEWEST_IMAGES} are needed; convert images of other formats"
-        )
-    return files
-
-
-def folder_classes(folder: str | Path, files: Sequence[Path]) -> tuple[str, ...]:
-    """Return the names of the class subfolders, sorted.
-
-    Subfolders name classes only where every image lies directly in one and there are at
-    least two; else there are none.
-    """
-    if any(file.parent.parent != Path(folder) for file in files):
-        return ()
-    names = sorted({file.parent.name for file in files})
-    return tuple(names) if len(names) >= FEWEST_CLASSES else ()
-
-
-def read_target(folder: str | Path, size: int, most: int, seed: int) -> TargetImages:
-    """Read a folder of images as a target.
-
-    Images are turned as their EXIF data say, cut to the middle square and resized. If the
-    folder holds more than ``most``, a random choice is taken. Class subfolders give labels.
-
-    Raises:
-        UserError: the folder is empty, or some of its images cannot be read; all are named.
-    """
-    files = image_files(folder)
-    names = folder_classes(folder, files)
-    notes = [f"labels are the names of the subfolders: {', '.join(names)}"] if names else []
-    if len(files) > most:
-        chosen = generator(seed, "target choice").choice(len(files), most, replace=False)
-        notes.append(f"{most} of {len(files)} images were taken (target.images)")
-        files = [files[i] for i in sorted(chosen)]
-    images, sizes, broken = [], set(), []
-    for file in files:
-        try:
-            with Image.open(file) as opened:
-                image = _as_rgb(ImageOps.exif_transpose(opened))
-        except Exception as error:  # decoders of damaged files raise errors of many kinds
-            broken.append(f"{file}: {error}")
-            continue
-        sizes.add(image.size)
-        images.append(np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)))
-    if broken:
-        shown = "\n  ".join(broken[:20])
-        more = f"\n  and {len(broken) - 20} more" if len(broken) > 20 else ""
-        raise UserError(
-            f"{folder}: target.folder: {len(broken)} of {len(files)} images cannot be read; "
-            f"remove or replace them:\n  {shown}{more}"
-        )
-    if sizes != {(size, size)}:
-        listed = ", ".join(f"{w} x {h}" for w, h in sorted(sizes)[:5])
-        more = f" and {len(sizes) - 5} other sizes" if len(sizes) > 5 else ""
-        notes.append(
-            f"images of {listed}{more} were cut to a square and resized to {size} x {size}"
-        )
-    labels = np.array([names.index(f.parent.name) for f in files], np.int64) if names else None
-    if labels is not None:
-        counts = np.bincount(labels, minlength=len(names))
-        if counts.max() > UNEVEN * counts.min():
-            listed = ", ".join(f"{n} of {name}" for n, name in zip(counts, names, strict=True))
-            notes.append(
-                f"the classes are uneven ({listed}), and a grammar draws all equally often: "
-                "recovered spreads may be off; take about as many images of each"
-            )
-    return TargetImages(np.stack(images), None, notes, labels, names)
 
 
 @dataclass(frozen=True)
@@ -224,9 +141,3 @@ def split_target(count: int, evaluation: Evaluation, seed: int) -> TargetParts:
     first = max(2, round(evaluation.held_out * count))
     second = first + max(2, round(evaluation.validation * count))
     return TargetParts(np.sort(order[second:]), np.sort(order[first:second]), order[:first])
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip these to white instead of scaling
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    return image.convert("RGB")

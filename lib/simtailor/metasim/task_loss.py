@@ -32,9 +32,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from simtailor.config import Task
 from simtailor.metasim.generator import Generator
 from simtailor.metasim.labels import LabelledImages, scene_labels
+from simtailor.metasim.settings import Task
 from simtailor.metasim.target import render_images
 from simtailor.metasim.task_network import accuracy, train_task_network
 from simtailor.render.renderer import Renderer

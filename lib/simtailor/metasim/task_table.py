@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from simtailor.config import Task
 from simtailor.metasim.labels import LabelledImages, scene_labels
+from simtailor.metasim.settings import Task
 from simtailor.metasim.target import render_images
 from simtailor.metasim.task_network import class_accuracies, confusion_matrix, train_task_network
 from simtailor.render.renderer import Renderer

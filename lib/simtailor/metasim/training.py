@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from simtailor.config import Experiment
 from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.metasim.discrepancy import at_most_half, make_discrepancy
@@ -32,6 +31,7 @@ from simtailor.metasim.generator import (
 from simtailor.metasim.labels import object_classes
 from simtailor.metasim.progress import Progress, Weights
 from simtailor.metasim.search import PopulationSearch
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.starts import MAIN_MODE, best_start, starts_from, starts_on_trial
 from simtailor.metasim.target import TargetImages, split_target
 from simtailor.metasim.task_loss import TaskLoss

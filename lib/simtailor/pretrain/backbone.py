@@ -40,6 +40,12 @@ class Backbone:
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
         self.image_size: int = description["image_size"]
 
+    @property
+    def name(self) -> str:
+        """What it is, in messages."""
+        set_name, seed = self.description["parameters"], self.description["seed"]
+        return f"the backbone of set {set_name} (seed {seed})"
+
     @classmethod
     def read(cls, folder: str | Path, device: torch.device | str = "cpu") -> Backbone:
         """Read what ``write_backbone`` wrote.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simtailor.config import SEED_SUFFIX
 from simtailor.errors import UserError
+from simtailor.seeds import SEED_SUFFIX
 
 BACKBONE_PATTERN = r"[01](_[01]){4}_[0-3](_[01]){3}(\.seed\d+)?"
 GROUP_PATTERN = r"\d+(\.seed\d+)?"

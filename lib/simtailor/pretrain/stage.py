@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def run(job: Job, report: Callable[[str], None]) -> None:
     """
     processes = Pretrain(**job.settings).processes
     if processes == 1:
-        pretrain(job, report)
+        pretrain(job, report, {})  # whatever variables of a launcher are left in the environment
         return
     description = Path(job.checkpoint).with_suffix(".json")
     write_json(description, asdict(job))
@@ -79,11 +80,17 @@ def run(job: Job, report: Callable[[str], None]) -> None:
     description.unlink()
 
 
-def pretrain(job: Job, report: Callable[[str], None]) -> None:
-    """Train the backbones of a job and write their folders, as one of its processes or alone."""
+def pretrain(
+    job: Job, report: Callable[[str], None], environment: Mapping[str, str] = os.environ
+) -> None:
+    """Train the backbones of a job and write their folders, as one of its processes or alone.
+
+    Args:
+        environment: says which of the processes, as ``training_process`` reads it.
+    """
     settings = Pretrain(**job.settings)
     seeds = [seed_of(name, job.seed) for name in job.names]
-    with training_process(job.device) as (process, device):
+    with training_process(job.device, environment) as (process, device):
         torch.set_num_threads(max(job.threads // process.local_count, 1))
         sets = [SetImages(folder, settings.image_size) for folder in job.sets]
         trainer = Trainer(sets, seeds, settings, process, device, job.threads)

@@ -87,7 +87,7 @@ class Trainer:
         threads: int = 1,
     ) -> None:
         self.settings, self.process, self.device = settings, process, torch.device(device)
-        self._seeds = seeds
+        self._seeds, self._folders = seeds, [images.folder for images in sets]
         _check_alike(sets)
         if settings.batch_size % (process.count * (2 if settings.mixing else 1)):
             raise UserError(
@@ -121,7 +121,7 @@ class Trainer:
             report: receives one line an epoch.
 
         Raises:
-            UserError: the checkpoint cannot be read.
+            UserError: the checkpoint cannot be read, or a network diverged.
         """
         run = self._resumed(checkpoint, report) or _Run([[] for _ in self.feeds])
         while run.epoch < self.settings.epochs:
@@ -134,21 +134,14 @@ class Trainer:
             common = [self._learner.learning_rate, run.seconds, speed]
             for rows, loss, share in zip(run.rows, losses, right, strict=True):
                 rows.append([epoch + 1, loss, share, *common])
-            if not np.isfinite(losses).all():  # before the checkpoint, or a resume would accept it
-                raise UserError(
-                    f"the loss of epoch {epoch + 1} is not finite: set "
-                    "task2sim.pretrain.learning_rate lower"
-                )
             self._write_checkpoint(checkpoint, run)
             report(
                 f"epoch {epoch + 1}/{self.settings.epochs}  loss {np.mean(losses):.3f}  "
                 f"accuracy {np.mean(right):.1%}  {speed:.0f} images/s  {run.seconds:.0f} s"
             )
-        examples = self._examples()
-        return [
-            Trained(*parts)
-            for parts in zip(self._learner.weights(), run.rows, examples, strict=True)
-        ]
+        weights = self._learner.weights()
+        self._check_weights(weights)
+        return [Trained(*parts) for parts in zip(weights, run.rows, self._examples(), strict=True)]
 
     def _epoch(self, epoch: int) -> tuple[list[float], list[float]]:
         """Train one epoch; return the mean loss and share of right answers of each network."""
@@ -156,15 +149,33 @@ class Trainer:
         random = generator(self._seeds[0], "network", epoch, self.process.rank)
         torch.manual_seed(int(random.integers(2**31)))
         sums = torch.zeros(2, len(self.feeds), device=self.device)
+        # The first step of this epoch that diverged, found without waiting for the device.
+        finite = torch.zeros(len(self.feeds), device=self.device)
+        rates = []
         for step, (images, targets) in enumerate(self._batches(epoch)):
             update = epoch * self.steps + step
-            sums += torch.stack(self._learner.step(update, images, targets))
+            result = torch.stack(self._learner.step(update, images, targets))
+            sums += result
+            finite += sums[0].isfinite()
+            rates.append(self._learner.learning_rate)
         means = sums / self.steps
         if self.process.count > 1:
             distributed.all_reduce(means)
             means /= self.process.count
+            distributed.all_reduce(finite, distributed.ReduceOp.MIN)
+        # Before the checkpoint is written, or a resume would accept it.
+        for folder, steps in zip(self._folders, finite.int().tolist(), strict=True):
+            if steps < self.steps:
+                raise _diverged(folder, epoch * self.steps + steps + 1, rates[steps])
         losses, right = means.tolist()
         return losses, right
+
+    def _check_weights(self, weights: list[Weights]) -> None:
+        """Check that the last step left weights that can be used."""
+        for folder, tensors in zip(self._folders, weights, strict=True):
+            if not all(tensor.isfinite().all() for tensor in tensors.values()):
+                last = self.settings.epochs * self.steps
+                raise _diverged(folder, last, self._learner.learning_rate)
 
     def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield images [K, b, 3, S, S] and targets [K, b, C] of the steps of an epoch."""
@@ -256,6 +267,14 @@ class Trainer:
         digests = [images.digest for images in sets]
         parts = [settings, self._seeds, versions, digests, self.device.type, self.process.count]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _diverged(folder: Path, step: int, rate: float) -> UserError:
+    return UserError(
+        f"the pre-training on {folder} diverged: at step {step}, with a learning rate of "
+        f"{rate:.3g}, its loss or weights are no longer finite; set "
+        "task2sim.pretrain.learning_rate lower or warmup_epochs higher. Nothing was written"
+    )
 
 
 def _check_alike(sets: list[SetImages]) -> None:

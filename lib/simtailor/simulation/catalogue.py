@@ -107,6 +107,7 @@ def merge_packs(packs: Sequence[str], classes: int | None, *, resources: str | P
         tuple(c for pack in loaded for c in pack.categories)[:classes],
         tuple(s for pack in loaded for s in pack.environments),
         tuple(m for pack in loaded for m in pack.materials),
+        tuple(note for pack in loaded for note in pack.notes),
     )
     key = "configuration key task2sim.simulation"
     for kind in ("categories", "environments", "materials"):

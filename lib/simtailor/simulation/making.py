@@ -39,6 +39,7 @@ from simtailor.simulation.shards import (
     ShardRecord,
     encode,
     is_intact,
+    set_key,
     shard_name,
     write_shard,
 )
@@ -134,6 +135,7 @@ def make_shards(
         return
     total, done, started, reported = sum(len(i) for _, i in left), 0, time.monotonic(), 0.0
     pixels = PIXELS * machine.threads if machine.device == "cpu" else CUDA_PIXELS
+    of_set = set_key(plan.parameters, plan.seed)
     batch = max(1, pixels // settings.image_size**2)
     with (
         machine.studio(catalogue) as opened,
@@ -146,7 +148,7 @@ def make_shards(
         for number, indices in left:
             encoded = []
             for pictures, some in _rendered(plan, opened, indices, batch):
-                encoded.append(encoders.submit(encode, pictures, some))
+                encoded.append(encoders.submit(encode, pictures, some, of_set))
                 done += len(some)
                 seconds = time.monotonic() - started
                 if seconds - reported > REPORT_SECONDS:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from simtailor.errors import UserError
 from simtailor.files import checksum, read_json, staged, write_json
+from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.studio import Pictures
 
 JPEG_QUALITY = 92
@@ -30,9 +31,14 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}.tar"
 
 
-def image_key(index: int) -> str:
-    """Return the key of an image in its shard."""
-    return f"{index:08d}"
+def set_key(parameters: SimulationParameters, seed: int) -> str:
+    """Return what the keys of a set's images begin with; no other set has the same."""
+    return f"{parameters}-{seed}"
+
+
+def image_key(of_set: str, index: int) -> str:
+    """Return the key of an image, which stays one of a kind where sets are mixed."""
+    return f"{of_set}-{index:08d}"
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,15 @@ class EncodedImage:
     annotation: bytes
 
 
-def encode(pictures: Pictures, indices: np.ndarray) -> list[EncodedImage]:
-    """Compress the pictures of the images with these numbers."""
+def encode(pictures: Pictures, indices: np.ndarray, of_set: str) -> list[EncodedImage]:
+    """Compress the pictures of the images with these numbers, of the set with this key."""
     encoded = []
     for index, image, mask, annotation in zip(
         indices, pictures.images, pictures.masks, pictures.annotations, strict=True
     ):
         encoded.append(
             EncodedImage(
-                key=image_key(index),
+                key=image_key(of_set, index),
                 jpg=_compressed(image, "JPEG", quality=JPEG_QUALITY),
                 mask=_compressed(mask, "PNG"),
                 annotation=json.dumps(annotation, separators=(",", ":")).encode(),

@@ -15,6 +15,7 @@ from simtailor.task2vec.distances import cosine, symmetric, unit
 from simtailor.task2vec.fisher import FisherEstimate, monte_carlo, variational
 from simtailor.task2vec.probe import fit_head, make_probe
 from simtailor.task2vec.settings import Task2Vec
+from simtailor.tasks.features import check_features
 from simtailor.tasks.prepared import PreparedTask
 
 
@@ -32,11 +33,13 @@ def task_vector(
         The estimate, and facts of how it was had.
 
     Raises:
-        UserError: the probe network cannot be had.
+        UserError: the probe network cannot be had, or its features or vector are not finite.
     """
     probe = make_probe(settings, device, cache)
     images, labels = task.train_images, task.train_labels
     features = probe.features(images)
+    network = f"the probe network (task2sim.task2vec: {settings.model}, {settings.weights})"
+    check_features(features.float().cpu().numpy(), network, task.name)
     random = generator(seed, "head", task.name)
     head = fit_head(features, labels, len(task.classes), random)
     report(f"classifier: {100 * head.accuracy:.1f} % right on held-out images")
@@ -44,6 +47,11 @@ def task_vector(
         found = monte_carlo(probe, head, images, settings, seed, report, features)
     else:
         found = variational(probe, head, images, labels, settings.variational, seed)
+    if not np.isfinite(found.values).all() or not found.values.any():
+        raise UserError(
+            f"{network}: the vector of the task '{task.name}' is not finite or all zero; choose "
+            "other weights, or another method"
+        )
     if found.skipped:
         report(f"without a vector: {', '.join(found.skipped)}")
     facts = {

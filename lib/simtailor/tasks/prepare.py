@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from simtailor.errors import UserError
 from simtailor.files import files_state
+from simtailor.intake.folder import check_images
+from simtailor.intake.limits import MOST_PIXELS
+from simtailor.intake.names import printable
+from simtailor.intake.reading import Reading, Squares, read_squares
 from simtailor.seeds import generator
-from simtailor.tasks.pictures import read_squares
 from simtailor.tasks.prepared import PreparedTask
 from simtailor.tasks.settings import Tasks
 from simtailor.tasks.sources.base import ImageSource, find_kind
-from simtailor.tasks.sources.files import image_files
 from simtailor.tasks.split import (
     balanced_choice,
     merged_groups,
@@ -28,45 +28,53 @@ from simtailor.tasks.split import (
 from simtailor.tasks.table import TaskRow
 
 FEWEST_CLASSES = 2
-MOST_PIXELS = 400_000_000  # of an image in a package, whose checksum is known
+FOLDERS = ("folder", "files")  # kinds of sources that are a user's images in files
+READING_THREADS = 4
 
 
 @dataclass(frozen=True)
 class TaskSize:
-    """How much of a task is taken: ``image_size``, ``most_images`` and ``test_share``."""
+    """How much of a task is taken: the settings of these names."""
 
     image_size: int
     most_images: int | None
     test_share: float
+    most_pixels: int = MOST_PIXELS
 
     @classmethod
     def of(cls, settings: Tasks) -> TaskSize:
         """Return the part of the settings that a prepared task depends on."""
-        return cls(settings.image_size, settings.most_images, settings.test_share)
+        names = (field.name for field in fields(cls))
+        return cls(**{name: getattr(settings, name) for name in names})
 
 
 def prepare_task(
-    row: TaskRow, size: TaskSize, resources: str | Path, seed: int, report: Callable[[str], None]
+    row: TaskRow,
+    size: TaskSize,
+    resources: str | Path,
+    seed: int,
+    report: Callable[[str], None],
+    threads: int = 1,
 ) -> tuple[PreparedTask, dict[str, Any]]:
     """Return the prepared task of a row, and the summary of what was done.
+
+    Args:
+        threads: that read images; the result does not depend on them.
 
     Raises:
         UserError: the source cannot be read, or a class lacks images to train or to test.
     """
     kind = find_kind(row.kind)
     source = kind.load(row.place(resources), kind.options.model_validate(row.options))
+    for line in source.intake.lines() if source.intake else ():
+        report(line)
     report(f"{len(source.labels)} images of {len(source.classes)} classes in the source")
     where = ", ".join(row.packages) or row.source
     _check_classes(source, where)
     random = generator(seed, "task", row.name)
     chosen = _choose(source, size, random)
-    with warnings.catch_warnings():
-        if row.packages:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            images, sizes = _read(source, chosen, size.image_size, row)
-        except UserError as error:
-            raise UserError(f"task '{row.name}' from {where}: {error}") from None
+    squares = _read(source, chosen, size, row, report, threads)
+    images = squares.images
     labels = source.labels[chosen]
     test, duplicates = _split(source, chosen, images, size, random)
     counts = {
@@ -89,7 +97,7 @@ def prepare_task(
         "image_size": size.image_size,
         "source": f"{row.kind}: {where}",
         "licence": row.licence,
-        "notes": [note for note in (row.notes, *source.notes) if note],
+        "notes": [note for note in (row.notes, *source.notes, *squares.notes()) if note],
         "train": int((~test).sum()),
         "test": int(test.sum()),
     }
@@ -99,27 +107,39 @@ def prepare_task(
         "split": source.split,
         "seed": seed,
         "in_source": len(source.labels),
-        "original_sizes": _described(sizes),
+        "original_sizes": _described(squares.sizes),
         "chance": round(100 / len(source.classes), 2),
         "largest_class": round(100 * max(c["test"] for c in counts.values()) / facts["test"], 2),
         **duplicates,
         "counts": counts,
     }
+    if source.intake is not None:
+        source.intake.read, source.intake.converted = len(chosen), squares.converted
+        summary["intake"] = source.intake.summary()
     parts = np.flatnonzero(~test), np.flatnonzero(test)
     return PreparedTask(facts, images, labels, *parts), summary
+
+
+def reading_threads(row: TaskRow) -> int:
+    """Return how many threads read a row's images."""
+    return READING_THREADS if row.kind in FOLDERS else 1
 
 
 def source_state(row: TaskRow, resources: str | Path) -> str:
     """Return a digest of names, sizes and times of a row's folder; empty for other sources.
 
     Raises:
-        UserError: the folder is absent.
+        UserError: the folder is absent or laid out otherwise, or some images cannot be opened.
     """
     if row.packages:
         return ""
     folder = row.place(resources).folders[0]
-    if row.kind in ("folder", "files"):
-        files = image_files(folder)
+    if row.kind in FOLDERS:
+        kind = find_kind(row.kind)
+        source = kind.load(row.place(resources), kind.options.model_validate(row.options))
+        _check_classes(source, printable(folder))
+        check_images(source.files, f"{printable(folder)}: ")
+        files = source.files
     elif row.kind in ("idx", "datasets") and folder.is_dir():
         files = sorted(path for path in folder.rglob("*") if path.is_file())
     else:
@@ -161,15 +181,25 @@ def _choose(source: ImageSource, size: TaskSize, random: np.random.Generator) ->
 
 
 def _read(
-    source: ImageSource, chosen: np.ndarray, edge: int, row: TaskRow
-) -> tuple[np.ndarray, set[tuple[int, int]]]:
-    limit = Image.MAX_IMAGE_PIXELS
-    try:
-        if row.packages:
-            Image.MAX_IMAGE_PIXELS = MOST_PIXELS
-        return read_squares(source, chosen, edge, row.fit)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    source: ImageSource,
+    chosen: np.ndarray,
+    size: TaskSize,
+    row: TaskRow,
+    report: Callable[[str], None],
+    threads: int,
+) -> Squares:
+    reading = Reading(
+        size.image_size,
+        row.fit,
+        most_pixels=size.most_pixels,
+        key="task2sim.tasks.most_pixels",
+    )
+    where = f"task '{row.name}' from {', '.join(row.packages) or row.source}: "
+    threads = threads if source.files else 1  # other readers may not bear several
+    squares = read_squares(source.read, source.name_of, chosen, reading, threads, report, where)
+    for note in squares.notes():
+        report(note)
+    return squares
 
 
 def _split(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from simtailor.intake.limits import MOST_PIXELS
 from simtailor.section import Section
 
 LARGEST_TASK = 100_000  # images: about those of SVHN, the largest of the published tasks
@@ -48,6 +49,9 @@ class Tasks(Section):
         12_000,
         description="Images of a task, at most: a random choice, as even over the classes as "
         "they allow. Empty takes all.",
+    )
+    most_pixels: Annotated[int, Field(ge=1_000_000, strict=True)] = Field(
+        MOST_PIXELS, description="Pixels of an image, at most; larger ones are refused by name."
     )
     test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         1 / 3, description="Share of the images that test, where a task has no split of its own."

@@ -67,6 +67,15 @@ def study_tasks(settings: Tasks) -> list[str]:
     return [_find(settings, name, rows).name for name in settings.names]
 
 
+def task_names(settings: Tasks) -> list[str]:
+    """Return the names of all tasks: the table's rows and ``task2sim.tasks.extra``.
+
+    Raises:
+        UserError: the table is malformed.
+    """
+    return [*read_table(settings.table), *settings.extra]
+
+
 def find_task(settings: Tasks, name: str) -> TaskRow:
     """Return a task of the table or of ``task2sim.tasks.extra``.
 

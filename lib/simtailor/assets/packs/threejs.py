@@ -10,8 +10,8 @@ from PIL import Image
 
 from simtailor.assets.content import AssetPack
 from simtailor.assets.mesh import Material
-from simtailor.assets.model_files import texture_of
 from simtailor.assets.pack import register_pack
+from simtailor.assets.textures import texture_of
 from simtailor.errors import UserError
 
 

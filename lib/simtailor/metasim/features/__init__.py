@@ -1,7 +1,7 @@
 """Features of images in which distributions are compared.
 
 A new kind is a class with the method of ``FeatureExtractor``, a line in ``_FACTORIES`` and a
-name in ``simtailor.config.Features``.
+name in ``simtailor.metasim.settings.Features``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from simtailor.config import Features
 from simtailor.metasim.features.networks import make_inception, make_timm
 from simtailor.metasim.features.pyramid import ImagePyramid
+from simtailor.metasim.settings import Features
 from simtailor.render.gradient import images_as_tensor
 
 CHUNK = 32  # stored images that go through a network at a time

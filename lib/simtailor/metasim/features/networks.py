@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from simtailor.config import PACKAGED_MODEL, Features
 from simtailor.errors import UserError, nearest_name
 from simtailor.metasim.features.weights import load_packaged, load_weights, weights_file
+from simtailor.metasim.settings import PACKAGED_MODEL, Features
 from simtailor.torchvision_compat import import_torchvision
 
 INCEPTION = "inception_v3"

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from simtailor.config import Features
 from simtailor.errors import UserError
+from simtailor.metasim.settings import Features
 
 PACKAGE = "efficientnet_lite0"
 PACKAGE_FILE = "efficientnet-lite0-57934424.pth"

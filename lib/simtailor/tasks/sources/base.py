@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from simtailor.errors import UserError, nearest_name
+from simtailor.intake.report import IntakeReport
 from simtailor.section import Section
 
 
@@ -28,6 +29,8 @@ class ImageSource:
             split. None where every image stands for itself.
         split: in words, what keeps training and test apart.
         notes: what a reader of the results should know, in sentences.
+        files: of each image, where each is one; these may be read by several threads.
+        intake: what was found in the user's folder, where there is one.
     """
 
     classes: tuple[str, ...]
@@ -38,6 +41,8 @@ class ImageSource:
     groups: np.ndarray | None = None
     split: str = "at random, the same share of every class"
     notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    intake: IntakeReport | None = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import json
 import numpy as np
 
 from simtailor.errors import UserError
+from simtailor.intake.folder import find_images
 from simtailor.tasks.sources.base import ImageSource, NoOptions, Place, register_source
-from simtailor.tasks.sources.files import file_source, image_files
+from simtailor.tasks.sources.files import file_source
 
 TABLE = "openmoji.json"
 OTHER_GROUPS = ("component", "extras-openmoji", "extras-unicode")
@@ -34,7 +35,7 @@ def load_emoji(place: Place, _: NoOptions) -> ImageSource:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{table / TABLE}: not OpenMoji's table: {error!r}") from error
     found, motifs = [], []
-    for file in image_files(pictures):
+    for file in find_images(pictures).files:
         points = _points(file.stem)
         group = groups.get(points)
         if group is None or group in OTHER_GROUPS or SKIN_TONES.intersection(points):
@@ -44,7 +45,6 @@ def load_emoji(place: Place, _: NoOptions) -> ImageSource:
     if not found:
         raise UserError(f"{pictures}: no picture is named by a code point of {table / TABLE}")
     return file_source(
-        pictures,
         found,
         groups=np.unique(motifs, return_inverse=True)[1],
         split="at random; pictures of one motif on one side",

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from pydantic import Field, field_validator
 
 from simtailor.errors import UserError
+from simtailor.intake.folder import check_formats, find_images
+from simtailor.intake.formats import open_image
+from simtailor.intake.layout import labelled_files
+from simtailor.intake.names import printable
 from simtailor.section import Section
 from simtailor.tasks.sources.base import ImageSource, NoOptions, Place, register_source
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
-TRAIN, TEST = ("train", "val"), "test"
-LAYOUT = "expected FOLDER/CLASS/*.jpg, or train/CLASS/*.jpg and test/CLASS/*.jpg inside"
 
 
 class PatternOptions(Section):
@@ -43,18 +44,6 @@ class PatternOptions(Section):
         return value
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Return the image files below a folder, sorted by their path.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; {LAYOUT}")
-    files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    return sorted(p for p in files if not p.name.startswith(".") and p.is_file())
-
-
 @register_source("folder", NoOptions, needs="source")
 def load_folder(place: Place, _: NoOptions) -> ImageSource:
     """Return the images of a folder whose subfolders are the classes.
@@ -62,20 +51,9 @@ def load_folder(place: Place, _: NoOptions) -> ImageSource:
     Raises:
         UserError: the folder is not laid out so.
     """
-    folder = place.folders[0]
-    files = image_files(folder)
-    parts = {file.relative_to(folder).parts[0] for file in files}
-    divided = TEST in parts and parts <= {*TRAIN, TEST}
-    depth = 1 if divided else 0
-    misplaced = [f for f in files if len(f.relative_to(folder).parts) < depth + 2]
-    if not files or misplaced:
-        example = f"; {misplaced[0]} is in no class's folder" if misplaced else ": it has no images"
-        raise UserError(f"{folder}: {LAYOUT}{example}")
-    labelled = [(f, f.relative_to(folder).parts[depth]) for f in files]
-    if not divided:
-        return file_source(folder, labelled)
-    test = np.array([f.relative_to(folder).parts[0] == TEST for f in files])
-    return file_source(folder, labelled, test=test, split="the folder's own")
+    found = labelled_files(place.folders[0])
+    test = None if found.test is None else np.array(found.test)
+    return file_source(found.labelled, test=test, split=found.report.split, intake=found.report)
 
 
 @register_source("files", PatternOptions)
@@ -85,38 +63,47 @@ def load_files(place: Place, options: PatternOptions) -> ImageSource:
     Raises:
         UserError: no file does.
     """
-    folder = place.folders[0]
-    matches = [
-        (file, match)
-        for file in image_files(folder)
-        if (match := re.fullmatch(options.pattern, file.relative_to(folder).as_posix()))
-    ]
-    if not matches:
-        raise UserError(f"{folder}: no image's path fits the pattern {options.pattern}")
-    labelled = [
-        (file, chr(int(match["class"])) if options.code_points else match["class"])
-        for file, match in matches
-    ]
-    if "group" not in matches[0][1].groupdict():
-        return file_source(folder, labelled)
-    groups = np.unique([match["group"] for _, match in matches], return_inverse=True)[1]
-    return file_source(folder, labelled, groups=groups, split="by the group in the path")
+    images = find_images(place.folders[0])
+    found = {
+        path: match
+        for path in (*images.files, *images.unread)
+        if (match := re.fullmatch(options.pattern, "/".join(images.parts(path)), re.DOTALL))
+    }
+    fitting = [path for path in images.files if path in found]
+    others = len(images.files) - len(fitting)
+    images.report.passed_over += Counter({"that the pattern does not fit": others})
+    unread = [path for path in images.unread if path in found]
+    images = replace(images, files=fitting, unread=unread)
+    images.report.taken = len(fitting)
+    check_formats(images, lambda path: found[path]["class"])
+    if not fitting:
+        raise UserError(
+            f"{images.where}no image's path fits the pattern {options.pattern} "
+            f"({images.report.sentence()})"
+        )
+    labelled = [(path, _class_of(found[path]["class"], options)) for path in fitting]
+    if "group" not in found[fitting[0]].groupdict():
+        return file_source(labelled, intake=images.report)
+    names = [printable(found[path]["group"] or "") for path in fitting]
+    groups = np.unique(names, return_inverse=True)[1]
+    return file_source(
+        labelled, groups=groups, split="by the group in the path", intake=images.report
+    )
 
 
-def file_source(folder: Path, labelled: Sequence[tuple[Path, str]], **more: object) -> ImageSource:
+def file_source(labelled: Sequence[tuple[Path, str]], **more: object) -> ImageSource:
     """Return the source of files with the names of their classes."""
     classes = tuple(sorted({name for _, name in labelled}))
     index = {name: i for i, name in enumerate(classes)}
-
-    def read(i: int) -> Image.Image:
-        with Image.open(labelled[i][0]) as image:
-            image.load()
-            return image
-
     return ImageSource(
         classes,
         np.array([index[name] for _, name in labelled], np.int64),
-        read,
-        lambda i: str(labelled[i][0]),
+        lambda i: open_image(labelled[i][0]),
+        lambda i: printable(labelled[i][0]),
+        files=tuple(path for path, _ in labelled),
         **more,
     )
+
+
+def _class_of(text: str, options: PatternOptions) -> str:
+    return chr(int(text)) if options.code_points else printable(text)

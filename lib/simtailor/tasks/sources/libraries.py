@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from pydantic import Field
 
 from simtailor.errors import UserError, nearest_name
 from simtailor.section import Section
 from simtailor.tasks.sources.base import ImageSource, Place, register_source
+from simtailor.tasks.sources.labels import Labels, read_labels
+from simtailor.tasks.sources.values import LOOKED_AT, as_image, highest_value
 
 LABELS = ("targets", "labels", "_labels")  # where torchvision's data sets keep their labels
 
@@ -38,28 +44,46 @@ def load_torchvision(place: Place, options: TorchvisionOptions) -> ImageSource:
     if kind is None:
         nearest = nearest_name(place.source, known.__all__)
         raise UserError(f"torchvision has no data set '{place.source}'.{nearest}")
-    arguments = [options.train] if options.test is None else [options.train, options.test]
-    parts = []
-    for part in arguments:
+    arguments = {"train": options.train}
+    if options.test is not None:
+        arguments["test"] = options.test
+    usual = {"root": str(place.downloads), "download": True}
+    usual = {name: value for name, value in usual.items() if name in _argument_names(kind)}
+    parts = {}
+    for name, own in arguments.items():
         try:
-            parts.append(kind(root=str(place.downloads), download=True, **part))
+            parts[name] = kind(**usual | own)
         except Exception as error:  # of the network, of archives, of arguments: many kinds
             raise UserError(
                 f"torchvision cannot load '{place.source}' into {place.downloads}: {error}; where "
                 "there is no network, put it there by hand, or give the images as a folder"
             ) from error
-    names = getattr(parts[0], "classes", None)
-    labels = np.concatenate([_labels(part) for part in parts])
-    if names is None or len(names) <= labels.max():
-        names = range(int(labels.max()) + 1)
-    return _joined(parts, labels, [str(n) for n in names], lambda part, i: part[i][0])
+    labels = read_labels(
+        {name: _labels(part) for name, part in parts.items()},
+        getattr(parts["train"], "classes", None),
+        f"torchvision's '{place.source}'",
+        " Leave the option 'test' out, or choose another part by it.",
+    )
+    return _joined(list(parts.values()), labels, lambda part, i: part[i][0])
 
 
-def _labels(part: Any) -> np.ndarray:
+def _argument_names(kind: type) -> set[str]:
+    """Return the names that a class takes, with those that it hands on to its bases."""
+    names = set()
+    for base in kind.__mro__:
+        parameters = inspect.signature(base.__init__).parameters
+        names |= set(parameters)
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            break
+    return names
+
+
+def _labels(part: Any) -> Sequence[Any]:
     for name in LABELS:
-        with contextlib.suppress(AttributeError):
-            return np.asarray(getattr(part, name), np.int64)
-    return np.array([part[i][1] for i in range(len(part))], np.int64)
+        values = getattr(part, name, None)
+        if values is not None and np.ndim(values) == 1:  # QMNIST keeps eight numbers an image
+            return values
+    return [part[i][1] for i in range(len(part))]
 
 
 class DatasetsOptions(Section):
@@ -83,44 +107,68 @@ def load_hub(place: Place, options: DatasetsOptions) -> ImageSource:
     """
     import datasets  # noqa: PLC0415
 
-    names = [options.train] if options.test is None else [options.train, options.test]
+    where, names = f"the data set '{place.source}'", {"train": options.train}
+    if options.test is not None:
+        names["test"] = options.test
     try:
-        parts = [
-            datasets.load_dataset(
-                place.source, options.configuration, split=name, cache_dir=str(place.downloads)
+        parts = {
+            name: datasets.load_dataset(
+                place.source, options.configuration, split=split, cache_dir=str(place.downloads)
             )
-            for name in names
-        ]
+            for name, split in names.items()
+        }
     except Exception as error:  # of the network, the hub's client, readers: many kinds
+        known = []
+        with contextlib.suppress(Exception):
+            known = datasets.get_dataset_split_names(place.source, options.configuration)
+        if known and not {options.train, options.test or options.train} <= set(known):
+            raise UserError(
+                f"{where} has the parts {', '.join(known)}; name one of them by the option "
+                f"'train' (now '{options.train}')"
+                + (f" and 'test' (now '{options.test}')" if options.test else "")
+            ) from error
         raise UserError(
-            f"the data set '{place.source}' cannot be loaded: {error}; where there is no network, "
+            f"{where} cannot be loaded: {error}; where there is no network, "
             "give a folder that holds it, or the images as a folder"
         ) from error
-    for column in (options.image, options.label):
-        if column not in parts[0].column_names:
-            raise UserError(
-                f"the data set '{place.source}' has no column '{column}'; it has: "
-                f"{', '.join(parts[0].column_names)}"
-            )
-    values = [value for part in parts for value in part[options.label]]
-    feature = parts[0].features[options.label]
-    if isinstance(feature, datasets.ClassLabel):
-        classes, labels = feature.names, np.array(values, np.int64)
-    else:
-        found, labels = np.unique(np.array(values), return_inverse=True)
-        classes = [str(name) for name in found]
-    return _joined(parts, labels, classes, lambda part, i: part[i][options.image])
+    for name, part in parts.items():
+        for option in ("image", "label"):
+            if getattr(options, option) not in part.column_names:
+                raise UserError(
+                    f"{where} has no column '{getattr(options, option)}'; it has: "
+                    f"{', '.join(part.column_names)} (part '{names[name]}'). Name the right one "
+                    f"by the option '{option}'"
+                )
+    feature = parts["train"].features[options.label]
+    labels = read_labels(
+        {name: part[options.label] for name, part in parts.items()},
+        feature.names if isinstance(feature, datasets.ClassLabel) else None,
+        where,
+        " Leave the option 'test' out, or name another part by it.",
+    )
+    column = parts["train"][options.image]
+    shown = [column[int(i)] for i in np.linspace(0, len(column) - 1, LOOKED_AT).astype(int)]
+    highest = highest_value(shown, where)
+    folder = Path(place.source)
+    return _joined(
+        list(parts.values()),
+        labels,
+        lambda part, i: as_image(part[i][options.image], folder, highest),
+    )
 
 
-def _joined(parts: list[Any], labels: np.ndarray, classes: list[str], read: Any) -> ImageSource:
+def _joined(
+    parts: list[Any], labels: Labels, read: Callable[[Any, int], Image.Image]
+) -> ImageSource:
     """Return one source of a training part and maybe a test part."""
     ends = np.cumsum([len(part) for part in parts])
 
-    def read_from(i: int) -> Any:
-        part = int(np.searchsorted(ends, i, side="right"))
-        return read(parts[part], int(i - (ends[part - 1] if part else 0)))
+    def read_from(i: int) -> Image.Image:
+        place = int(labels.kept[i])
+        part = int(np.searchsorted(ends, place, side="right"))
+        return read(parts[part], place - int(ends[part - 1] if part else 0))
 
-    more = {} if len(parts) == 1 else {"test": np.arange(ends[-1]) >= ends[0]}
+    more = {} if len(parts) == 1 else {"test": labels.kept >= ends[0]}
     if more:
         more["split"] = "the source's own"
-    return ImageSource(tuple(classes), labels, read_from, **more)
+    return ImageSource(labels.classes, labels.labels, read_from, notes=labels.notes, **more)

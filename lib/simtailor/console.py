@@ -1,0 +1,136 @@
+"""What Snakemake says on the terminal when something goes wrong: the user's side of it.
+
+Snakemake tells of an error through its logger, with the names of its own exceptions, tracebacks
+and banners. A filter on that logger puts one paragraph in their place.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from simtailor.errors import UserError
+from simtailor.reporting import failure_in
+
+# Names of Snakemake's events and exceptions; this library does not import it.
+STARTED, ERROR, JOB_ERROR = "workflow_started", "error", "job_error"
+NO_RULE, LOCKED = "MissingRuleException", "LockException"
+
+
+class Console(logging.Filter):
+    """A filter on Snakemake's logger.
+
+    - The banner, what is said after ``later`` and the line after the banner wait until the plan
+      stands, and are left out where planning fails.
+    - An exception that a ``UserError`` stands behind becomes that error's message.
+    - A failed job becomes one line with rule and log; before it comes the reason, where the job
+      ran on another machine and has not told it here.
+    - After ``silence`` nothing more is said.
+
+    Args:
+        logger: Snakemake's.
+        unknown_target: returns a message about the targets that no rule makes.
+        locked: returns a message about the process that works in this folder.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        unknown_target: Callable[[], str],
+        locked: Callable[[], str],
+    ) -> None:
+        super().__init__()
+        self._logger, self._since = logger, time.time()
+        self._explained = {NO_RULE: unknown_target, LOCKED: locked}
+        self._waiting: list[logging.LogRecord] = []
+        self._planning, self._failed, self._silent = True, False, False
+        for former in [f for f in logger.filters if isinstance(f, Console)]:
+            logger.removeFilter(former)
+        logger.addFilter(self)
+
+    def later(self, warning: str) -> None:
+        """Say something that matters only if the plan stands."""
+        if self._planning:
+            name = self._logger.name
+            record = logging.LogRecord(name, logging.WARNING, "", 0, warning, None, None)
+            self._waiting.append(record)
+        else:
+            self._logger.warning(warning)
+
+    def silence(self) -> None:
+        """Say nothing more."""
+        self._silent = True
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is told; it may be changed."""
+        if self._silent:
+            return False
+        event = getattr(record, "event", None)
+        if event == ERROR:
+            return self._of_exception(record, sys.exc_info()[1])
+        if event == JOB_ERROR:
+            return self._of_job(record)
+        if self._failed and event is None and record.levelno == logging.ERROR:
+            return False  # that a job failed is said already
+        if self._planning and self._waits(record, event):
+            self._waiting.append(record)
+            return False
+        self._tell_waiting()
+        return True
+
+    def _waits(self, record: logging.LogRecord, event: str | None) -> bool:
+        """Return whether a record is the banner or the one line after it."""
+        if event == STARTED:
+            return True
+        after_banner = any(getattr(r, "event", None) == STARTED for r in self._waiting[-1:])
+        return after_banner and event is None and record.levelno == logging.INFO
+
+    def _tell_waiting(self) -> None:
+        started = any(getattr(record, "event", None) == STARTED for record in self._waiting)
+        if started:
+            self._planning = False
+            waiting, self._waiting = self._waiting, []
+            for record in waiting:
+                self._logger.callHandlers(record)
+
+    def _of_exception(self, record: logging.LogRecord, error: BaseException | None) -> bool:
+        chain = list(_chain(error))
+        mistake = next((e for e in chain if isinstance(e, UserError)), None)
+        explain = self._explained.get(type(error).__name__)
+        if mistake is not None:
+            record.msg = str(mistake)
+        elif explain is not None:
+            record.msg = explain()
+        elif any(isinstance(e, subprocess.CalledProcessError) for e in chain):
+            return False  # a job's script; its failure is told as the job's
+        else:
+            self._tell_waiting()
+        self._waiting = []
+        return True
+
+    def _of_job(self, record: logging.LogRecord) -> bool:
+        self._failed = True
+        logs = list(record.log)
+        lines = []
+        if record.rule_msg is not None:  # a cluster's job: its terminal is a file
+            reason = next(filter(None, (failure_in(log, self._since) for log in logs)), None)
+            lines.append(reason or f"A job ended without a word of its own. {record.rule_msg}")
+        where = f" See {' and '.join(logs)}." if logs else ""
+        lines.append(
+            f"Stopped in the rule {record.rule_name}.{where} What is finished is kept: "
+            "after the fix, give the same command again."
+        )
+        record.msg, record.event = "\n".join(lines), None
+        return True
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

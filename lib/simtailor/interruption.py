@@ -1,0 +1,106 @@
+"""A run that is stopped by Ctrl-C or by a signal, and the process that works in a folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import psutil
+
+from simtailor.reporting import INTERRUPTED
+
+SCRIPTS = ".snakemake/scripts/"  # where Snakemake puts the scripts that its jobs run
+LOCK = Path(".snakemake/simtailor.lock")  # the launcher's; it holds: host, process, command
+STOPPED = "Stopped. What is finished is kept: the same command goes on from there."
+
+
+def stop_on_signals(silence: Callable[[], None]) -> None:
+    """Let SIGINT and SIGTERM end this process and its jobs soon, with status 130.
+
+    A signal that is ignored stays so: the launcher hears Ctrl-C itself. Outside of the main
+    thread nothing is changed.
+
+    Args:
+        silence: called first; nothing needs to be told of jobs that end now.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, signal.SIG_IGN)
+        silence()
+        print(STOPPED, file=sys.stderr, flush=True)
+        threading.Thread(target=_end_jobs, daemon=True).start()
+        raise SystemExit(INTERRUPTED)
+
+    if threading.current_thread() is threading.main_thread():
+        for one in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(one) != signal.SIG_IGN:
+                signal.signal(one, stop)
+
+
+def _end_jobs() -> None:
+    """End the scripts of jobs and what they started, also those that start only now."""
+    while True:
+        for process in psutil.Process().children(recursive=True):
+            try:
+                if any(SCRIPTS in word for word in process.cmdline()):
+                    for one in (*process.children(recursive=True), process):
+                        one.terminate()
+            except psutil.Error:  # it has ended meanwhile
+                continue
+        time.sleep(0.1)
+
+
+def describe_lock() -> str:
+    """Return a message about the run that works in the current folder."""
+    start = "another run is making some of the same files in this folder: "
+    found = _runs_here()
+    if found:
+        first = min(found, key=lambda process: process.create_time())
+        began = datetime.fromtimestamp(first.create_time()).strftime("%Y-%m-%d %H:%M")
+        command = shlex.join(first.cmdline())
+        return (
+            f"{start}process {first.pid}, since {began}: {command}. Wait for its end, or stop it "
+            f"with 'kill {first.pid}': it goes on later with what it has."
+        )
+    host, process, command = _noted()
+    if host not in (None, socket.gethostname()):
+        return f"{start}process {process} on {host}: {command}. Wait for its end, or stop it there."
+    return (
+        "a run that was killed has left its lock in this folder, and no process works here now: "
+        "give the same command to ./run, which removes such a lock, or before it "
+        "'./run snakemake --unlock'."
+    )
+
+
+def _runs_here() -> list[psutil.Process]:
+    """Return Snakemake's processes in the current folder, but for this one and its parents."""
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [Path(word).name for word in process.cmdline()[:3]]
+            if "snakemake" in words and process.pid not in own and process.cwd() == os.getcwd():
+                found.append(process)
+        except psutil.Error:  # it has ended, or is another user's
+            continue
+    return found
+
+
+def _noted() -> tuple[str | None, str, str]:
+    """Return host, process and command of the run that held the launcher's lock last."""
+    try:
+        host, process, command = LOCK.read_text(encoding="utf-8").strip().split(maxsplit=2)
+    except (OSError, ValueError):
+        return None, "", ""
+    return host, process, command

@@ -1,0 +1,297 @@
+"""The keys ``metasim`` of the configuration, and those of an experiment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from simtailor.intake.limits import MOST_PIXELS
+from simtailor.section import PositiveInt, Section, Share
+
+PACKAGED_MODEL = "tf_efficientnet_lite0"
+
+
+class Stage(Section):
+    """What the renderer draws on."""
+
+    image_size: Annotated[int, Field(ge=8, le=4096, strict=True)] = Field(
+        128, description="Pixels of the square images."
+    )
+    samples: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(
+        1, description="Rays a pixel: 1 is fast, 4 or more is smooth."
+    )
+    frame_width: Annotated[float, Field(gt=0, le=10)] = Field(
+        0.42, description="Metres of table that a picture shows from side to side."
+    )
+
+
+class Target(Section):
+    """Where the target images come from: a grammar or a folder, not both."""
+
+    grammar: str | None = Field(None, description="Grammar file to render the target from.")
+    folder: str | None = Field(None, description="Folder of the user's images.")
+    images: Annotated[int, Field(ge=20, strict=True)] = Field(
+        2000, description="Number of target images; of a folder, at most so many are taken."
+    )
+    most_pixels: Annotated[int, Field(ge=1_000_000, strict=True)] = Field(
+        MOST_PIXELS,
+        description="Pixels of an image of the folder, at most; larger ones are refused by name.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Target:
+        if (self.grammar is None) == (self.folder is None):
+            raise ValueError("give either 'grammar' or 'folder'")
+        return self
+
+
+class Features(Section):
+    """What of the images is compared."""
+
+    kind: Literal["pyramid", "inception", "timm"] = Field(
+        "pyramid",
+        description="'pyramid' averages the images down and needs no weights; 'inception' is "
+        "as published; 'timm' is any model of timm.",
+    )
+    pyramid: list[Annotated[int, Field(ge=1, strict=True)]] = Field(
+        [32, 16, 8, 4], min_length=1, description="Edges of the image pyramid, largest first."
+    )
+    blocks: list[Literal[64, 192, 768, 2048]] = Field(
+        [2048], min_length=1, description="Blocks of Inception-v3, by their number of channels."
+    )
+    model: str = Field("resnet18", min_length=1, description="A model of timm, by name.")
+    layers: list[Annotated[int, Field(ge=0, strict=True)]] = Field(
+        [], description="Levels of the timm model (out_indices); empty takes its pooled output."
+    )
+    weights: str = Field(
+        "hub",
+        min_length=1,
+        description="Of a network: 'hub' (timm downloads them), 'package' (offline, for "
+        "tf_efficientnet_lite0), 'random', or a .safetensors or .pth file.",
+    )
+
+    @property
+    def weights_file(self) -> str | None:
+        """The user's file of weights, if the features need one."""
+        named = self.kind != "pyramid" and self.weights not in ("hub", "package", "random")
+        return self.weights if named else None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Features:
+        if sorted(set(self.pyramid), reverse=True) != self.pyramid:
+            raise ValueError(f"pyramid: give edges from large to small, got {self.pyramid}")
+        for name, values in (("blocks", self.blocks), ("layers", self.layers)):
+            if sorted(set(values)) != values:
+                raise ValueError(f"{name}: give each number once, from small to large: {values}")
+        needs_package = self.kind != "pyramid" and self.weights == "package"
+        if needs_package and (self.kind, self.model) != ("timm", PACKAGED_MODEL):
+            raise ValueError(
+                f"weights: 'package' is for kind: timm with model: {PACKAGED_MODEL} only"
+            )
+        return self
+
+
+class Discrepancy(Section):
+    """How the features of generated and target images are compared."""
+
+    kind: Literal["mmd", "sliced_wasserstein", "energy"] = Field(
+        "mmd", description="Trained on; the verdict always compares by MMD."
+    )
+    unbiased: bool = Field(
+        True, description="Unbiased estimator of 'mmd' or 'energy'; false is the published one."
+    )
+    bandwidth_factors: list[Annotated[float, Field(gt=0)]] = Field(
+        [0.05, 0.2, 0.5, 1.0, 2.0],
+        min_length=1,
+        description="Kernel widths of 'mmd' as factors on the median squared distance.",
+    )
+    directions: PositiveInt = Field(128, description="Random directions of 'sliced_wasserstein'.")
+
+
+class Search(Section):
+    """Population search for the target's place before the gradient takes over."""
+
+    rounds: Annotated[int, Field(ge=0, strict=True)] = Field(
+        16, description="Rounds of the search; 0 starts from the prior."
+    )
+    candidates: Annotated[int, Field(ge=2, strict=True)] = Field(
+        200,
+        description="Scenes rendered a round and attribute; give more where objects of several "
+        "classes have many attributes.",
+    )
+    images: Annotated[int, Field(ge=2, strict=True)] = Field(
+        200, description="Target images that look for their nearest scene, at most."
+    )
+
+
+class Training(Section):
+    """Length and steps of the training."""
+
+    image_size: Annotated[int, Field(ge=8, strict=True)] = Field(
+        128, description="Pixels while training; the stage's size where that is smaller."
+    )
+    epochs: PositiveInt = Field(16, description="Epochs on the discrepancy, at most.")
+    patience: PositiveInt = Field(
+        6, description="Epochs without a better discrepancy on the validation part, then stop."
+    )
+    validation_scenes: Annotated[int, Field(ge=2, strict=True)] = Field(
+        100, description="Scenes an epoch that are compared with the validation part."
+    )
+    scenes_per_epoch: PositiveInt = Field(
+        100, description="Scenes generated an epoch, in whole steps."
+    )
+    batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(50, description="Scenes a step.")
+    hypercube: PositiveInt = Field(
+        10,
+        description="Scenes of a step on the discrepancy, and those that an epoch is judged by, "
+        "are Latin hypercubes of so many, at most half of them; 1 draws each scene by itself.",
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        0.05,
+        description="Of Adam at the start, in spreads of the prior, or of the search's start where "
+        "that is narrower; it falls along a half cosine to a tenth.",
+    )
+    network_learning_rate: Annotated[float, Field(gt=0)] = Field(
+        0.002, description="Of the graph convolutions."
+    )
+    average_from: Share = Field(
+        0.35, description="Share of the training after which the weights are averaged."
+    )
+    pretraining_epochs: Annotated[int, Field(ge=0, strict=True)] = Field(
+        1, description="Epochs of reconstruction, for generator 'gcn'."
+    )
+    angle_step: Annotated[float, Field(gt=0, le=90)] = Field(
+        2.0,
+        description="Half distance of the central difference for angles, degrees. This and the "
+        "next are doubled, up to eightfold, where the image hardly responds.",
+    )
+    range_step: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.01, description="The same for other attributes, share of the attribute's maximum."
+    )
+    search: Search = Search()
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> Training:
+        if self.scenes_per_epoch < self.batch_size:
+            raise ValueError(
+                f"scenes_per_epoch ({self.scenes_per_epoch}) is smaller than "
+                f"batch_size ({self.batch_size})"
+            )
+        return self
+
+
+class Evaluation(Section):
+    """What is measured and shown."""
+
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.1, description="Share of the target that decides when to stop and which epoch is best."
+    )
+    held_out: Annotated[float, Field(gt=0, lt=0.9)] = Field(
+        0.2, description="Share of the target kept from the training for the verdict."
+    )
+    scenes: Annotated[int, Field(ge=20, strict=True)] = Field(
+        10000, description="Generated graphs that the attribute statistics are taken from."
+    )
+    converged_below: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.05, description="Converged if the held-out MMD fell to this share of its start."
+    )
+    key_epochs: Annotated[int, Field(ge=2, strict=True)] = Field(
+        8, description="Number of epochs shown, the ends included."
+    )
+    task_images: PositiveInt = Field(
+        1000, description="Images of each source in the table of the task network's accuracy."
+    )
+    saved_images: PositiveInt = Field(48, description="Images saved of the target and an epoch.")
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Evaluation:
+        total = self.held_out + self.validation
+        if total > 0.8 + 1e-9:
+            raise ValueError(
+                f"held_out and validation take {total:.0%} of the target; leave at least 20% "
+                "to train on"
+            )
+        return self
+
+
+class NetworkTraining(Section):
+    """Training of one task network."""
+
+    image_size: Annotated[int, Field(ge=16, le=64, strict=True)] = Field(
+        32, description="Larger images are averaged down to so many pixels."
+    )
+    epochs: PositiveInt = Field(2, description="Passes over the generated images.")
+    batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(
+        16, description="Images a step; 8 as published."
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        0.01, description="Highest rate: it rises over the first quarter and falls to 0."
+    )
+    momentum: Share = Field(0.9, description="Nesterov's; 0.5 as published.")
+
+
+class Task(Section):
+    """A task that the generated images are to serve: classification of the main object."""
+
+    network: Literal["none", "digits", "resnet18"] = Field(
+        "none", description="Task network; needs a target with labels."
+    )
+    epochs: PositiveInt = Field(10, description="Epochs on discrepancy and task, after the others.")
+    groups: Annotated[int, Field(ge=2, strict=True)] = Field(
+        8, description="Sets of scenes a step, each with a task network of its own."
+    )
+    scenes: Annotated[int, Field(ge=20, strict=True)] = Field(500, description="Scenes of a set.")
+    noise: Literal["group", "scene"] = Field(
+        "group", description="'group' moves all scenes of a set alike; 'scene' is as published."
+    )
+    noise_share: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.02, description="Noise on the attributes, share of the attribute's maximum."
+    )
+    spread_noise: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="Noise on the logarithm of the spread of a set, for noise 'group'."
+    )
+    baseline: Literal["other_groups", "moving_average"] = Field(
+        "other_groups",
+        description="What rewards are compared with; 'moving_average' is as published.",
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        0.02, description="Of Adam in the epochs of the task."
+    )
+    weight: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="Weight of the task beside the discrepancy."
+    )
+    training: NetworkTraining = NetworkTraining()
+
+
+class Experiment(Section):
+    """One Meta-Sim experiment."""
+
+    description: str = Field("", description="One sentence for tables and figures.")
+    grammar: str = Field(description="Grammar file of the scenes to start from.")
+    target: Target
+    renderer: str = Field("tabletop", description="Name of a registered renderer.")
+    stage: Stage = Stage()
+    generator: Literal["transport", "gcn"] = Field(
+        "transport", description="'transport' moves the prior's sample; 'gcn' is as published."
+    )
+    features: Features = Features()
+    discrepancy: Discrepancy = Discrepancy()
+    training: Training = Training()
+    task: Task = Task()
+    evaluation: Evaluation = Evaluation()
+    seed: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+        None, description="Seed of this experiment; the project's seed where absent."
+    )
+
+
+class MetaSim(Section):
+    """The Meta-Sim stage."""
+
+    experiments_folder: str = Field(
+        "config/experiments", description="Folder with one YAML file an experiment."
+    )
+    defaults: dict[str, Any] = Field({}, description="Keys of an experiment, for all of them.")
+    experiments: dict[str, dict[str, Any]] = Field(
+        {}, description="Keys by experiment, over what its file says."
+    )

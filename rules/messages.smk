@@ -1,0 +1,71 @@
+# What is said when something goes wrong; see simtailor.console.
+from snakemake.io import strip_wildcard_constraints
+
+from simtailor.assets.pack import pack_names
+from simtailor.packages import PACKAGES
+from simtailor.reporting import INTERRUPTED
+from simtailor.targets import TargetTable
+from simtailor.tasks.table import task_names
+
+STOPPED = []  # not empty as soon as a signal stops this run
+
+
+def unknown_targets():
+    """Return a message about the targets asked for that no rule makes."""
+    wildcards_of = {
+        "experiment": experiment_names(CONFIGURATION),
+        "task": task_names(CONFIGURATION.task2sim.tasks),
+        "parameters": SETS,
+        "backbone": [*SETS, *REPEATS],
+        "pack": pack_names(),
+        "package": sorted(PACKAGES),
+    }
+    name = "letters, digits, _ and -"
+    parameters = "nine numbers of 0 to 3 with _ between"
+    table = TargetTable(
+        rules=[rule.name for rule in workflow.rules if not rule.has_wildcards()],
+        patterns=[
+            strip_wildcard_constraints(str(path))
+            for rule in workflow.rules
+            for path in rule.output
+        ],
+        names=wildcards_of,
+        spelling={
+            "experiment": f"an experiment ({name}; at the end perhaps .seed and a number)",
+            "task": f"a task ({name})",
+            "parameters": f"a set ({parameters})",
+            "backbone": f"a backbone ({parameters}; at the end perhaps .seed and a number)",
+            "pack": "an asset pack (small letters, digits and _)",
+            "package": f"a package ({name})",
+        },
+        results=RESULTS,
+    )
+    asked = workflow.dag_settings
+    paths = [*asked.targets, *asked.forcerun, *asked.until, *asked.omit_from]
+    unknown = [
+        path
+        for path in dict.fromkeys(map(str, paths))
+        if not workflow.is_rule(path)
+        and not any(rule.is_producer(path.rstrip("/")) for rule in workflow.rules)
+    ]
+    return "\n".join(map(table.explain, unknown))
+
+
+def stop_quietly():
+    """Remember that a signal stops this run, and let no job's end be told."""
+    STOPPED.append(True)
+    CONSOLE.silence()
+
+
+CONSOLE = Console(logger, unknown_targets, describe_lock)
+if workflow.is_main_process:
+    stop_on_signals(stop_quietly)
+
+
+onstart:
+    stop_on_signals(stop_quietly)  # Snakemake's scheduler has set a handler of its own
+
+
+# The console has told why. Snakemake would add a banner, and give a stopped run the status 1.
+onerror:
+    raise SystemExit(INTERRUPTED if STOPPED else 1)
