@@ -34,6 +34,7 @@ from simtailor.task2vec.distances import symmetric, unit
 STRUCTURED_SHARES = (0.05, 0.1, 0.2, 0.4, 1.0)
 SAME_TASK = 1e-9  # distance below which two vectors are one task's
 JITTER = 1e-6
+MOST_SHARED = 0.9  # few known tasks may agree by chance; a new one's evaluations must count
 LEAST_SIGNAL = 1e-3  # variance left in every direction of the sets, in standardised units
 
 
@@ -151,7 +152,7 @@ class FittedProcess:
 
     def _tasks(self, found: np.ndarray, distances: np.ndarray) -> np.ndarray:
         """Return the covariance of tasks at some distances from one another; own 1."""
-        shared = special.expit(found[0])
+        shared = min(special.expit(found[0]), MOST_SHARED)
         alike = np.exp(-np.exp(-found[1]) * distances)
         return shared * alike + (1 - shared) * (distances < SAME_TASK)
 
