@@ -27,11 +27,11 @@ NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
 @dataclass(frozen=True)
 class Belief:
-    """Joint normal belief of the rewards of all sets, for each spread of a grid.
+    """Joint normal belief of the true rewards of all sets, for each spread of a grid.
 
     Attributes:
         means: float64 [G, S], percent; before any evaluation the level is unknown and 0.
-        covariances: float64 [G, S, S].
+        shape: float64 [S, S], covariance in squared spreads; the same for every spread.
         spreads: float64 [G], percent.
         weights: float64 [G], probabilities of the spreads.
         noise: variance of an evaluation, in squared spreads.
@@ -39,7 +39,7 @@ class Belief:
     """
 
     means: np.ndarray
-    covariances: np.ndarray
+    shape: np.ndarray
     spreads: np.ndarray
     weights: np.ndarray
     noise: float
@@ -60,13 +60,7 @@ class Belief:
         steps = np.linspace(-REACH, REACH, SPREADS)
         spreads = np.exp(logs.mean() + steps * max(logs.std(), LEAST_SPREAD_OF_LOG))
         weights = np.exp(-(steps**2) / 2)
-        return cls(
-            spreads[:, None] * mean,
-            spreads[:, None, None] ** 2 * covariance,
-            spreads,
-            weights / weights.sum(),
-            noise,
-        )
+        return cls(spreads[:, None] * mean, covariance, spreads, weights / weights.sum(), noise)
 
     @property
     def mean(self) -> np.ndarray:
@@ -78,7 +72,7 @@ class Belief:
         """Covariance of the rewards, float64 [S, S]."""
         away = self.means - self.mean
         spread = (self.weights[:, None] * away).T @ away
-        return np.tensordot(self.weights, self.covariances, axes=1) + spread
+        return (self.weights @ self.spreads**2) * self.shape + spread
 
     def best(self) -> int:
         """Return the place of the set with the highest expected reward."""
@@ -95,31 +89,20 @@ class Belief:
             return self
         if self.evaluated:
             raise ValueError("observe takes all evaluations at once")
-        level = rewards.mean()
-        means, covariances, logs = [], [], []
-        for mean, covariance, spread in zip(
-            self.means, self.covariances, self.spreads, strict=True
-        ):
-            offset = level - mean[places].mean()  # near the level, so that the flat prior is
-            flat = LEVEL_VARIANCE * spread**2
-            cross = covariance[:, places] + flat
-            inner = covariance[np.ix_(places, places)] + flat
-            inner += self.noise * spread**2 * np.eye(len(places))
-            residual = rewards - mean[places] - offset
-            gain = np.linalg.solve(inner, cross.T)  # [n, S]
-            means.append(mean + offset + residual @ gain)
-            covariances.append(covariance + flat - cross @ gain)
-            logs.append(
-                -0.5 * residual @ np.linalg.solve(inner, residual)
-                - 0.5 * np.linalg.slogdet(inner)[1]
-            )
+        cross = self.shape[:, places] + LEVEL_VARIANCE
+        inner = cross[places] + self.noise * np.eye(len(places))
+        gain = np.linalg.solve(inner, cross.T)  # [n, S]
+        # Near the level, so that the flat prior is exact enough.
+        offsets = rewards.mean() - self.means[:, places].mean(axis=1, keepdims=True)
+        residuals = rewards - self.means[:, places] - offsets  # [G, n]
+        means = self.means + offsets + residuals @ gain
+        squares = (residuals * np.linalg.solve(inner, residuals.T).T).sum(axis=1)
+        logs = -0.5 * squares / self.spreads**2 - len(places) * np.log(self.spreads)
         # One evaluation says nothing of the spread: the level explains it, whatever it is.
-        logs = np.array(logs) + np.log(self.spreads)
+        logs += np.log(self.spreads)
         weights = self.weights * np.exp(logs - logs.max())
-        return Belief(
-            np.stack(means), np.stack(covariances), self.spreads, weights / weights.sum(),
-            self.noise, len(places),
-        )  # fmt: skip
+        shape = self.shape + LEVEL_VARIANCE - cross @ gain
+        return Belief(means, shape, self.spreads, weights / weights.sum(), self.noise, len(places))
 
     def next(self, tried: np.ndarray) -> int:
         """Return the place of the set to evaluate next.
