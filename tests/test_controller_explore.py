@@ -132,7 +132,7 @@ def test_explore_is_a_target_that_goes_on_where_it_was(project):
             "classes": 4,
         },
         "pretrain": {
-            "epochs": 1, "image_size": 32, "batch_size": 20,
+            "epochs": 2, "image_size": 32, "batch_size": 20,
             "model_options": {"channels": [8, 16, 24, 32], "stem_width": 8},
         },
         "tasks": {"extra": {"new": {"folder": "pictures"}}, "image_size": 16},

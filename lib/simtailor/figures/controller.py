@@ -88,7 +88,7 @@ def few_shot_figure(result: dict[str, Any], path: str | Path) -> None:
     axes.set_xlabel("sets evaluated on the new task", fontsize=9)
     axes.set_ylabel("accuracy of the recommended set (%)", fontsize=9)
     axes.set_title("Few-shot transfer, mean over the tasks left out", fontsize=10)
-    axes.legend(fontsize=7.5, frameon=False, loc="lower right")
+    figure.legend(fontsize=7.5, frameon=False, loc="outside lower center", ncols=3)
     clean_axes(axes)
     save_figure(figure, path)
 
