@@ -90,7 +90,7 @@ def test_the_verdict_says_what_the_gain_says(mean, interval, words):
         "leaves_best_fixed": 0,
     }
     few = {
-        "shown": [1], "transfer": [49.0, 50.0], "oracle_without_noise": 52.0,
+        "shown": [1], "transfer": [49.0, 50.0], "oracle": 52.0,
         "gain_over_best_fixed": {"1": gain},
     }  # fmt: skip
     found = verdict(

@@ -1,7 +1,10 @@
 """What a few evaluations on a task are worth, tried on tasks whose rewards are known.
 
 A set is chosen by what one evaluation would have shown: the known reward plus a draw of the noise
-of a single evaluation. It is reported by the known reward, which that draw had no part in.
+of a single evaluation. It is reported by the known reward, which that draw had no part in. But the
+known reward is a measurement itself, and its luck took part in the choice. So the same is done in a
+world whose true rewards are known: the measured ones, drawn together to the variance that their
+noise leaves. There the noise is added once, and the true rewards are reported.
 """
 
 from __future__ import annotations
@@ -82,7 +85,8 @@ def try_sets(study: Study, place: int, settings: Controller, seed: int) -> dict[
     Returns:
         ``exact``: what ``explore_known`` gives where evaluations show the known rewards;
         ``noisy`` and ``batches``: the recommended sets for each draw of the noise, proposed
-        one at a time and several at once; ``coverage``: by number of evaluations.
+        one at a time and several at once; ``true_gain``: over the best fixed set by number of
+        evaluations, in the world whose true rewards are known; ``coverage``: likewise.
     """
     process = Transfer(settings).fit(study.without(place))
     prior = process.belief(study.vectors[place])
@@ -97,10 +101,12 @@ def try_sets(study: Study, place: int, settings: Controller, seed: int) -> dict[
     counts = [n for n in (0, *settings.evaluations) if n < (~np.isnan(rewards)).sum() - 1]
     inside: dict[int, list[float]] = {n: [] for n in counts}
     fixed = int(chosen(process.mean, rewards))
+    true, true_gains = true_like(rewards, study.errors[place, 0]), []
     for draw in range(NOISE_DRAWS):
-        shown = rewards + noise * generator(seed, "few_shot", place, draw).standard_normal(
-            len(rewards)
-        )
+        drawn = noise * generator(seed, "few_shot", place, draw).standard_normal(len(rewards))
+        shown = rewards + drawn
+        steps = explore_known(prior, true + drawn, budget)
+        true_gains.append(true[steps["recommended"]] - true[fixed])
         steps = explore_known(prior, shown, budget)
         found["noisy"].append(steps["recommended"])
         batches = explore_known(prior, shown, budget, settings.explore.at_once)
@@ -109,6 +115,7 @@ def try_sets(study: Study, place: int, settings: Controller, seed: int) -> dict[
             tried = np.array(steps["tried"][:number], int)
             belief = prior.observe(tried, shown[tried])
             inside[number].append(coverage(belief, rewards, tried, fixed, study.errors[place, 0]))
+    found["true_gain"] = np.mean(true_gains, axis=0).tolist()
     found["coverage"] = {str(n): float(np.nanmean(shares)) for n, shares in inside.items()}
     return found
 
@@ -134,22 +141,16 @@ def random_search(rewards: np.ndarray, count: int, shown: np.ndarray | None = No
     return float(chances @ values[count - 1 :])
 
 
-def oracle_optimism(rewards: np.ndarray, noise: float, seed: int, place: int) -> float:
-    """Return by how much the best measured reward overrates the set that it belongs to, percent.
-
-    By a parametric bootstrap: the rewards, drawn together to the variance that the noise leaves,
-    stand for the true ones; noise is added, and the best is chosen by it.
+def true_like(rewards: np.ndarray, noise: float) -> np.ndarray:
+    """Return rewards as true ones may be: drawn to their mean, of the variance that noise leaves.
 
     Args:
         rewards: float64 [S], percent; NaN where unknown; noise: their standard error.
     """
-    values = rewards[~np.isnan(rewards)]
-    kept = np.sqrt(max(1 - noise**2 / max(values.var(), 1e-12), 0))
-    true = values.mean() + kept * (values - values.mean())
-    random = generator(seed, "oracle", place)
-    measured = true + noise * random.standard_normal((200, len(values)))
-    best = measured.argmax(axis=1)
-    return float((measured[np.arange(len(best)), best] - true[best]).mean())
+    mean, variance = np.nanmean(rewards), np.nanvar(rewards)
+    if variance == 0:
+        return rewards
+    return mean + np.sqrt(max(1 - noise**2 / variance, 0)) * (rewards - mean)
 
 
 def few_shot_table(study: Study, settings: Controller, found: list[dict], seed: int) -> dict:
@@ -189,7 +190,8 @@ def few_shot_table(study: Study, settings: Controller, found: list[dict], seed: 
         )
     mean = float(np.nanmean(study.rewards, axis=1).mean())
     best = np.nanmax(study.rewards, axis=1)
-    optimism = [oracle_optimism(study.rewards[p], study.errors[p, 0], seed, p) for p in tasks]
+    true_best = [np.nanmax(true_like(study.rewards[p], study.errors[p, 0])) for p in tasks]
+    gains = [of["true_gain"] + of["true_gain"][-1:] * (budget + 1) for of in found]
     return {
         "evaluations": list(range(budget + 1)),
         "shown": shown,
@@ -201,7 +203,8 @@ def few_shot_table(study: Study, settings: Controller, found: list[dict], seed: 
         "random_search_exact": [mean, *chance.tolist()],
         "random_search": [mean, *noisy_chance.tolist()],
         "oracle": float(best.mean()),
-        "oracle_without_noise": float((best - optimism).mean()),
+        "oracle_without_noise": float(np.mean(true_best)),
+        "true_gain": np.mean([of[: budget + 1] for of in gains], axis=0).tolist(),
         "coverage": {
             n: float(np.nanmean([of["coverage"].get(n, np.nan) for of in found]))
             for n in found[0]["coverage"]

@@ -80,7 +80,7 @@ def few_shot_figure(result: dict[str, Any], path: str | Path) -> None:
     axes.axhline(few["oracle"], color=TARGET, linestyle=":", label="oracle, as measured")
     axes.axhline(
         few["oracle_without_noise"], color=TARGET, linestyle="--", linewidth=1,
-        label="oracle, its luck taken off",
+        label="oracle, less noise",
     )  # fmt: skip
     fixed = result["policies"].get("best_fixed")
     if fixed:
