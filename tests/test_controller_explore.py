@@ -16,6 +16,8 @@ from simtailor.controller.explore import propose_round, write_exploration
 from simtailor.controller.inputs import rounds, settings_of_evidence
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError
+from simtailor.pretrain.backbone import Backbone, describe, write_backbone
+from simtailor.pretrain.settings import Pretrain
 from simtailor.simulation.parameters import enumerate_parameters
 from simtailor.tasks.prepared import PreparedTask
 
@@ -122,48 +124,53 @@ def test_a_vector_of_another_probe_network_is_named(tmp_path):
         read_task_vector(new, "new", study)
 
 
+LIGHT = ("validation_task", "evaluate_candidate", "propose_sets", "explore", "recommend")
+
+
 @pytest.mark.slow
 def test_explore_is_a_target_that_goes_on_where_it_was(project):
-    """A folder of labelled images to a set that was tried on it; a lost half is made again."""
-    draw_folder(project.folder / "pictures", classes=3)
-    study = {
-        "simulation": {
-            "values": {"backgr": [0, 1]}, "images": 40, "image_size": 32, "samples": 1,
-            "classes": 4,
-        },
-        "pretrain": {
-            "epochs": 2, "image_size": 32, "batch_size": 20,
-            "model_options": {"channels": [8, 16, 24, 32], "stem_width": 8},
-        },
-        "tasks": {"extra": {"new": {"folder": "pictures"}}, "image_size": 16},
-        "task2vec": {
-            "model": "resnet10t", "weights": "random", "image_size": 32, "precision": 0.3,
-        },
-        "controller": {
-            "reward_db": "db.json", "task_vectors": "known.npz",
-            "explore": {"sets": 3, "at_once": 2},
-        },
-    }  # fmt: skip
-    project.configure({}, task2sim=study)
-    vector = "work/task2sim/task_vectors/new.npz"
+    """Only the loop's own rules run: backbones, task and vectors are there."""
     write_known(project.folder)
-    project.make(vector)
-    with np.load(project.folder / vector) as held:
-        write_known(project.folder, len(held["values"]))
-    target = "results/task2sim/explore/new"
-    project.make(target)
-    folder = project.folder / target
-    result = json.loads((folder / "exploration.json").read_text())
+    study = project.folder / "results/task2sim"
+    work = project.folder / "work/task2sim"
+    (work / "task_vectors").mkdir(parents=True)
+    (project.folder / "new.npz").rename(work / "task_vectors/new.npz")
+    random = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    images = random.integers(0, 60, (90, 16, 16, 3), dtype=np.uint8)
+    images[np.arange(90), :, :, labels] += 90
+    write_task(work / "tasks/new", "new", images, labels, 0.7)
+    settings = Pretrain(image_size=32)
+    for seed, name in enumerate(SETS):
+        held = Backbone.random(settings, seed)
+        weights = {key: value.contiguous() for key, value in held.network.state_dict().items()}
+        write_backbone(study / f"backbones/{name}", weights, describe(settings, ["a"], name, seed))
+    controller = {
+        "reward_db": "db.json", "task_vectors": "known.npz", "explore": {"sets": 3, "at_once": 2},
+    }  # fmt: skip
+    pictures = {"new": {"folder": str(draw_folder(project.folder / "pictures", classes=3))}}
+    project.configure({}, task2sim={"tasks": {"extra": pictures}, "controller": controller})
+
+    def make(target):
+        run = project.snakemake(target, options=("--allowed-rules", *LIGHT))
+        assert run.returncode == 0, run.stderr[-4000:]
+
+    target, rounds_of_task = "results/task2sim/explore/new", work / "explore/new"
+    make(target)
+    exploration = project.folder / target / "exploration.json"
+    result, before = json.loads(exploration.read_text()), exploration.read_bytes()
     assert len(set(result["tried"])) == 3
-    assert set(result["test"]) >= {*result["tried"], result["recommended"]}
-    before = (folder / "exploration.json").read_bytes()
-    work = project.folder / "work/task2sim/explore/new"
-    shutil.rmtree(folder)
-    (work / "round_1.json").unlink()
-    (work / f"evaluations/{result['tried'][2]}.json").unlink()
-    project.make(target)
-    assert (folder / "exploration.json").read_bytes() == before
-    recommendation = "results/task2sim/recommend/new.yaml"
-    project.make(recommendation)
-    held = yaml.safe_load((project.folder / recommendation).read_text())
+    assert [len(step["sets"]) for step in result["rounds"]] == [2, 1, 0]
+    assert set(result["test"]) == {
+        *result["tried"],
+        result["recommended"],
+        result["best_fixed_set"],
+    }
+    shutil.rmtree(project.folder / target)
+    (rounds_of_task / "round_1.json").unlink()
+    (rounds_of_task / f"evaluations/{result['tried'][2]}.json").unlink()
+    make(target)
+    assert exploration.read_bytes() == before
+    make("results/task2sim/recommend/new.yaml")
+    held = yaml.safe_load((study / "recommend/new.yaml").read_text())
     assert set(held["evaluations"]) >= set(result["tried"])
