@@ -1,8 +1,21 @@
 # The controller and its recommendations.
-from simtailor.controller.inputs import known_files, reward_method
+from simtailor.controller.inputs import (
+    evidence_state,
+    known_files,
+    rounds,
+    settings_of_evidence,
+)
+from simtailor.files import read_json
 
 CONTROLLER = CONFIGURATION.task2sim.controller
 KNOWN_REWARDS, KNOWN_VECTORS = known_files(CONFIGURATION)
+EXPLORATIONS = f"{WORK}/task2sim/explore"
+EXPLORED = settings_of_evidence(CONFIGURATION)
+ROUNDS = rounds(CONTROLLER)
+
+
+wildcard_constraints:
+    round=r"\d+",
 
 
 localrules:
@@ -33,15 +46,15 @@ rule train_controller:
         "logs/benchmarks/task2sim/controller.tsv"
     conda:
         "../envs/simtailor.yaml"
-    threads: 8
+    # Policies are trained side by side: of the cores of a run, as many as there are tasks.
+    threads: min(workflow.cores or 8, 16)
     resources:
         mem_mb=8000,
         runtime=60,
-        gpu=int(CONFIGURATION.device != "cpu"),
+        gpu=0,  # the networks are tiny: a GPU would wait for its own kernels' starts
     params:
-        settings=CONTROLLER.model_dump(mode="json"),
+        settings=CONTROLLER.model_dump(mode="json", exclude={"explore": {"sets"}}),
         seed=CONFIGURATION.seed,
-        device=CONFIGURATION.device,
         # Not an output: Snakemake deletes the outputs of a job that was killed.
         cache=f"{WORK}/task2sim/controller",
     message:
@@ -70,7 +83,13 @@ rule recommend:
         gpu=0,
     params:
         settings=CONTROLLER.model_dump(mode="json"),
-        method=reward_method(CONFIGURATION),
+        evidence=EXPLORED,
+        folder=f"{EXPLORATIONS}/{{task}}/evaluations",
+        task_folder=f"{WORK}/task2sim/tasks/{{task}}",
+        # Not inputs: those that are there count, and none is made for this.
+        evidence_state=lambda wildcards: evidence_state(
+            f"{EXPLORATIONS}/{wildcards.task}/evaluations"
+        ),
         results=lambda wildcards: RESULTS,
     message:
         "Recommend simulation parameters for {wildcards.task}"
@@ -111,3 +130,160 @@ rule picture_recommendation:
         "Show images made with the parameters recommended for {wildcards.task}"
     script:
         "../workflow_scripts/picture_recommendation.py"
+
+
+rule validation_task:
+    input:
+        rules.prepare_task.output.prepared,
+    output:
+        directory(f"{EXPLORATIONS}/{{task}}/validation_task"),
+    log:
+        "logs/task2sim/explore/{task}/validation_task.log",
+    benchmark:
+        "logs/benchmarks/task2sim/explore/{task}/validation_task.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: 1
+    resources:
+        mem_mb=TASKS.memory_mb(),
+        runtime=10,
+        gpu=0,
+    params:
+        seed=CONFIGURATION.seed,
+    message:
+        "Cut a validation part from the training images of {wildcards.task}"
+    script:
+        "../workflow_scripts/validation_task.py"
+
+
+rule evaluate_candidate:
+    input:
+        backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
+        task=rules.prepare_task.output.prepared,
+        validation=rules.validation_task.output[0],
+    output:
+        f"{EXPLORATIONS}/{{task}}/evaluations/{{backbone}}.json",
+    log:
+        "logs/task2sim/explore/{task}/{backbone}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/explore/{task}/{backbone}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: EVALUATE.threads
+    resources:
+        mem_mb=TASKS.memory_mb(),
+        runtime=60,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of_an_evaluation(EVALUATE),
+        evidence=EXPLORED,
+        seed=CONFIGURATION.seed,
+        device=CONFIGURATION.device,
+        cache=f"{EXPLORATIONS}/{{task}}/cache/{{backbone}}",
+    message:
+        "Evaluate the backbone of {wildcards.backbone} on {wildcards.task}"
+    script:
+        "../workflow_scripts/evaluate_candidate.py"
+
+
+def rounds_before(wildcards, number):
+    """Return the files of the rounds before one; the first that is not made yet is made first."""
+    return [
+        checkpoints.propose_sets.get(task=wildcards.task, round=before).output[0]
+        for before in range(number)
+    ]
+
+
+def tried_in(wildcards, files):
+    """Return the evaluations of all sets that rounds proposed."""
+    names = [name for file in files for name in read_json(file)["sets"]]
+    folder = f"{EXPLORATIONS}/{wildcards.task}/evaluations"
+    return [f"{folder}/{name}.json" for name in names]
+
+
+def evaluated_before(wildcards):
+    return tried_in(wildcards, rounds_before(wildcards, int(wildcards.round)))
+
+
+def evaluated_at_last(wildcards):
+    """Return the evaluations of all sets tried, of the recommended and of the best fixed one."""
+    files = rounds_before(wildcards, len(ROUNDS) + 1)
+    last = read_json(files[-1])
+    folder = f"{EXPLORATIONS}/{wildcards.task}/evaluations"
+    return [
+        *tried_in(wildcards, files),
+        f"{folder}/{last['recommended']}.json",
+        f"{folder}/{last['best_fixed_set']}.json",
+    ]
+
+
+checkpoint propose_sets:
+    input:
+        reward_db=KNOWN_REWARDS,
+        task_vectors=KNOWN_VECTORS,
+        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
+        earlier=lambda wildcards: rounds_before(wildcards, int(wildcards.round)),
+        evaluations=evaluated_before,
+    output:
+        f"{EXPLORATIONS}/{{task}}/round_{{round}}.json",
+    log:
+        "logs/task2sim/explore/{task}/round_{round}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/explore/{task}/round_{round}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+        gpu=0,
+    params:
+        settings=CONTROLLER.model_dump(mode="json", exclude={"explore"}),
+        evidence=EXPLORED,
+        folder=f"{EXPLORATIONS}/{{task}}/evaluations",
+        task_folder=f"{WORK}/task2sim/tasks/{{task}}",
+        sets=lambda wildcards: [*ROUNDS, 0][int(wildcards.round)],
+        results=lambda wildcards: RESULTS,
+    message:
+        "Choose the sets of round {wildcards.round} for {wildcards.task}"
+    script:
+        "../workflow_scripts/propose_sets.py"
+
+
+rule explore:
+    input:
+        reward_db=KNOWN_REWARDS,
+        task_vectors=KNOWN_VECTORS,
+        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
+        task=rules.prepare_task.output.prepared,
+        rounds=lambda wildcards: rounds_before(wildcards, len(ROUNDS) + 1),
+        evaluations=evaluated_at_last,
+    output:
+        report(
+            directory(f"{RESULTS}/task2sim/explore/{{task}}"),
+            patterns=[f"{FIGURE}.png"],
+            caption="../docs/captions/explore.rst",
+            category="Task2Sim",
+            subcategory="Recommendations",
+            labels={"task": "{task}", "figure": "{figure}"},
+        ),
+    log:
+        "logs/task2sim/explore/{task}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/explore/{task}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+        gpu=0,
+    params:
+        settings=CONTROLLER.model_dump(mode="json"),
+        evidence=EXPLORED,
+        folder=f"{EXPLORATIONS}/{{task}}/evaluations",
+        results=lambda wildcards: RESULTS,
+    message:
+        "Say which set to use for {wildcards.task}"
+    script:
+        "../workflow_scripts/explore.py"

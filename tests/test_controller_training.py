@@ -132,7 +132,7 @@ def plain_training(problem, settings, seed, index_defect):
 def test_fast_training_equals_a_plain_one_step_by_step(index_defect):
     problem = small_problem()
     seeds = (1, 4)
-    networks = Networks(problem, SMALL, seeds, "cpu", index_defect)
+    networks = Networks(problem, SMALL, seeds, index_defect)
     networks.train()
     new = np.random.default_rng(9).random((1, problem.vectors.shape[1]))
     vectors = np.concatenate([problem.vectors, new / np.linalg.norm(new)])
@@ -144,13 +144,13 @@ def test_fast_training_equals_a_plain_one_step_by_step(index_defect):
         for head, output in enumerate(outputs):
             ours = fast[place, :, head, : output.shape[1]]
             np.testing.assert_allclose(ours, output.numpy(), atol=2e-4)
-    untrained = Networks(problem, SMALL, seeds, "cpu")
+    untrained = Networks(problem, SMALL, seeds)
     assert np.abs(fast - untrained.probabilities(untrained.begin(vectors))).max() > 0.1
 
 
 def test_a_seed_trains_alike_alone_and_among_others():
     problem = small_problem()
-    alone, among = (Networks(problem, SMALL, seeds, "cpu") for seeds in ((2,), (0, 2, 5)))
+    alone, among = (Networks(problem, SMALL, seeds) for seeds in ((2,), (0, 2, 5)))
     for networks in (alone, among):
         networks.train()
     vectors = problem.vectors
@@ -170,7 +170,7 @@ def test_each_task_learns_its_own_best_set_only_without_the_index_defect():
     settings = SMALL.model_copy(update={"epochs": 100, "batch_size": 4, "learning_rate": 0.01})
     found = {}
     for index_defect in (False, True):
-        networks = Networks(problem, settings, range(4), "cpu", index_defect)
+        networks = Networks(problem, settings, range(4), index_defect)
         networks.train()
         choices = LearnedScores(networks, {}).scores(vectors).argmax(axis=-1)
         found[index_defect] = (choices == rewards.argmax(axis=1)).mean()

@@ -12,17 +12,12 @@ from simtailor.pretrain.backbone import Backbone, describe, write_backbone
 from simtailor.pretrain.settings import Pretrain
 from simtailor.seeds import generator
 from simtailor.task2vec import fisher
+from simtailor.task2vec.distances import cosine, symmetric
 from simtailor.task2vec.fisher import SquaredGradients, monte_carlo, variational
 from simtailor.task2vec.probe import Head, Probe, checked_probe, fit_head, make_probe
 from simtailor.task2vec.results import write_study
 from simtailor.task2vec.settings import Task2Vec, Variational
-from simtailor.task2vec.vectors import (
-    all_distances,
-    collect_vectors,
-    cosine_distances,
-    normalised_distances,
-    write_vector,
-)
+from simtailor.task2vec.vectors import all_distances, collect_vectors, write_vector
 
 CLASSES = 3
 
@@ -205,18 +200,18 @@ def test_distances_are_those_of_the_paper():
     values = np.random.default_rng(0).random((4, 50))
     values[:, 7] = 0  # a dead filter
     alive = np.delete(values, 7, 1)
-    found = normalised_distances(values)
+    found = all_distances(values)["normalised"]
     total = alive[1] + alive[2]
     assert found[1, 2] == pytest.approx(scipy_cosine(alive[1] / total, alive[2] / total))
     assert (found == found.T).all()
     assert (np.diag(found) == 0).all()
     # A filter's scale does not count.
-    assert normalised_distances(values * np.logspace(-6, 6, 50)) == pytest.approx(found)
+    assert symmetric(*[values * np.logspace(-6, 6, 50)] * 2) == pytest.approx(found)
     # Nor does, of the shape, a task's.
     scaled = values * np.array([[1], [1e3], [1], [1e-3]])
     assert all_distances(scaled)["shape"] == pytest.approx(all_distances(values)["shape"])
-    assert cosine_distances(values)[0, 3] == pytest.approx(scipy_cosine(values[0], values[3]))
-    assert cosine_distances(np.zeros((2, 3))).tolist() == [[0, 1], [1, 0]]
+    assert cosine(values, values)[0, 3] == pytest.approx(scipy_cosine(values[0], values[3]))
+    assert all_distances(np.zeros((2, 3)))["cosine"].tolist() == [[0, 1], [1, 0]]
 
 
 def test_a_study_is_written_in_the_published_layout(tmp_path):

@@ -167,12 +167,6 @@ def test_launcher_removes_a_stale_lock_adds_cores_and_explains_itself(project):
     assert "Installing" not in output
     assert "Removing the lock of a run that was killed" in output
     assert not list((project.folder / ".snakemake/locks").glob("*"))
-    # The few-shot loop runs Snakemake too.
-    (project.folder / ".snakemake/locks").mkdir(exist_ok=True)
-    (project.folder / ".snakemake/locks/0.output.lock").write_text("results/x\n")
-    run = project.launch("python", "-m", "simtailor.controller.explore", "mnits")
-    output, _ = run.communicate(timeout=100)
-    assert "Removing the lock of a run that was killed" in output
     run = project.launch()
     output, _ = run.communicate(timeout=100)
     assert run.returncode == 2

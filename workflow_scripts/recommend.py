@@ -1,18 +1,23 @@
 """Recommend simulation parameters for a task."""
 
+from simtailor.controller.evidence import read_evidence
 from simtailor.controller.recommend import write_recommendation
 from simtailor.controller.settings import Controller
 from simtailor.reporting import reporter
 
-with reporter(snakemake.log[0], snakemake.wildcards.task) as report:
+files, params, task = snakemake.input, snakemake.params, snakemake.wildcards.task
+with reporter(snakemake.log[0], task) as report:
+    evidence = read_evidence(params.folder, params.evidence, params.task_folder)
+    if evidence.dropped:
+        report(evidence.dropped)
     content = write_recommendation(
-        snakemake.input.reward_db,
-        snakemake.input.task_vectors,
-        snakemake.input.vector,
-        snakemake.params.method,
-        snakemake.wildcards.task,
-        Controller.model_validate(snakemake.params.settings),
-        snakemake.params.results,
+        files.reward_db,
+        files.task_vectors,
+        files.vector,
+        task,
+        evidence,
+        Controller.model_validate(params.settings),
+        params.results,
         snakemake.output[0],
     )
     report(f"{content['set']}: {content['why']}")

@@ -11,7 +11,6 @@ with reporter(snakemake.log[0], "controller") as report:
         Controller.model_validate(snakemake.params.settings),
         snakemake.output[0],
         seed=snakemake.params.seed,
-        device=snakemake.params.device,
         threads=snakemake.threads,
         cache=snakemake.params.cache,
         report=report,

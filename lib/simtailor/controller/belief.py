@@ -20,17 +20,18 @@ SPREADS = 9  # points of the grid over the spread
 REACH = 2.0  # standard deviations of its logarithm to each side
 LEAST_SPREAD_OF_LOG = 0.5  # with few known tasks, theirs say little
 LEVEL_VARIANCE = 1e3  # of the flat prior, in standardised units
+NORMAL_95 = 1.96
 # Nodes of the Gauss-Hermite rule: the expected best after one more evaluation.
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
 
 @dataclass(frozen=True)
 class Belief:
-    """Joint normal belief of the rewards of all sets, for each spread of a grid.
+    """Joint normal belief of the true rewards of all sets, for each spread of a grid.
 
     Attributes:
         means: float64 [G, S], percent; before any evaluation the level is unknown and 0.
-        covariances: float64 [G, S, S].
+        shape: float64 [S, S], covariance in squared spreads; the same for every spread.
         spreads: float64 [G], percent.
         weights: float64 [G], probabilities of the spreads.
         noise: variance of an evaluation, in squared spreads.
@@ -38,7 +39,7 @@ class Belief:
     """
 
     means: np.ndarray
-    covariances: np.ndarray
+    shape: np.ndarray
     spreads: np.ndarray
     weights: np.ndarray
     noise: float
@@ -59,13 +60,7 @@ class Belief:
         steps = np.linspace(-REACH, REACH, SPREADS)
         spreads = np.exp(logs.mean() + steps * max(logs.std(), LEAST_SPREAD_OF_LOG))
         weights = np.exp(-(steps**2) / 2)
-        return cls(
-            spreads[:, None] * mean,
-            spreads[:, None, None] ** 2 * covariance,
-            spreads,
-            weights / weights.sum(),
-            noise,
-        )
+        return cls(spreads[:, None] * mean, covariance, spreads, weights / weights.sum(), noise)
 
     @property
     def mean(self) -> np.ndarray:
@@ -77,48 +72,37 @@ class Belief:
         """Covariance of the rewards, float64 [S, S]."""
         away = self.means - self.mean
         spread = (self.weights[:, None] * away).T @ away
-        return np.tensordot(self.weights, self.covariances, axes=1) + spread
+        return (self.weights @ self.spreads**2) * self.shape + spread
 
     def best(self) -> int:
         """Return the place of the set with the highest expected reward."""
         return int(self.mean.argmax())
 
     def observe(self, places: np.ndarray, rewards: np.ndarray) -> Belief:
-        """Return the belief after evaluations, all at once and none taken in before.
+        """Return the belief of the true rewards after evaluations, none taken in before.
 
         Args:
-            places: int64 [n], of the evaluated sets.
-            rewards: float64 [n], percent.
+            places: int64 [n], of the evaluated sets; one that was evaluated again stands again.
+            rewards: float64 [n], percent, each with the noise of one evaluation.
         """
         if len(places) == 0:
             return self
         if self.evaluated:
             raise ValueError("observe takes all evaluations at once")
-        level = rewards.mean()
-        means, covariances, logs = [], [], []
-        for mean, covariance, spread in zip(
-            self.means, self.covariances, self.spreads, strict=True
-        ):
-            offset = level - mean[places].mean()  # near the level, so that the flat prior is
-            flat = LEVEL_VARIANCE * spread**2
-            cross = covariance[:, places] + flat
-            inner = covariance[np.ix_(places, places)] + flat
-            inner += self.noise * spread**2 * np.eye(len(places))
-            residual = rewards - mean[places] - offset
-            gain = np.linalg.solve(inner, cross.T)  # [n, S]
-            means.append(mean + offset + residual @ gain)
-            covariances.append(covariance + flat - cross @ gain)
-            logs.append(
-                -0.5 * residual @ np.linalg.solve(inner, residual)
-                - 0.5 * np.linalg.slogdet(inner)[1]
-            )
+        cross = self.shape[:, places] + LEVEL_VARIANCE
+        inner = cross[places] + self.noise * np.eye(len(places))
+        gain = np.linalg.solve(inner, cross.T)  # [n, S]
+        # Near the level, so that the flat prior is exact enough.
+        offsets = rewards.mean() - self.means[:, places].mean(axis=1, keepdims=True)
+        residuals = rewards - self.means[:, places] - offsets  # [G, n]
+        means = self.means + offsets + residuals @ gain
+        squares = (residuals * np.linalg.solve(inner, residuals.T).T).sum(axis=1)
+        logs = -0.5 * squares / self.spreads**2 - len(places) * np.log(self.spreads)
         # One evaluation says nothing of the spread: the level explains it, whatever it is.
-        logs = np.array(logs) + np.log(self.spreads)
+        logs += np.log(self.spreads)
         weights = self.weights * np.exp(logs - logs.max())
-        return Belief(
-            np.stack(means), np.stack(covariances), self.spreads, weights / weights.sum(),
-            self.noise, len(places),
-        )  # fmt: skip
+        shape = self.shape + LEVEL_VARIANCE - cross @ gain
+        return Belief(means, shape, self.spreads, weights / weights.sum(), self.noise, len(places))
 
     def next(self, tried: np.ndarray) -> int:
         """Return the place of the set to evaluate next.
@@ -133,14 +117,44 @@ class Belief:
         if self.evaluated == 0:
             return int(np.where(tried, -np.inf, mean).argmax())
         covariance = self.covariance
-        noise = self.noise * (self.weights @ self.spreads**2)
+        noise = self.noise_of_an_evaluation() ** 2
         moves = covariance / np.sqrt(np.diag(covariance) + noise)[None]  # [S, candidates]
         highest = [(mean[:, None] + node * moves).max(axis=0) for node in NODES]
         value = NODE_WEIGHTS @ np.stack(highest)
         return int(np.where(tried, -np.inf, value).argmax())
 
+    def propose(
+        self, places: np.ndarray, rewards: np.ndarray, barred: np.ndarray, count: int
+    ) -> list[int]:
+        """Return the places of the sets to evaluate next, all of them at once.
+
+        Each is chosen as if those before it had shown what is expected of them ("kriging
+        believer"; Ginsbourger, Le Riche and Carraro, "Kriging Is Well-Suited to Parallelize
+        Optimization", 2010), so that they tell different things.
+
+        Args:
+            places, rewards: what was evaluated, as for ``observe``; this is the belief before it.
+            barred: bool [S], sets not to propose; those evaluated are not proposed either.
+            count: how many; fewer are returned where none is left.
+        """
+        places, rewards, barred = list(places), list(rewards), barred.copy()
+        barred[places] = True
+        found: list[int] = []
+        while len(found) < count and not barred.all():
+            belief = self.observe(np.array(places, int), np.array(rewards))
+            place = belief.next(barred)
+            found.append(place)
+            barred[place] = True
+            places.append(place)
+            rewards.append(belief.mean[place])
+        return found
+
+    def noise_of_an_evaluation(self) -> float:
+        """Return the standard deviation of the noise of one evaluation, percent."""
+        return float(np.sqrt(self.noise * (self.weights @ self.spreads**2)))
+
     def gain(self, place: int, reference: int) -> tuple[float, float]:
-        """Return mean and standard deviation of a set's reward minus another's, percent."""
+        """Return mean and standard deviation of a set's true reward minus another's, percent."""
         mean, covariance = self.mean, self.covariance
         variance = (
             covariance[place, place]

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from simtailor.controller.noise import entries_file, estimated_noise, read_noise
 from simtailor.errors import UserError, nearest_name
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
 
 FEWEST_TASKS, FEWEST_SETS = 3, 2
+MOST_NOISE = 0.95  # share of a task's variance; noise may outweigh it by chance
 LISTED = 5  # of what is missing, so many are named
 
 
@@ -27,18 +29,28 @@ class Study:
         vectors: float64 [T, F], task vectors as they were measured (no sign is negative).
         rewards: float64 [T, S], accuracy in percent; NaN where it was not measured.
         sets: parameters of the sets, in the order of the columns.
+        errors: float64 [T, 2], percent, the standard errors of a reward and of a single
+            evaluation of each task; estimated from the rewards where they are not given.
     """
 
     tasks: tuple[str, ...]
     vectors: np.ndarray
     rewards: np.ndarray
     sets: tuple[SimulationParameters, ...]
+    errors: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.errors is None:
+            found = estimated_noise(self.rewards, self.values()[1])
+            object.__setattr__(self, "errors", np.stack([found, found], axis=1))
 
     def choose(self, places: Sequence[int]) -> Study:
         """Return the tasks at some places."""
         places = list(places)
         tasks = tuple(self.tasks[place] for place in places)
-        return Study(tasks, self.vectors[places], self.rewards[places], self.sets)
+        return Study(
+            tasks, self.vectors[places], self.rewards[places], self.sets, self.errors[places]
+        )
 
     def without(self, place: int) -> Study:
         """Return all tasks but one."""
@@ -54,6 +66,26 @@ class Study:
         columns = [p for p in range(raw.shape[1]) if len(set(raw[:, p])) > 1]
         counted = [np.unique(raw[:, p], return_inverse=True)[1] for p in columns]
         return [PARAMETER_NAMES[p] for p in columns], np.stack(counted, axis=1).astype(np.int64)
+
+    def choose_sets(self, kept: np.ndarray) -> Study:
+        """Return the same tasks with some of the sets, bool [S]."""
+        sets = tuple(p for p, keep in zip(self.sets, kept, strict=True) if keep)
+        return Study(self.tasks, self.vectors, self.rewards[:, kept], sets, self.errors)
+
+    def noise_shares(self) -> np.ndarray:
+        """Return the share of noise in the variance of each task's rewards: [T], below 1."""
+        return self._shares(self.errors[:, 0])
+
+    def noise_of_one(self) -> float:
+        """Return the variance of one evaluation of a new task, in squared spreads of rewards.
+
+        That of the middle one of the known tasks.
+        """
+        return float(np.median(self._shares(self.errors[:, 1])))
+
+    def _shares(self, errors: np.ndarray) -> np.ndarray:
+        spreads = self.standardised()[2]
+        return np.clip((errors / spreads) ** 2, 0, MOST_NOISE)
 
     def missing(self) -> dict[str, list[str]]:
         """Return by task the names of the sets whose reward is not known."""
@@ -84,6 +116,9 @@ class Study:
 def read_study(reward_db: str | Path, task_vectors: str | Path) -> Study:
     """Read a reward database and its tasks' vectors, in the published formats.
 
+    ``entries.json`` in the folder of the database's name, if it is there, says how exact the
+    rewards are.
+
     Args:
         reward_db: JSON, ``{task: {set name: percent}}``; a task may lack sets.
         task_vectors: npz, one array a task; vectors of other tasks are ignored.
@@ -100,12 +135,14 @@ def read_study(reward_db: str | Path, task_vectors: str | Path) -> Study:
             f"{reward_db}.{nearest_name(absent[0], vectors)} Known: {', '.join(vectors)}."
         )
     names = sorted({name for row in rewards.values() for name in row}, key=_order)
+    stated = entries_file(reward_db)
     table = np.array([[row.get(name, np.nan) for name in names] for row in rewards.values()])
     return Study(
         tuple(rewards),
         np.stack([vectors[task] for task in rewards]),
         table,
         tuple(SimulationParameters.parse(name) for name in names),
+        read_noise(stated, rewards) if stated.exists() else None,
     )
 
 

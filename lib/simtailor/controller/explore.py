@@ -1,149 +1,131 @@
-"""Find the best set of a new task by trying a few: the few-shot loop of the workflow.
+"""The few-shot loop: rounds of sets that are proposed together, then a recommendation.
 
-``./run python -m simtailor.controller.explore TASK --budget 8`` proposes a set, lets the workflow
-generate it, pre-train on it and evaluate it on the task, and proposes the next, until the task was
-evaluated on so many sets. What was evaluated is in ``results/task2sim/evaluations``, so a loop
-that was killed goes on where it was.
+The workflow has a set of each round generated, pre-trained on and evaluated on the task; the next
+round is proposed from what all before it showed. Every step is a file: a loop that was killed goes
+on where it was.
 """
 
 from __future__ import annotations
 
-import argparse
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+import numpy as np
 
-from simtailor.config import Configuration, load_configuration
 from simtailor.controller.database import read_study, read_task_vector
-from simtailor.controller.inputs import known_files, reward_method
-from simtailor.controller.recommend import (
-    exploration_file,
-    propose,
-    read_evaluations,
-    write_recommendation,
-)
+from simtailor.controller.evidence import Evidence
+from simtailor.controller.policies.transfer import FittedProcess
+from simtailor.controller.recommend import believe, known_study, recommend, write_yaml
+from simtailor.controller.settings import Controller
 from simtailor.errors import UserError
-from simtailor.files import staged, write_json
-from simtailor.layers import merged
-from simtailor.tasks.table import find_task
-
-DEFAULT_FILE = "config/config.yaml"
-Make = Callable[[Sequence[str]], None]
+from simtailor.figures.controller import exploration_figure
+from simtailor.files import read_json, staged_folder, write_json
 
 
-def explore(configuration: Configuration, task: str, budget: int, make: Make) -> dict[str, Any]:
-    """Try sets on a task until ``budget`` of them are evaluated.
+def propose_round(
+    reward_db: str,
+    task_vectors: str,
+    vector: str,
+    task: str,
+    earlier: Sequence[str | Path],
+    evidence: Evidence,
+    count: int,
+    settings: Controller,
+    results: str,
+    output: str | Path,
+) -> dict[str, Any]:
+    """Choose the sets of a round and write them; return what is written.
 
     Args:
-        make: lets the workflow make files.
+        earlier: files of the rounds before, in order.
+        evidence: at least of all their sets.
+        count: sets to propose; 0 recommends only.
+
+    Raises:
+        UserError: a file is wrong, or a set of an earlier round was not evaluated.
+    """
+    study = known_study(read_study(reward_db, task_vectors), task)
+    of_task = read_task_vector(vector, task, study)
+    tried = [name for path in earlier for name in read_json(path)["sets"]]
+    absent = [name for name in tried if name not in evidence.validation]
+    if absent:
+        raise UserError(
+            f"explore {task}: {', '.join(absent)} of an earlier round is not evaluated with the "
+            "present settings; run the same target again"
+        )
+    process = FittedProcess(study)
+    # Only what the rounds themselves tried: the same proposals whatever else was evaluated.
+    known = {name: evidence.validation[name] for name in tried}
+    now = recommend(process, task, of_task, known, settings, results)
+    prior = process.belief(of_task)
+    _, places, rewards = believe(prior, study, known)
+    found = prior.propose(places, rewards, np.zeros(len(study.sets), bool), count)
+    content = {
+        "task": task,
+        "evaluated": len(tried),
+        "recommended": now["set"],
+        "best_fixed_set": now["best_fixed_set"],
+        "expected_gain": now["expected_gain"],
+        "sets": [str(study.sets[place]) for place in found],
+    }
+    write_json(output, content)
+    return content
+
+
+def write_exploration(
+    reward_db: str,
+    task_vectors: str,
+    vector: str,
+    task: str,
+    rounds: Sequence[str | Path],
+    evidence: Evidence,
+    settings: Controller,
+    results: str,
+    output: str | Path,
+) -> dict[str, Any]:
+    """Write what was tried and what to use, chosen by validation and reported on the test part.
+
+    Args:
+        rounds: files of all rounds, the last of which proposes nothing.
 
     Returns:
-        what was tried and the recommended set, also written to
-        ``{results}/task2sim/explore/{task}.json``; the recommendation is written as well.
-
-    Raises:
-        UserError: a file that the workflow made is wrong.
+        the content of exploration.json.
     """
-    results = configuration.results
-    method = reward_method(configuration)
-    database, vectors = known_files(configuration)
-    vector = f"{configuration.work}/task2sim/task_vectors/{task}.npz"
-    # What is there stays as it is: made again, it would leave this task out.
-    absent = [path for path in (database, vectors, vector) if not Path(path).exists()]
-    if absent:
-        make(absent)
-    study = read_study(database, vectors)
-    if task in study.tasks:
-        study = study.without(study.tasks.index(task))
+    study = known_study(read_study(reward_db, task_vectors), task)
     of_task = read_task_vector(vector, task, study)
-    steps: list[dict[str, Any]] = []
-    while True:
-        evaluations = read_evaluations(results, task, method)
-        recommended, following = propose(study, of_task, evaluations)
-        steps.append({"evaluations": len(evaluations), "recommended": recommended})
-        report = {"recommended": recommended, "evaluations": evaluations, "steps": steps}
-        write_json(exploration_file(results, task), {"task": task, "method": method, **report})
-        if len(evaluations) >= budget or following is None:
-            break
-        print(f"explore: try {following} ({len(evaluations) + 1} of {budget})", file=sys.stderr)
-        target = f"{results}/task2sim/evaluations/{following}.json"
-        make([target])
-        if following not in read_evaluations(results, task, method):
-            raise UserError(f"{target}: '{task}' was not evaluated")
-        steps[-1]["tried"] = following
-    write_recommendation(
-        database, vectors, vector, method, task, configuration.task2sim.controller, results,
-        f"{results}/task2sim/recommend/{task}.yaml",
-    )  # fmt: skip
-    return report
+    steps = [read_json(path) for path in rounds]
+    tried = [name for step in steps for name in step["sets"]]
+    known = {name: evidence.validation[name] for name in tried}
+    recommendation = recommend(FittedProcess(study), task, of_task, known, settings, results)
+    used, fixed = recommendation["set"], recommendation["best_fixed_set"]
+    shown = list(dict.fromkeys([*tried, used, fixed]))
+    content = {
+        "task": task,
+        "recommended": used,
+        "best_fixed_set": fixed,
+        "tried": tried,
+        "validation": {name: evidence.validation[name] for name in shown},
+        "test": {name: evidence.test[name] for name in shown},
+        "gain_on_test": evidence.test[used] - evidence.test[fixed],
+        "noise_of_an_evaluation": recommendation["noise_of_an_evaluation"],
+        "rounds": steps,
+    }
+    content["verdict"] = _verdict(content)
+    with staged_folder(output) as folder:
+        write_json(folder / "exploration.json", content)
+        write_yaml(folder / "recommendation.yaml", recommendation)
+        exploration_figure(content, folder / "exploration.png")
+    return content
 
 
-def workflow(configuration: Configuration, task: str, files: Sequence[str], cores: int) -> Make:
-    """Return a function that makes files by Snakemake, the task being one of the study's.
-
-    Raises:
-        UserError: there is no such task.
-    """
-    find_task(configuration.task2sim.tasks, task)
-    extra = Path(configuration.work) / "task2sim" / "explore" / f"{task}.yaml"
-    names = configuration.task2sim.tasks.names
-    with staged(extra) as staging:
-        wanted = names if task in names else [*names, task]
-        staging.write_text(yaml.safe_dump({"task2sim": {"tasks": {"names": wanted}}}))
-
-    def make(targets: Sequence[str]) -> None:
-        evaluation = any("/evaluations/" in target for target in targets)
-        # The database is of the study's own tasks: only evaluations take the new one in.
-        given = [*files, str(extra)] if evaluation else list(files)
-        command = [sys.executable, "-m", "snakemake", "--cores", str(cores)]
-        if given:
-            command += ["--configfile", *given]
-        finished = subprocess.run([*command, "--", *targets], check=False)
-        if finished.returncode:
-            raise UserError(f"the workflow could not make {', '.join(targets)}; see above")
-
-    return make
-
-
-def read_configuration(files: Sequence[str]) -> Configuration:
-    """Return the configuration as the workflow sees it.
-
-    Raises:
-        UserError: a file cannot be read or a key is wrong.
-    """
-    values: Mapping[str, Any] = {}
-    every = [DEFAULT_FILE, *files]
-    for path in every:
-        try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{path}: cannot read this file as YAML: {error}") from error
-        values = merged(values, content)
-    return load_configuration(values, every)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the loop from the command line."""
-    parser = argparse.ArgumentParser(prog="simtailor.controller.explore", description=__doc__)
-    parser.add_argument("task", help="a task of the table or of task2sim.tasks.extra")
-    parser.add_argument("--budget", type=int, default=8, help="sets to evaluate on the task")
-    parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("--configfile", nargs="*", default=[], help="as for snakemake")
-    given = parser.parse_args(arguments)
-    try:
-        configuration = read_configuration(given.configfile)
-        make = workflow(configuration, given.task, given.configfile, given.cores)
-        report = explore(configuration, given.task, given.budget, make)
-    except UserError as error:
-        print(f"explore: {error}", file=sys.stderr)
-        return 1
-    print(f"explore: use {report['recommended']}", file=sys.stderr)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _verdict(content: Mapping[str, Any]) -> str:
+    used, fixed, test = content["recommended"], content["best_fixed_set"], content["test"]
+    words = f"use {used}: {test[used]:.1f} % on the test part, which did not choose it"
+    if used == fixed:
+        return f"{words}; it is the best fixed set, and no other was found that is better"
+    gain, error = content["gain_on_test"], np.sqrt(2) * content["noise_of_an_evaluation"]
+    return (
+        f"{words}; the best fixed set {fixed} gives {test[fixed]:.1f} % ({gain:+.1f} points, with "
+        f"a standard error of {error:.1f} from one evaluation of each)"
+    )

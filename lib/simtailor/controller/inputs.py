@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simtailor.evaluate.inputs import evaluation_settings, settings_of_an_evaluation
+from simtailor.files import files_state
+from simtailor.pretrain.inputs import settings_of_a_backbone
+from simtailor.simulation.inputs import settings_of_a_set, study_settings
 
 if TYPE_CHECKING:
     from simtailor.config import Configuration
+    from simtailor.controller.settings import Controller
 
 
 def known_files(configuration: Configuration) -> tuple[str, str]:
@@ -20,3 +27,27 @@ def known_files(configuration: Configuration) -> tuple[str, str]:
 def reward_method(configuration: Configuration) -> str:
     """Return the method whose accuracy is the reward."""
     return configuration.task2sim.evaluate.reward
+
+
+def settings_of_evidence(configuration: Configuration) -> dict[str, Any]:
+    """Return as plain values, by key, all that the evaluation of a set on a new task depends on."""
+    study = configuration.task2sim
+    return {
+        "method": reward_method(configuration),
+        "seed": configuration.seed,
+        "task2sim.evaluate": settings_of_an_evaluation(evaluation_settings(configuration)),
+        "task2sim.pretrain": settings_of_a_backbone(study.pretrain),
+        "task2sim.simulation": settings_of_a_set(study_settings(configuration)),
+    }
+
+
+def rounds(settings: Controller) -> list[int]:
+    """Return how many sets each round of the few-shot loop proposes."""
+    explore = settings.explore
+    full, rest = divmod(explore.sets, explore.at_once)
+    return [explore.at_once] * full + ([rest] if rest else [])
+
+
+def evidence_state(folder: str | Path) -> str:
+    """Return a digest of the evaluations that are there, so that new ones are taken in."""
+    return files_state(sorted(Path(folder).glob("*_*.json")))

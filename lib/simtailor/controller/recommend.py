@@ -10,94 +10,42 @@ import numpy as np
 import yaml
 from scipy.stats import norm
 
-from simtailor.controller.belief import Belief
+from simtailor.controller.belief import NORMAL_95, Belief
 from simtailor.controller.database import Study, read_study, read_task_vector
-from simtailor.controller.distances import symmetric
+from simtailor.controller.evidence import Evidence
 from simtailor.controller.policies.transfer import FittedProcess
 from simtailor.controller.settings import Controller
-from simtailor.errors import UserError
-from simtailor.files import read_json, staged
-from simtailor.simulation.parameters import SimulationParameters
+from simtailor.files import staged
+from simtailor.task2vec.distances import symmetric, unit
 
 NEAREST = 3
-NORMAL_95 = 1.96
 
 
-def read_evaluations(results: str | Path, task: str, method: str) -> dict[str, float]:
-    """Return the accuracy, percent, of every set that was evaluated on a task.
-
-    What the few-shot loop has noted by this method counts too: a later run of the workflow for
-    the study's own tasks may leave the new task out of the evaluations.
-
-    Args:
-        results: folder of the results.
-        method: of the evaluation, such as ``knn``.
-
-    Raises:
-        UserError: a file is no evaluation.
-    """
-    noted = exploration_file(results, task)
-    content = read_json(noted) if noted.exists() else {}
-    found = dict(content["evaluations"]) if content.get("method") == method else {}
-    for path in sorted((Path(results) / "task2sim/evaluations").glob("*_*.json")):
-        try:
-            content = read_json(path)
-            of_task = content["tasks"].get(task)
-            # Repeats of a set with other seeds bear another name than its own.
-            if of_task is not None and path.stem == str(SimulationParameters.parse(path.stem)):
-                found[path.stem] = float(of_task[method])
-        except UserError:
-            continue
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{path}: not an evaluation by '{method}' ({error!r}); delete it and run again"
-            ) from error
-    return found
-
-
-def exploration_file(results: str | Path, task: str) -> Path:
-    """Return the file in which the few-shot loop notes what it tried on a task."""
-    return Path(results) / "task2sim/explore" / f"{task}.json"
+def known_study(study: Study, task: str) -> Study:
+    """Return the study without a task, where it is one of its own."""
+    return study.without(study.tasks.index(task)) if task in study.tasks else study
 
 
 def believe(
-    process: FittedProcess, vector: np.ndarray, evaluations: Mapping[str, float]
-) -> tuple[Belief, np.ndarray]:
-    """Return the belief of a task after its evaluations, and which sets they tried.
+    prior: Belief, study: Study, evaluations: Mapping[str, float]
+) -> tuple[Belief, np.ndarray, np.ndarray]:
+    """Return the belief of a task after its evaluations, and these as the belief takes them.
 
     Args:
+        prior: belief before the evaluations.
         evaluations: percent by name of the set; sets that the study lacks are ignored.
 
     Returns:
-        the belief and bool [S].
+        the belief, places of the evaluated sets int64 [n], and rewards float64 [n].
     """
-    names = [str(parameters) for parameters in process.study.sets]
-    places = [place for place, name in enumerate(names) if name in evaluations]
-    tried = np.zeros(len(names), bool)
-    tried[places] = True
-    rewards = np.array([evaluations[names[place]] for place in places])
-    return process.belief(vector).observe(np.array(places, int), rewards), tried
-
-
-def propose(
-    study: Study, vector: np.ndarray, evaluations: Mapping[str, float]
-) -> tuple[str, str | None]:
-    """Return the recommended set of a new task and the one to try next.
-
-    Args:
-        vector: float64 [F], of the task.
-        evaluations: percent by name of the set, seen on the task so far.
-
-    Returns:
-        names; the second is None where every set was tried.
-    """
-    belief, tried = believe(FittedProcess(study), vector, evaluations)
-    recommended = str(study.sets[belief.best()])
-    return recommended, None if tried.all() else str(study.sets[belief.next(tried)])
+    names = [str(parameters) for parameters in study.sets]
+    places = np.array([p for p, name in enumerate(names) if name in evaluations], np.int64)
+    rewards = np.array([evaluations[names[place]] for place in places], np.float64)
+    return prior.observe(places, rewards), places, rewards
 
 
 def recommend(
-    study: Study,
+    process: FittedProcess,
     task: str,
     vector: np.ndarray,
     evaluations: Mapping[str, float],
@@ -107,29 +55,25 @@ def recommend(
     """Return the recommendation for a task as plain values.
 
     Args:
+        process: fitted to other tasks.
         vector: float64 [F]; evaluations: percent by set, may be empty.
         results: folder of the results, for the commands.
     """
-    if task in study.tasks:  # what is known of the task itself is evaluation, not a neighbour
-        place = study.tasks.index(task)
-        own = zip(study.sets, study.rewards[place], strict=True)
-        evaluations = {**{str(s): r for s, r in own if not np.isnan(r)}, **evaluations}
-        study = study.without(place)
-    process = FittedProcess(study)
-    belief, tried = believe(process, vector, evaluations)
+    study, prior = process.study, process.belief(vector)
+    belief, places, rewards = believe(prior, study, evaluations)
     fixed, best = int(process.mean.argmax()), belief.best()
     gain, spread, chance = _gain(belief, best, fixed)
-    distances = symmetric(vector[None], study.vectors)[0]
-    reasons = _reasons_to_abstain(study, distances, chance, belief, settings, best == fixed)
+    distances = symmetric(unit(vector[None]), process.directions)[0]
+    reasons = _reasons_to_abstain(process, distances, chance, belief, settings, best == fixed)
     use = fixed if reasons else best
     name = str(study.sets[use])
-    following = None if tried.all() else str(study.sets[belief.next(tried)])
+    following = prior.propose(places, rewards, np.zeros(len(study.sets), bool), 1)
     return {
         "task": task,
         "set": name,
         "parameters": study.sets[use].as_dict(),
         "abstained": bool(reasons),
-        "why": "; ".join(reasons) or _reason(belief, best == fixed),
+        "why": "; ".join(reasons) or _reason(belief, best == fixed, task, results),
         "best_fixed_set": str(study.sets[fixed]),
         "expected_gain": {
             "set": str(study.sets[best]),
@@ -141,7 +85,8 @@ def recommend(
             "probability_of_gain": round(chance, 3),
         },
         "evaluations": {s: round(float(r), 4) for s, r in sorted(evaluations.items())},
-        "try_next": following,
+        "noise_of_an_evaluation": round(belief.noise_of_an_evaluation(), 3),
+        "try_next": str(study.sets[following[0]]) if following else None,
         "nearest_tasks": [
             {"task": study.tasks[p], "distance": round(float(distances[p]), 4)}
             for p in distances.argsort(kind="stable")[:NEAREST]
@@ -149,6 +94,7 @@ def recommend(
         "commands": {
             "set": f"./run snakemake --cores 8 {results}/task2sim/sets/{name}",
             "backbone": f"./run snakemake --cores 8 {results}/task2sim/backbones/{name}",
+            "explore": f"./run snakemake --cores 8 {results}/task2sim/explore/{task}",
         },
     }
 
@@ -161,7 +107,7 @@ def _gain(belief: Belief, best: int, fixed: int) -> tuple[float, float, float]:
 
 
 def _reasons_to_abstain(
-    study: Study,
+    process: FittedProcess,
     distances: np.ndarray,
     chance: float,
     belief: Belief,
@@ -172,7 +118,7 @@ def _reasons_to_abstain(
     if same:
         return []
     reasons = []
-    between = symmetric(study.vectors, study.vectors)
+    between = process.distances.copy()
     np.fill_diagonal(between, np.inf)
     farthest = between.min(axis=1).max()
     if belief.evaluated == 0 and distances.min() > farthest:
@@ -188,21 +134,27 @@ def _reasons_to_abstain(
     return reasons
 
 
-def _reason(belief: Belief, same: bool) -> str:
-    source = f"{belief.evaluated} evaluations and the known tasks" if belief.evaluated else (
-        "the known tasks"
-    )  # fmt: skip
+def _reason(belief: Belief, same: bool, task: str, results: str) -> str:
+    if belief.evaluated:
+        source = f"from {belief.evaluated} evaluations and the known tasks"
+        if same:
+            return f"{source}, the best fixed set is expected to be the best of all"
+        return f"{source}, this set has the highest expected accuracy"
     if same:
-        return f"from {source}, the best fixed set is expected to be the best of all"
-    return f"from {source}, this set has the highest expected accuracy"
+        return (
+            "the task's vector gives no reason to leave the best fixed set, the one that serves "
+            "the known tasks best: nothing here is tailored to the task. Evaluations on the task "
+            f"itself may find a better one: {results}/task2sim/explore/{task}"
+        )
+    return "from the known tasks, this set has the highest expected accuracy"
 
 
 def write_recommendation(
     reward_db: str,
     task_vectors: str,
     vector: str,
-    method: str,
     task: str,
+    evidence: Evidence,
     settings: Controller,
     results: str,
     output: str,
@@ -210,16 +162,30 @@ def write_recommendation(
     """Read what is known, recommend, and write the YAML file; return its content.
 
     Args:
-        vector: npz with the task's vector; method: whose accuracy counts, such as ``knn``.
-        results: folder of the results, in which evaluations of the task are looked for.
+        vector: npz with the task's vector.
+        evidence: evaluations on the task; those of the database count too, where it has it.
+        results: folder of the results, for the commands.
 
     Raises:
         UserError: a file is wrong.
     """
-    study = read_study(reward_db, task_vectors)
-    known = read_evaluations(results, task, method)
+    whole = read_study(reward_db, task_vectors)
+    study = known_study(whole, task)
+    evaluations = dict(evidence.validation)
+    if task in whole.tasks and not evaluations:  # not both: they are of different images
+        own = whole.rewards[whole.tasks.index(task)]
+        evaluations = {
+            str(s): float(r) for s, r in zip(whole.sets, own, strict=True) if not np.isnan(r)
+        }
     of_task = read_task_vector(vector, task, study)
-    content = recommend(study, task, of_task, known, settings, results)
-    with staged(output) as staging:
-        staging.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    content = recommend(FittedProcess(study), task, of_task, evaluations, settings, results)
+    if evidence.dropped:
+        content["not_counted"] = evidence.dropped
+    write_yaml(output, content)
     return content
+
+
+def write_yaml(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write plain values as YAML, in their order."""
+    with staged(path) as staging:
+        staging.write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True))

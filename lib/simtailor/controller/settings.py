@@ -34,6 +34,19 @@ class Reinforce(Section):
     )
 
 
+class Explore(Section):
+    """Sets tried on a new task, by the target ``results/task2sim/explore/TASK``."""
+
+    sets: PositiveInt = Field(
+        8, description="Sets that are evaluated on the task before one is recommended."
+    )
+    at_once: PositiveInt = Field(
+        4,
+        description="Sets that are proposed together and made side by side; fewer are chosen "
+        "better, more end sooner where there are cores for them.",
+    )
+
+
 class Controller(Section):
     """From a task vector to simulation parameters."""
 
@@ -75,4 +88,5 @@ class Controller(Section):
         description="Recommend the best fixed set if another is better with a probability below "
         "this.",
     )
+    explore: Explore = Explore()
     reinforce: Reinforce = Reinforce()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ BOUNDS = ("mean_of_sets", "oracle")
 
 
 def accuracy_figure(result: dict[str, Any], path: str | Path) -> None:
-    """Plot the policies' accuracies as dots with their spread over seeds, a panel a group."""
+    """Plot the policies' accuracies, and intervals of their gains over the best fixed set."""
     rows = {n: r for n, r in result["policies"].items() if n not in BOUNDS}
     groups = [g for g in GROUPS if result["policies"]["oracle"][g] is not None]
     figure = Figure(figsize=(1.6 + 2.5 * len(groups), 0.34 * len(rows) + 1.3), layout="constrained")
@@ -29,8 +30,12 @@ def accuracy_figure(result: dict[str, Any], path: str | Path) -> None:
         for place, row in enumerate(rows.values()):
             if row[group] is None:
                 continue
-            spread = row["std"].get(group) or 0
-            axes.errorbar(row[group], place, xerr=spread, fmt="o", color=GENERATED, markersize=5)
+            gain = row.get("gain_over_best_fixed", {}).get(group)
+            if gain:  # around the row's mean, so that the line of the best fixed set judges it
+                shift = row[group] - gain["mean"]
+                low, high = (shift + end for end in gain["simultaneous"])
+                axes.plot([low, high], [place, place], color=GENERATED, linewidth=1)
+            axes.plot(row[group], place, "o", color=GENERATED, markersize=5)
             axes.annotate(
                 f"{row[group]:.1f}", (row[group], place), (0, 5), textcoords="offset points",
                 ha="center", fontsize=7,
@@ -47,31 +52,73 @@ def accuracy_figure(result: dict[str, Any], path: str | Path) -> None:
     panels[0].set_yticks(range(len(rows)), [n.replace("_", " ") for n in rows])
     panels[0].set_ylim(len(rows) - 0.4, -0.8)
     figure.suptitle(
-        "Policies; dotted: mean of the sets (grey) and oracle (blue); line: best fixed set",
-        fontsize=9,
+        "Policies; dotted: mean of the sets (grey) and oracle (blue); line: best fixed set; bars: "
+        "95 % intervals of the gain over it, all policies together",
+        fontsize=8,
+        wrap=True,
     )
     save_figure(figure, path)
 
 
 def few_shot_figure(result: dict[str, Any], path: str | Path) -> None:
-    """Plot the accuracy over the number of evaluations on a task left out."""
+    """Plot the accuracy over the number of noisy evaluations on a task left out."""
     few = result["few_shot"]
-    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     numbers = few["evaluations"]
+    several = f"transfer, {few['at_once']} sets at once"
+    axes.plot(
+        numbers, few["transfer_exact"], "-", color=GENERATED, linewidth=1, alpha=0.5,
+        label="transfer, were evaluations exact",
+    )  # fmt: skip
     axes.plot(numbers, few["transfer"], "o-", color=GENERATED, markersize=4, label="transfer")
+    axes.plot(numbers, few["transfer_at_once"], "^--", color="#CC79A7", markersize=4, label=several)
     axes.plot(
         numbers[1:], few["random_search"][1:], "s-", color=PRIOR, markersize=3.5,
         label="random search",
     )  # fmt: skip
-    axes.axhline(few["oracle"], color=TARGET, linestyle=":", label="oracle")
+    axes.axhline(few["oracle"], color=TARGET, linestyle=":", label="oracle, as measured")
+    axes.axhline(
+        few["oracle_without_noise"], color=TARGET, linestyle="--", linewidth=1,
+        label="oracle, less noise",
+    )  # fmt: skip
     fixed = result["policies"].get("best_fixed")
     if fixed:
         axes.axhline(fixed["leave_one_out"], color="#333333", linewidth=0.8, label="best fixed set")
     axes.set_xlabel("sets evaluated on the new task", fontsize=9)
     axes.set_ylabel("accuracy of the recommended set (%)", fontsize=9)
     axes.set_title("Few-shot transfer, mean over the tasks left out", fontsize=10)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(fontsize=7.5, frameon=False, loc="outside lower center", ncols=3)
+    clean_axes(axes)
+    save_figure(figure, path)
+
+
+def exploration_figure(content: Mapping[str, Any], path: str | Path) -> None:
+    """Plot the sets tried on a task, in order: what chose them and what they are reported by."""
+    sets = list(content["test"])
+    figure = Figure(figsize=(6.4, 0.3 * len(sets) + 1.6), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(sets))
+    error = content["noise_of_an_evaluation"]
+    axes.errorbar(
+        [content["validation"][name] for name in sets], places, xerr=error, fmt="o", color=PRIOR,
+        markersize=4, linewidth=1, label="validation part, chooses; ± noise of an evaluation",
+    )  # fmt: skip
+    axes.plot(
+        [content["test"][name] for name in sets], places, "D", color=GENERATED, markersize=4.5,
+        label="test part, reported",
+    )  # fmt: skip
+    names = [
+        name
+        + (" (used)" if name == content["recommended"] else "")
+        + (" (best fixed)" if name == content["best_fixed_set"] else "")
+        for name in sets
+    ]
+    axes.set_yticks(places, names, fontsize=7.5)
+    axes.set_ylim(len(sets) - 0.5, -0.5)
+    axes.set_xlabel("accuracy (%)", fontsize=9)
+    axes.set_title(f"Sets tried on {content['task']}", fontsize=10)
+    figure.legend(fontsize=7.5, frameon=False, loc="outside lower center", ncols=2)
     clean_axes(axes)
     save_figure(figure, path)
 

@@ -12,6 +12,7 @@ from simtailor.devices import check_device
 from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.seeds import generator
+from simtailor.task2vec.distances import cosine, symmetric, unit
 from simtailor.task2vec.fisher import FisherEstimate, monte_carlo, variational
 from simtailor.task2vec.probe import fit_head, make_probe
 from simtailor.task2vec.settings import Task2Vec
@@ -101,36 +102,6 @@ def collect_vectors(paths: Mapping[str, str | Path]) -> dict[str, np.ndarray]:
     return vectors
 
 
-def cosine_distances(vectors: np.ndarray) -> np.ndarray:
-    """Return 1 minus the cosine between vectors [T, F]: float64 [T, T]."""
-    values = np.asarray(vectors, np.float64)
-    norms = np.maximum(np.linalg.norm(values, axis=1), np.finfo(float).tiny)
-    unit = values / norms[:, None]
-    distances = 1 - unit @ unit.T
-    np.fill_diagonal(distances, 0)
-    return np.clip(distances, 0, None)
-
-
-def normalised_distances(vectors: np.ndarray) -> np.ndarray:
-    """Return the symmetric distance of Achille et al. 2019, section 3.1: float64 [T, T].
-
-    The cosine distance between a / (a + b) and b / (a + b), entry by entry, so that a filter
-    counts whatever its scale.
-
-    Args:
-        vectors: [T, F], entries at least 0.
-    """
-    values = np.asarray(vectors, np.float64)
-    result = np.zeros((len(values),) * 2)
-    for i, first in enumerate(values):
-        for j in range(i + 1, len(values)):
-            total = first + values[j]
-            alive = total > 0  # what neither task uses tells nothing of them
-            pair = np.stack([first[alive], values[j][alive]]) / total[alive]
-            result[i, j] = result[j, i] = cosine_distances(pair)[0, 1]
-    return result
-
-
 def all_distances(vectors: np.ndarray) -> dict[str, np.ndarray]:
     """Return the distances between vectors [T, F] by kind: float64 [T, T] each.
 
@@ -138,13 +109,15 @@ def all_distances(vectors: np.ndarray) -> dict[str, np.ndarray]:
     far from all others. ``shape`` is the same of vectors of unit length, which tells what a
     task looks at from how much.
     """
-    norms = np.linalg.norm(np.asarray(vectors, np.float64), axis=1, keepdims=True)
-    unit = vectors / np.maximum(norms, np.finfo(float).tiny)
-    return {
-        "shape": normalised_distances(unit),
-        "normalised": normalised_distances(vectors),
-        "cosine": cosine_distances(vectors),
+    shape = unit(vectors)
+    found = {
+        "shape": symmetric(shape, shape),
+        "normalised": symmetric(vectors, vectors),
+        "cosine": cosine(vectors, vectors),
     }
+    for between in found.values():
+        np.fill_diagonal(between, 0)
+    return found
 
 
 def write_distances(

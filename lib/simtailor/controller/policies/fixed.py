@@ -19,7 +19,7 @@ class BestFixed:
 
     settings: Controller
 
-    def fit(self, study: Study, seeds: Sequence[int], device: str) -> _Same:
+    def fit(self, study: Study, seeds: Sequence[int]) -> _Same:
         return _Same(study.standardised()[0].mean(axis=0))
 
 

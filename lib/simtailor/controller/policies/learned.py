@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from simtailor.controller.database import Study
-from simtailor.controller.distances import unit
 from simtailor.controller.policies.policy import register
 from simtailor.controller.policies.reinforce import Networks, Problem
 from simtailor.controller.settings import Controller
+from simtailor.task2vec.distances import unit
 
 LEAST = 1e-30  # keeps logarithms finite
 CURVE_STEP = 10  # epochs
@@ -32,10 +32,8 @@ class Reinforced:
     settings: Controller
     index_defect = False
 
-    def fit(self, study: Study, seeds: Sequence[int], device: str) -> LearnedScores:
-        networks = Networks(
-            problem_of(study), self.settings.reinforce, seeds, device, self.index_defect
-        )
+    def fit(self, study: Study, seeds: Sequence[int]) -> LearnedScores:
+        networks = Networks(problem_of(study), self.settings.reinforce, seeds, self.index_defect)
         begun = networks.begin(networks.problem.vectors)
         curve: dict[int, np.ndarray] = {}
 

@@ -35,7 +35,7 @@ class Fitted(Protocol):
 class Policy(Protocol):
     """A way to learn from tasks with known rewards."""
 
-    def fit(self, study: Study, seeds: Sequence[int], device: str) -> Fitted:
+    def fit(self, study: Study, seeds: Sequence[int]) -> Fitted:
         """Learn from a study, once a seed where chance plays a part."""
 
 

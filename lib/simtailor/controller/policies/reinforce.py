@@ -122,7 +122,6 @@ class Networks:
     """A batch of controllers, one a seed, trained on the same tasks.
 
     Args:
-        device: torch's name of the device.
         index_defect: pair every task of a batch with every task's choice, as the published
             loss does by its indexing.
     """
@@ -132,12 +131,10 @@ class Networks:
         problem: Problem,
         settings: Reinforce,
         seeds: Sequence[int],
-        device: str,
         index_defect: bool = False,
     ) -> None:
         self.problem, self.settings, self.seeds = problem, settings, list(seeds)
         self.index_defect = index_defect
-        self.device = torch.device(device)
         tasks, hidden = len(problem.vectors), settings.hidden
         levels = problem.levels
         self.shape = (len(levels), int(levels.max()))  # heads, padded to the widest
@@ -164,12 +161,12 @@ class Networks:
             "heads bias": self._tensor(np.stack([b for _, b in heads]))[:, None],
         }
         self.velocity = {name: torch.zeros_like(w) for name, w in self.weights.items()}
-        self.lanes = torch.arange(len(self.seeds), device=self.device)[:, None]
+        self.lanes = torch.arange(len(self.seeds))[:, None]
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         values = np.asarray(values)
         kind = np.float32 if values.dtype.kind == "f" else values.dtype
-        return torch.as_tensor(values.astype(kind), device=self.device)
+        return torch.as_tensor(values.astype(kind))
 
     def _first_layer(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         return initial_weights(seed, "first", self.settings.hidden, self.problem.vectors.shape[1])
@@ -180,7 +177,7 @@ class Networks:
         draws = [Draws.of(seed, settings.epochs, tasks, parameters) for seed in self.seeds]
         order = self._tensor(np.stack([d.order for d in draws], axis=1))  # [epochs, N, T]
         uniform = self._tensor(np.stack([d.uniform for d in draws], axis=1))
-        self.best = torch.full((len(self.seeds), tasks), -torch.inf, device=self.device)
+        self.best = torch.full((len(self.seeds), tasks), -torch.inf)
         self.best_set = torch.zeros_like(self.best, dtype=torch.int64)
         for epoch in range(settings.epochs):
             rate = learning_rate(settings, epoch)
@@ -272,7 +269,7 @@ class Networks:
 
     def _one_hot(self, combination: torch.Tensor) -> torch.Tensor:
         values = combination[..., None] // self.strides % (self.others + 1)
-        return values[..., None] == torch.arange(self.shape[1], device=self.device)
+        return values[..., None] == torch.arange(self.shape[1])
 
     def _remember(self, batch: torch.Tensor, chosen: torch.Tensor, reward: torch.Tensor) -> None:
         before, best = self.best[self.lanes, batch], self.best_set[self.lanes, batch]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from simtailor.controller.database import Study
-from simtailor.controller.distances import cosine, symmetric
 from simtailor.controller.policies.policy import register
 from simtailor.controller.settings import Controller
+from simtailor.task2vec.distances import cosine, symmetric
 
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 SHARES = np.linspace(0, 1, 11)
@@ -43,7 +43,7 @@ class Nearest:
 
     settings: Controller
 
-    def fit(self, study: Study, seeds: Sequence[int], device: str) -> _Retrieval:
+    def fit(self, study: Study, seeds: Sequence[int]) -> _Retrieval:
         return _Retrieval(study, cosine, 1)
 
 
@@ -54,7 +54,7 @@ class Neighbours:
 
     settings: Controller
 
-    def fit(self, study: Study, seeds: Sequence[int], device: str) -> _Retrieval:
+    def fit(self, study: Study, seeds: Sequence[int]) -> _Retrieval:
         return _Retrieval(study, symmetric, self.settings.neighbours)
 
 
@@ -69,7 +69,7 @@ class Shrinkage:
 
     settings: Controller
 
-    def fit(self, study: Study, seeds: Sequence[int], device: str) -> _Retrieval:
+    def fit(self, study: Study, seeds: Sequence[int]) -> _Retrieval:
         known = study.standardised()[0]
         errors = np.zeros(len(SHARES))
         for place, vector in enumerate(study.vectors):

@@ -5,9 +5,12 @@ The standardised reward of task t on set s is modelled as a mean of the set plus
     cov[(t, s), (t', s')] = C[s, s'] (b k(t, t') + (1 - b) [t = t']),
 
 with C a covariance of the sets learned from the known tasks, k a kernel on the task vectors,
-exp(-d / l - e / m) of Task2Vec's symmetric distance d and of the squared difference e of the
-logarithms of the vectors' lengths, and b the part that like tasks share. b, l and m maximise
-the likelihood of the known tasks, with weak priors.
+exp(-d / l) of Task2Vec's symmetric distance d of their directions, and b the part that like tasks
+share. b and l maximise the likelihood of the known tasks, with weak priors. The vectors' lengths
+depend on how they were computed as much as on the task, and play no part.
+
+What is measured is C and the noise of an evaluation: the noise is taken out of the covariance,
+and the known tasks' deviations are shrunk towards what it leaves (Wiener's filter).
 
 Source of the model: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006),
 sections 2.2 and 5.4; of the product over tasks and inputs: Bonilla et al., "Multi-task Gaussian
@@ -24,14 +27,15 @@ from scipy import linalg, optimize, special
 
 from simtailor.controller.belief import Belief
 from simtailor.controller.database import Study
-from simtailor.controller.distances import size, symmetric
 from simtailor.controller.policies.policy import register
 from simtailor.controller.settings import Controller
+from simtailor.task2vec.distances import symmetric, unit
 
 STRUCTURED_SHARES = (0.05, 0.1, 0.2, 0.4, 1.0)
 SAME_TASK = 1e-9  # distance below which two vectors are one task's
 JITTER = 1e-6
-NOISE = 1e-3  # variance of an evaluation of a new task, in standardised units
+MOST_SHARED = 0.9  # few known tasks may agree by chance; a new one's evaluations must count
+LEAST_SIGNAL = 1e-3  # variance left in every direction of the sets, in standardised units
 
 
 def order_kernels(values: np.ndarray) -> np.ndarray:
@@ -104,7 +108,7 @@ class Transfer:
 
     settings: Controller
 
-    def fit(self, study: Study, seeds: Sequence[int] = (0,), device: str = "cpu") -> FittedProcess:
+    def fit(self, study: Study, seeds: Sequence[int] = (0,)) -> FittedProcess:
         return FittedProcess(study)
 
 
@@ -114,6 +118,8 @@ class FittedProcess:
     Attributes:
         study: the known tasks.
         structured: share of the structure in the covariance of the sets.
+        sets: covariance of the measured rewards over sets, [S, S], in standardised units.
+        signal: the same of the true rewards.
     """
 
     def __init__(self, study: Study) -> None:
@@ -128,21 +134,27 @@ class FittedProcess:
         factor = linalg.cholesky(self.sets, lower=True)
         white = linalg.solve_triangular(factor, self.deviations.T, lower=True)
         self.products = white.T @ white  # of the tasks' whitened deviations, [T, T]
-        self.distances = self._distances(study.vectors)
+        self.directions = unit(study.vectors)
+        self.distances = symmetric(self.directions, self.directions)
         between = ~np.eye(len(study.tasks), dtype=bool)
-        medians = [max(np.median(d[between]), JITTER) for d in self.distances]
-        start = np.array([0.0, *np.log(medians)])  # logit of b, logarithms of l and m
+        start = np.array([0.0, np.log(max(np.median(self.distances[between]), JITTER))])
         self.found = optimize.minimize(self._loss, start, args=(start,), method="L-BFGS-B").x
+        self._take_out_noise()
 
-    def _distances(self, vectors: np.ndarray) -> np.ndarray:
-        known = self.study.vectors
-        return np.stack([symmetric(vectors, known), size(vectors, known)])
+    def _take_out_noise(self) -> None:
+        """Set ``signal`` and ``true_deviations``, what the noise of the rewards leaves."""
+        shares = self.study.noise_shares()
+        values, directions = np.linalg.eigh(self.sets)
+        signal = np.maximum(values - shares.mean(), LEAST_SIGNAL)
+        self.signal = (directions * signal) @ directions.T
+        kept = signal / (signal + shares[:, None])  # [T, S]
+        self.true_deviations = ((self.deviations @ directions) * kept) @ directions.T
 
     def _tasks(self, found: np.ndarray, distances: np.ndarray) -> np.ndarray:
-        """Return the covariance of tasks at distances [2, ...] from one another; own 1."""
-        shared = special.expit(found[0])
-        alike = np.exp(-np.tensordot(np.exp(-found[1:]), distances, axes=1))
-        return shared * alike + (1 - shared) * (distances[0] < SAME_TASK)
+        """Return the covariance of tasks at some distances from one another; own 1."""
+        shared = min(special.expit(found[0]), MOST_SHARED)
+        alike = np.exp(-np.exp(-found[1]) * distances)
+        return shared * alike + (1 - shared) * (distances < SAME_TASK)
 
     def _loss(self, found: np.ndarray, prior: np.ndarray) -> float:
         """Return the negative logarithm of the posterior density, up to a constant.
@@ -161,11 +173,11 @@ class FittedProcess:
         """Return what is believed of a task's rewards, from its vector [F] alone."""
         count = len(self.study.tasks)
         tasks = self._tasks(self.found, self.distances) + JITTER * np.eye(count)
-        cross = self._tasks(self.found, self._distances(vector[None])[:, 0])
+        cross = self._tasks(self.found, symmetric(unit(vector[None]), self.directions)[0])
         weights = np.linalg.solve(tasks, cross)
         own = max(1 - weights @ cross, JITTER)
-        mean = self.mean + weights @ self.deviations
-        return Belief.of(mean, own * self.sets, NOISE, self.spreads)
+        mean = self.mean + weights @ self.true_deviations
+        return Belief.of(mean, own * self.signal, self.study.noise_of_one(), self.spreads)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         return np.stack([self.belief(vector).mean for vector in vectors])[None]
