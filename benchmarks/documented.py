@@ -12,7 +12,7 @@ commit. Results that are there already are not made again.
 | metasim | 3 minutes |
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
 | study | 20 minutes |
-| controller | 5 minutes; with --reference |
+| controller | 40 minutes; with --reference |
 | assets | 5 minutes and 140 MB to fetch |
 | recovery | 80 minutes |
 """
@@ -35,6 +35,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 SAVED_RECOVERY = ROOT / "benchmarks/metasim_recovery.md"
+SAVED_CONTROLLER = ROOT / "benchmarks/controller.md"
 MARK = re.compile(r"(<!-- documented: (\w+) -->\n)(.*?)(<!-- end: \2 -->)", re.S)
 RECOVERED = [
     *(f"tyol_{n}attr" for n in (1, 2, 3, 5, 8)),
@@ -85,7 +86,10 @@ def _study(results: Path) -> str:
     return figures.study(figures.read_json(folder / "summary.json"), effects)
 
 
-POLICIES = "task2sim/controller/evaluation.json"
+def _policies(render: Callable[[str, str], str], which: str) -> Place:
+    return Place("", lambda results: render(SAVED_CONTROLLER.read_text(), which))
+
+
 DISTANCES = "task2sim/task_vectors/summary.json"
 SECTIONS = {
     "metasim": Section(
@@ -119,13 +123,9 @@ SECTIONS = {
     "controller": Section(
         ("task2sim/controller",),
         {
-            "controller": Place(
-                POLICIES, lambda results: figures.controller(figures.read_json(results / POLICIES))
-            ),
-            "controller_front": Place(
-                POLICIES,
-                lambda results: figures.controller_front(figures.read_json(results / POLICIES)),
-            ),
+            "controller": _policies(figures.controller, "All sets"),
+            "controller_without": _policies(figures.controller, "Without"),
+            "controller_front": _policies(figures.controller_front, "All sets"),
         },
         {"task2sim/controller/few_shot.png": "few_shot.png"},
     ),
@@ -174,6 +174,9 @@ def make(name: str, section: Section, results: Path, reference: Path | None) -> 
         script = [sys.executable, "benchmarks/metasim_recovery.py", *RECOVERED]
         subprocess.run(script, check=True)
         return
+    if name == "controller":
+        script = [sys.executable, "benchmarks/controller.py", str(reference)]
+        subprocess.run(script, check=True)
     if section.needs and not Path(section.needs[0]).exists():
         sys.exit(f"section '{name}': {section.needs[0]} is absent; {section.needs[1]}")
     values: dict = {"results": str(results)}
@@ -211,6 +214,8 @@ def stamp(name: str, source: Path) -> str:
     """Return when, where and at which commit figures were made."""
     if name == "recovery":
         made = figures.recovery_stamp(SAVED_RECOVERY.read_text())
+    elif name == "controller":
+        made = figures.controller_stamp(SAVED_CONTROLLER.read_text())
     else:
         day = datetime.date.fromtimestamp(source.stat().st_mtime)
         made = f"{day.isoformat()}, {describe_machine()}"

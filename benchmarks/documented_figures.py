@@ -9,10 +9,12 @@ import json
 import re
 from pathlib import Path
 
-# Of a task's row in the reward database's summary, in this order; other numbers follow.
-KNOWN = ("chance", "majority", "raw_pixels", "random_backbone", "worst", "mean", "best")
-SPREADS = ("spread_between_sets", "spread_between_seeds", "ratio")
-CLEAR = 2  # times as much: what the reward database's verdict goes by
+# Of a task's row in the reward database's summary, in this order; other numbers stay there.
+COLUMNS = (
+    "chance", "raw_pixels", "random_on", "random_off", "scratch_60", "fine_tuned_60", "scratch_300",
+    "fine_tuned_300", "worst", "mean", "best", "best_reported", "imagenet", "spread_between_sets",
+    "spread_between_seeds",
+)  # fmt: skip
 CHANCE_OF_NONE = 0.05  # of intervals of 95 %, so many exclude 0 where there is no effect
 
 
@@ -47,9 +49,9 @@ def _interval(values: list[float] | None) -> str:
 
 
 def study(summary: dict, effects: list[dict]) -> str:
-    """Return what a reward database says: every task, then effects that stand out."""
+    """Return what a reward database says: every task, its own sentences, effects that stand out."""
     tasks = summary["tasks"]
-    columns = _number_columns(tasks)
+    columns = [c for c in COLUMNS if any(row.get(c) is not None for row in tasks.values())]
     rows = [
         [f"`{name}`", *(_number(row.get(column)) for column in columns)]
         for name, row in tasks.items()
@@ -59,34 +61,14 @@ def study(summary: dict, effects: list[dict]) -> str:
         f"Accuracy in percent of {summary['sets']} sets, by `{summary['method']}`, beside "
         "baselines, and the standard deviations between sets and between seeds:",
         table(["task", *heads], rows),
-        summary["verdict"],
+        "\n".join(f"- {sentence}" for sentence in summary["sentences"]),
+        _effects(effects),
     ]
-    compared = [row for row in tasks.values() if row.get("raw_pixels") is not None]
-    if compared:
-        behind = [n for n, row in tasks.items() if (row.get("raw_pixels") or 0) > row["best"]]
-        parts.append(
-            "Raw pixels are better than every set's backbone on "
-            f"{len(behind)} of {len(compared)} tasks{_listed(behind)}."
-        )
-    parts.append(_effects(effects))
     return "\n\n".join(part for part in parts if part)
-
-
-def _number_columns(tasks: dict) -> list[str]:
-    """Return the keys that hold numbers, the known ones first, the spreads last."""
-    held = []
-    for row in tasks.values():
-        held += [k for k, v in row.items() if isinstance(v, int | float) and k not in held]
-    other = [key for key in held if key not in (*KNOWN, *SPREADS)]
-    return [key for key in (*KNOWN, *other, *SPREADS) if key in held]
 
 
 def _number(value: float | None) -> str:
     return f"{value:.1f}" if isinstance(value, int | float) else "–"
-
-
-def _listed(names: list[str]) -> str:
-    return f" ({', '.join(f'`{name}`' for name in names)})" if names else ""
 
 
 def _effects(effects: list[dict]) -> str:
@@ -123,53 +105,33 @@ def distances(summary: dict, kind: str = "shape") -> str:
     return f"By `{kind}`:\n\n{table(['task', 'nearest', 'second', 'farthest'], rows)}"
 
 
-def controller(result: dict) -> str:
-    """Return the comparison of the policies, and with some sets tried."""
-    groups = ("seen", "unseen", "leave_one_out")
-    rows = []
-    for name, row in result["policies"].items():
-        cells = [_number(row.get(group)) for group in groups]
-        spread = row.get("std", {})
-        if row.get("seeds", 1) > 1:
-            cells = [
-                f"{cell} ± {spread[group]:.2f}" if spread.get(group) is not None else cell
-                for cell, group in zip(cells, groups, strict=True)
-            ]
-        gain = row.get("gain_over_best_fixed")
-        told = f"{gain['mean']:+.1f} ({_interval(gain['interval'])})" if gain else "–"
-        rows.append([f"`{name}`", *cells, told])
-    head = ["policy", "seen", "unseen", "one left out", "gain over the best fixed set"]
-    few = result["few_shot"]
-    counts = ["0", *map(str, few["shown"])]
-    tried = [
-        [name, *(f"{_at(few[key], count):.1f}" for count in counts)]
-        for name, key in (("`transfer`", "transfer"), ("random search", "random_search"))
-    ]
-    return (
-        "Accuracy in percent, ± over seeds; gains with one task left out, with the 95 % interval "
-        f"of a bootstrap over tasks:\n\n{table(head, rows)}\n\n"
-        f"{table(['sets tried on the left-out task', *counts], tried)}\n\n"
-        f"The best set of each task would reach {few['oracle']:.1f} %."
-    )
+def controller(page: str, which: str) -> str:
+    """Return the tables of one choice of sets in benchmarks/controller.md.
+
+    Args:
+        which: begins the heading of its part.
+    """
+    part = _part(page, which)
+    policies, tries = part.index("Accuracy in percent"), part.index("With evaluations on")
+    end = part.index("Noise of one evaluation")
+    return f"{part[policies:tries].strip()}\n\n{part[tries:end].strip()}"
 
 
-def controller_front(result: dict) -> str:
-    """Return the controller's verdict as the front page has it."""
-    few = result["few_shot"]
-    counts = [str(count) for count in few["shown"]]
-    middle = counts[len(counts) // 2]
-    reached = _at(few["transfer"], middle)
-    enough = next((n for n in counts if _at(few["random_search"], n) >= reached), None)
-    random = f"{enough}" if enough else f"more than {counts[-1]}"
-    verdict = result["verdict"]
-    return (
-        f"On the published database: {verdict}. With {middle} sets tried on the new task "
-        f"`transfer` reaches {reached:.1f} %; random search needs {random} for as much."
-    )
+def controller_front(page: str, which: str) -> str:
+    """Return the verdict of the same part."""
+    verdict = _part(page, which).strip().split("\n\n")[-1]
+    return f"On the published database: {verdict}."
 
 
-def _at(values: dict | list, count: str) -> float:
-    return values[int(count)] if isinstance(values, list) else values[count]
+def controller_stamp(page: str) -> str:
+    """Return date and machine of the saved tables."""
+    date = re.findall(r"^- Date: (.*)$", page, flags=re.M)[-1]
+    machine = re.findall(r"^- Machine: (.*)$", page, flags=re.M)[-1]
+    return f"{date}; {machine}"
+
+
+def _part(page: str, which: str) -> str:
+    return next(part for part in re.split(r"^## ", page, flags=re.M) if part.startswith(which))
 
 
 def recovery(page: str) -> str:
