@@ -22,18 +22,20 @@ from simtailor.render.raycast.environment import Environment, prefilter
 class Catalogue:
     """C categories with M models, prefiltered skies and materials, of one or several packs.
 
-    A set's classes, and a scene's models, skies and materials, are numbers of these.
+    A set's classes, and a scene's models, skies and materials, are numbers of these; ``notes`` say
+    what of the packs' files was passed over, or is not drawn as it was meant.
     """
 
     categories: tuple[Category, ...]
     skies: tuple[Environment, ...]
     materials: tuple[Material, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def create(cls, pack: AssetPack, cache: str | Path | None) -> Catalogue:
         """Return the assets of a pack with its skies prefiltered, which ``cache`` keeps."""
         skies = tuple(prefilter(sky.radiance, cache) for sky in pack.environments)
-        return cls(pack.categories, skies, pack.materials)
+        return cls(pack.categories, skies, pack.materials, pack.notes)
 
     @cached_property
     def models(self) -> tuple[Model, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from simtailor.figures.simulation import rows_sheet, tiled
-from simtailor.files import staged_folder
+from simtailor.files import staged_folder, write_json
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import MATERIALS, PARAMETER_NAMES, SimulationParameters
@@ -38,6 +38,7 @@ def picture_parameters(
     """Write a folder with a picture of each parameter, off and on, and of all classes.
 
     The rows of a picture show the same images of sets that differ by that parameter alone.
+    ``summary.json`` counts the models of every class and holds the notes of the asset packs.
     """
     with machine.studio(catalogue) as studio, staged_folder(output) as staging:
 
@@ -65,6 +66,16 @@ def picture_parameters(
             staging / "classes.png",
             title=f"{', '.join(settings.packs)}: {classes} classes, {len(catalogue.models)} models",
             columns=CLASS_COLUMNS,
+        )
+        write_json(
+            staging / "summary.json",
+            {
+                "packs": settings.packs,
+                "models": {c.name: len(c.models) for c in catalogue.categories},
+                "skies": len(catalogue.skies),
+                "materials": len(catalogue.materials),
+                "notes": list(catalogue.notes),
+            },
         )
 
 
