@@ -244,6 +244,29 @@ def test_malformed_grammar_names_file_and_key(tmp_path, change, key, words):
 
 
 @pytest.mark.parametrize(
+    "entry", [116, None, [], {}, True, "x", ["Random", []], ["Deterministic"], [1, 2, 3, 4]]
+)
+def test_attribute_without_a_distribution_is_not_taken_for_nothing(entry):
+    tree = json.loads(PUBLISHED)
+    digit = tree["child"][1]["child"][0]["attributes"]
+    digit["size_x"] = entry
+    with pytest.raises(UserError, match=r"root.child\[1\].child\[0\].attributes.size_x: ") as error:
+        Grammar(tree)
+    assert entry != 116 or 'write ["Deterministic", 116, 0, MAXIMUM]' in str(error.value)
+    del digit["size_x"]
+    digit["loc_xx"] = entry
+    with pytest.raises(UserError, match=r"attributes.loc_xx: "):
+        Grammar(tree)
+
+
+def test_attribute_that_is_no_feature_is_named():
+    tree = json.loads(PUBLISHED)
+    tree["child"][1]["child"][0]["attributes"]["yawn"] = 3
+    with pytest.raises(UserError, match=r"yawn: 3 .*none of the features. Did you mean 'yaw'"):
+        Grammar(tree)
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"",

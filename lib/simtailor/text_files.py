@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def read_text(path: str | Path) -> str:
         UserError: there is no such file, or it is a folder or in another encoding.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UserError(f"{path}: this is a folder. Give the name of a file.")
     try:
         data = path.read_bytes()
