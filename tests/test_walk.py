@@ -96,6 +96,6 @@ def test_folder_that_may_not_be_asked_for_is_named(tmp_path, monkeypatch, error)
 
         monkeypatch.setattr(os, "stat", refuse)
     for read in (find_images, walk_folder, files_of):
-        with pytest.raises(UserError, match="too long|Permission denied|No such file") as caught:
+        with pytest.raises(UserError, match=r"too long|Permission denied|No such file") as caught:
             read(folder)
         assert str(folder) in str(caught.value)
