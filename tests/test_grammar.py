@@ -286,6 +286,19 @@ def test_file_that_is_no_json_is_named(tmp_path, content):
         Grammar.read(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[1,\n" + b"9" * 5000 + b"]", ":2: a number has more"),
+    ],
+)
+def test_json_beyond_what_is_read_has_a_fix(tmp_path, content, words):
+    (tmp_path / "mine.json").write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        Grammar.read(tmp_path / "mine.json")
+
+
 @pytest.mark.parametrize("name", ["absent.json", "."])
 def test_unreadable_grammar_file_is_named(tmp_path, name):
     with pytest.raises(UserError, match=r"no such file|is a folder"):
