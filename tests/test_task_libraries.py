@@ -110,7 +110,7 @@ def test_labels_of_every_kind_become_classes(tmp_path, labels, feature, classes)
 
 
 def test_labels_beyond_the_named_classes_are_refused():
-    with pytest.raises(UserError, match="mine: a label is 3, but 3 classes are named, 0 to 2"):
+    with pytest.raises(UserError, match=r"mine: a label is 3, but 3 classes are named, 0 to 2"):
         read_labels({"train": [0, 3]}, NAMES, "mine")
     with pytest.raises(UserError, match="mine: the test part has no images"):
         read_labels({"train": [0, 1], "test": []}, NAMES, "mine")
@@ -267,5 +267,5 @@ def test_near_duplicates_across_the_split_are_test_images(tmp_path):
 
 @pytest.mark.parametrize("label", [float("inf"), -float("inf"), 2**70, 10**400])
 def test_a_number_beyond_all_classes_is_named(label):
-    with pytest.raises(UserError, match="mine: a label is .*; the numbers of classes"):
+    with pytest.raises(UserError, match=r"mine: a label is .*; the numbers of classes"):
         read_labels({"train": [0, label]}, None, "mine")
