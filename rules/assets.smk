@@ -1,16 +1,21 @@
 # Pictures of the asset packs: `snakemake results/task2sim/assets/sweethome3d`.
-from simtailor.assets.pack import fetched_packages, packs_state
+from simtailor.assets.pack import fetched_packages, packs_state, pack_called
+
+
+def pack_asked_for(wildcards):
+    """Return the pack of a target's name, which may be that of a folder of the user's."""
+    return pack_called(wildcards.pack, CONFIGURATION.task2sim.simulation.packs)
 
 
 wildcard_constraints:
-    pack=r"[a-z0-9_]+",
+    pack=r"[A-Za-z0-9_\-]+",
 
 
 rule asset_pack:
     input:
         packages=lambda wildcards: [
             f"{RESOURCES}/packages/{name}"
-            for name in fetched_packages([wildcards.pack])
+            for name in fetched_packages([pack_asked_for(wildcards)])
         ],
         kernels=rules.compile_renderer.output,
     output:
@@ -33,7 +38,8 @@ rule asset_pack:
         runtime=30,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
-        files_state=lambda wildcards: packs_state([wildcards.pack]),
+        pack=pack_asked_for,
+        files_state=lambda wildcards: packs_state([pack_asked_for(wildcards)]),
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:

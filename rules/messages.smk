@@ -1,7 +1,7 @@
 # What is said when something goes wrong; see simtailor.console.
 from snakemake.io import strip_wildcard_constraints
 
-from simtailor.assets.pack import pack_names
+from simtailor.assets.pack import folder_names, pack_names
 from simtailor.packages import PACKAGES
 from simtailor.reporting import INTERRUPTED
 from simtailor.targets import TargetTable
@@ -17,13 +17,17 @@ def unknown_targets():
         "task": task_names(CONFIGURATION.task2sim.tasks),
         "parameters": SETS,
         "backbone": [*SETS, *REPEATS],
-        "pack": pack_names(),
+        "pack": [*pack_names(), *folder_names(CONFIGURATION.task2sim.simulation.packs)],
         "package": sorted(PACKAGES),
     }
+    named = [rule for rule in workflow.rules if rule.has_wildcards()]
+    families = {r.name: strip_wildcard_constraints(str(r.output[0])) for r in named}
+    groups_first = sorted(workflow.rules, key=lambda r: bool(r.output))
     name = "letters, digits, _ and -"
     parameters = "nine numbers of 0 to 3 with _ between"
     table = TargetTable(
-        rules=[rule.name for rule in workflow.rules if not rule.has_wildcards()],
+        rules=[r.name for r in groups_first if not r.has_wildcards()],
+        families=families,
         patterns=[
             strip_wildcard_constraints(str(path))
             for rule in workflow.rules
@@ -35,7 +39,7 @@ def unknown_targets():
             "task": f"a task ({name})",
             "parameters": f"a set ({parameters})",
             "backbone": f"a backbone ({parameters}; at the end perhaps .seed and a number)",
-            "pack": "an asset pack (small letters, digits and _)",
+            "pack": f"an asset pack ({name})",
             "package": f"a package ({name})",
         },
         results=RESULTS,
@@ -45,7 +49,8 @@ def unknown_targets():
     unknown = [
         path
         for path in dict.fromkeys(map(str, paths))
-        if not workflow.is_rule(path)
+        if (path in families and path in asked.targets)
+        or not workflow.is_rule(path)
         and not any(rule.is_producer(path.rstrip("/")) for rule in workflow.rules)
     ]
     return "\n".join(map(table.explain, unknown))

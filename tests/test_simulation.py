@@ -325,8 +325,10 @@ def test_assets_are_checked_before_they_are_drawn(tmp_path, monkeypatch):
         load("bricks", "rooms", "grey", classes=2)
     with pytest.raises(UserError, match="several bring the categories brick"):
         load("bricks", "bricks", "rooms", "grey")
-    with pytest.raises(UserError, match="bricks, grey hold no environments"):
-        load("bricks", "grey")
+    packs["builtin"] = AssetPack("builtin", environments=(rooms[0],))
+    alone = load("bricks", "grey")  # skies of the built-in pack
+    assert alone.environments == (rooms[0],)
+    assert "no pack brings environments: those of 'builtin' are taken" in alone.notes
     with pytest.raises(UserError, match="differ in size"):
         load("bricks", "rooms", "large", "grey")
 

@@ -6,6 +6,7 @@ from simtailor.targets import TargetTable
 
 TABLE = TargetTable(
     rules=["all", "reward_db", "tasks"],
+    families={"simulate": "out/task2sim/sets/{parameters}", "cut": "work/{piece}"},
     patterns=[
         "out/metasim/{experiment}",
         "out/task2sim/sets/{parameters}",
@@ -32,6 +33,8 @@ def test_known_targets_are_those_whose_names_are_known():
     ("asked", "words"),
     [
         ("reward_bd", "Did you mean reward_db?"),
+        ("simulate", "makes out/task2sim/sets/{parameters}, one for every name: ask for one, such"),
+        ("cut", "makes work/{piece}, one for every name: ask for one"),
         ("tyol_1attr", "Did you mean out/metasim/tyol_1attr?"),
         ("tyol_1atr", "Did you mean out/metasim/tyol_1attr, "),
         ("emoji", "Did you mean out/task2sim/recommend/emoji.yaml, "),
@@ -48,7 +51,7 @@ def test_known_targets_are_those_whose_names_are_known():
 )
 def test_explanation(asked, words):
     message = TABLE.explain(asked)
-    assert message.startswith(f"no rule makes '{asked}'")
+    assert message.startswith((f"no rule makes '{asked}'", f"'{asked}' makes "))
     assert words in message
     assert "\n" not in message
 

@@ -8,7 +8,7 @@ from simtailor.reporting import reporter
 cache = snakemake.params.cache
 with reporter(snakemake.log[0], snakemake.wildcards.pack) as report:
     use_kernel_cache(f"{cache}/kernels")
-    pack = load_pack(snakemake.wildcards.pack, resources=cache)
+    pack = load_pack(snakemake.params.pack, resources=cache)
     models = sum(len(category.models) for category in pack.categories)
     report(
         f"{len(pack.categories)} categories, {models} models, {len(pack.environments)} "

@@ -18,6 +18,7 @@ from simtailor.reporting import failure_in
 # Names of Snakemake's events and exceptions; this library does not import it.
 STARTED, ERROR, JOB_ERROR = "workflow_started", "error", "job_error"
 NO_RULE, LOCKED = "MissingRuleException", "LockException"
+OTHER = "WorkflowError"
 
 
 class Console(logging.Filter):
@@ -44,7 +45,7 @@ class Console(logging.Filter):
     ) -> None:
         super().__init__()
         self._logger, self._since = logger, time.time()
-        self._explained = {NO_RULE: unknown_target, LOCKED: locked}
+        self._explained = {NO_RULE: unknown_target, OTHER: unknown_target, LOCKED: locked}
         self._waiting: list[logging.LogRecord] = []
         self._planning, self._failed, self._silent = True, False, False
         for former in [f for f in logger.filters if isinstance(f, Console)]:
@@ -102,8 +103,8 @@ class Console(logging.Filter):
         explain = self._explained.get(type(error).__name__)
         if mistake is not None:
             record.msg = str(mistake)
-        elif explain is not None:
-            record.msg = explain()
+        elif explain is not None and (told := explain()):
+            record.msg = told
         elif any(isinstance(e, subprocess.CalledProcessError) for e in chain):
             return False  # a job's script; its failure is told as the job's
         else:

@@ -21,7 +21,8 @@ class TargetTable:
     """The targets of the workflow.
 
     Attributes:
-        rules: names of the rules that can be asked for.
+        rules: names of the rules that can be asked for, those for users first.
+        families: outputs, with wildcards, of the rules that cannot, by name.
         patterns: paths of the outputs, with wildcards in braces.
         names: known values of the wildcards.
         spelling: what a wildcard's values look like, in words.
@@ -29,6 +30,7 @@ class TargetTable:
     """
 
     rules: Sequence[str]
+    families: Mapping[str, str]
     patterns: Sequence[str]
     names: Mapping[str, Sequence[str]]
     spelling: Mapping[str, str]
@@ -37,31 +39,41 @@ class TargetTable:
     def explain(self, asked: str) -> str:
         """Return a sentence on a target that no rule makes, and on the nearest that exist."""
         asked = printable(asked)
-        start = f"no rule makes '{asked}'"
+        if asked in self.families:
+            return self._of_family(asked)
+        return f"no rule makes '{asked}'{self._why(asked)}"
+
+    def _of_family(self, asked: str) -> str:
+        family = self.families[asked]
+        filled = self._filled(family)
+        example = f", such as {_some(filled)}" if filled else ""
+        return f"'{asked}' makes {family}, one for every name: ask for one{example}"
+
+    def _why(self, asked: str) -> str:
         path = os.path.normpath(asked)
         if os.path.isabs(path):
             relative = os.path.relpath(path)
             if self._known(relative):
-                return f"{start}: targets are named from this folder on: {relative}"
+                return f": targets are named from this folder on: {relative}"
             path = path if relative.startswith("..") else relative
         outer = self._around(path)
         if outer:
-            return f"{start}: it is a part of {outer}, so ask for that"
+            return f": it is a part of {outer}, so ask for that"
         inside = [known for known in self.known() if known.startswith(f"{path}/")]
         if inside:
-            return f"{start} as a whole: name one of what is in it, such as {_some(inside)}"
+            return f" as a whole: name one of what is in it, such as {_some(inside)}"
         moved = self._moved(path)
         if moved:
-            return f"{start}: targets follow the key 'results', which is '{self.results}': {moved}"
+            return f": targets follow the key 'results', which is '{self.results}': {moved}"
         nearest = self.nearest(path)
         pattern, misspelt = self._misspelt(path)
+        said = f": {misspelt}" if misspelt else ""
         if misspelt:
-            start += f": {misspelt}"
             near = difflib.get_close_matches(path, self._filled(pattern), MOST_NAMED, 0)
             nearest = near or nearest
         if nearest:
-            return f"{start}. Did you mean {_some(nearest)}?"
-        return f"{start}. Targets: {_some(self.rules)}, and the files of docs/workflow.md"
+            return f"{said}. Did you mean {_some(nearest)}?"
+        return f"{said}. Targets: {_some(self.rules)}, and the files of docs/workflow.md"
 
     def known(self) -> list[str]:
         """Return the paths of the targets whose names are known, results first."""

@@ -32,7 +32,9 @@ __all__ = [
     "Sky",
     "fetched_packages",
     "find_pack",
+    "folder_names",
     "load_pack",
+    "pack_called",
     "pack_names",
     "packs_state",
     "register_pack",
@@ -89,8 +91,8 @@ def find_pack(name: str) -> RegisteredPack:
     known = pack_names()
     if name not in known:
         raise UserError(
-            f"unknown asset pack '{name}'; known: {', '.join(known)}, and {FOLDER}PATH for a "
-            "folder of your own." + nearest_name(name, known)
+            f"unknown asset pack '{name}'; known: {', '.join(known)}, and {FOLDER}PATH in "
+            f"task2sim.simulation.packs for a folder of your own.{nearest_name(name, known)}"
         )
     return _PACKS[name]
 
@@ -99,6 +101,31 @@ def folder_pack(folder: Path) -> RegisteredPack:
     """Return a user's folder of models as a pack."""
     reader = importlib.import_module("simtailor.assets.user_folder")
     return RegisteredPack(lambda _: reader.read_folder(folder), (), tuple(reader.files_of(folder)))
+
+
+def folder_names(packs: Sequence[str]) -> list[str]:
+    """Return the names of the user's folders among packs, as targets have them."""
+    return [Path(name.removeprefix(FOLDER)).name for name in packs if name.startswith(FOLDER)]
+
+
+def pack_called(name: str, configured: Sequence[str]) -> str:
+    """Return the pack that a target is named after.
+
+    Args:
+        configured: packs of the configuration; of a ``folder:PATH`` the target has the last name.
+
+    Raises:
+        UserError: there is no such pack, or several folders have that name.
+    """
+    folders = [p for p in configured if folder_names([p]) == [name]]
+    if len(folders) > 1:
+        raise UserError(
+            f"task2sim.simulation.packs: {' and '.join(folders)} have the same last name; rename "
+            "one, so that its pictures can be asked for"
+        )
+    if not folders:
+        find_pack(name)
+    return folders[0] if folders else name
 
 
 def fetched_packages(names: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from simtailor.assets.mesh import Material
 from simtailor.assets.pack import load_pack
 from simtailor.errors import UserError
 from simtailor.render.raycast.environment import Environment, prefilter
+
+BUILTIN = "builtin"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +98,8 @@ def _add_material(state: hashlib._Hash, material: Material) -> None:
 def merge_packs(packs: Sequence[str], classes: int | None, *, resources: str | Path) -> AssetPack:
     """Return the assets of some packs together as one pack.
 
+    Where none brings skies, or none materials, those of the built-in pack are taken.
+
     Args:
         classes: take only the first so many categories; None takes all.
         resources: folder of caches and fetched packages.
@@ -111,10 +115,18 @@ def merge_packs(packs: Sequence[str], classes: int | None, *, resources: str | P
         tuple(m for pack in loaded for m in pack.materials),
         tuple(note for pack in loaded for note in pack.notes),
     )
+    missing = {k for k in ("environments", "materials") if not getattr(merged, k)}
+    if missing:
+        builtin = load_pack(BUILTIN, resources=resources)
+        note = f"no pack brings {' or '.join(sorted(missing))}: those of '{BUILTIN}' are taken"
+        merged = replace(
+            merged,
+            notes=(*merged.notes, note),
+            **{kind: getattr(builtin, kind) for kind in missing},
+        )
     key = "configuration key task2sim.simulation"
-    for kind in ("categories", "environments", "materials"):
-        if not getattr(merged, kind):
-            raise UserError(f"{key}.packs: {merged.name} hold no {kind}; add a pack that does")
+    if not merged.categories:
+        raise UserError(f"{key}.packs: {merged.name}: no categories; add a pack with models")
     titles = [category.name for category in merged.categories]
     twice = sorted({title for title in titles if titles.count(title) > 1})
     if twice:
