@@ -35,8 +35,8 @@ def check(text: str, local: bool = True) -> list[str]:
 SIMULATION = "task2sim:\n  simulation:\n    {}\n"
 TASKS = "task2sim:\n  tasks:\n    {}\n"
 REFUSED = {
-    "empty folder": ("results: ''", 1, "results: the name of a folder is empty"),
-    "blank folder": ("work: '  '", 1, "work: the name of a folder is empty"),
+    "empty folder": ("results: ''", 1, "results: the name of a folder or file is empty"),
+    "blank folder": ("work: '  '", 1, "work: the name of a folder or file is empty"),
     "tilde alone": ("results: ~", 1, "YAML reads ~"),
     "project": ("results: .", 1, "the project's folder"),
     "above the project": ("work: ..", 1, "the project's folder or one around it"),
@@ -48,6 +48,12 @@ REFUSED = {
     "file in the way": ("seed: 1\nresults: mine.yaml", 2, "'mine.yaml' is a file and not a folder"),
     "file above": ("work: mine.yaml/a/b", 1, "'mine.yaml' is a file"),
     "dangling link": ("results: dangling/a", 1, "a link to 'nowhere', which is not there"),
+    "own folder": ("results: lib", 1, "'lib' holds files of the project itself"),
+    "in an own folder": ("work: ./docs/x", 1, "'docs' holds files of the project itself"),
+    "hidden folder": ("work: .snakemake", 1, "'.snakemake' holds files of the project itself"),
+    "address": ("results: s3://bucket/x", 1, "an address on the network"),
+    "empty pack": (SIMULATION.format("packs: ['folder:']"), 3, "folder or file is empty"),
+    "empty task": (TASKS.format("extra: {a: {folder: ''}}"), 3, "folder or file is empty"),
     "long name": (f"results: {'a' * 300}", 1, "cannot be a folder (File name too long)"),
     "same folder": ("results: out\nwork: ./out/", 1, "is the folder 'work' too"),
     "inside": ("work: results/task2sim/a", 1, "lies in a folder of 'results'"),
@@ -72,7 +78,7 @@ REFUSED = {
     "missing in a section": (TASKS.format("extra: {a: {title: x}}"), 3, "folder: this key is miss"),
     "key twice": ("seed: 1\nseed: 2", 2, "the key 'seed' stands twice"),
     "no disk": (SIMULATION.format("images: 1000000000000"), 3, "more than the whole disk"),
-    "too many parts": (SIMULATION.format("parts: 7"), 3, "cannot share the 6 shards"),
+    "too many parts": (SIMULATION.format("parts: 7"), 3, "cannot share the 3 shards"),
     "too many seeds": ("task2sim:\n  evaluate:\n    repeats: {seeds: 1000000}", 3, "jobs; at most"),
 }
 
@@ -104,6 +110,31 @@ def test_a_folder_is_read_as_it_is_meant(given, meant):
     configuration = load(f"results: '{given}'")
     assert configuration.results == meant.format(home=os.environ["HOME"])
     assert check(f"results: '{given}'") == []
+
+
+def test_paths_of_input_are_filled_in(monkeypatch):
+    monkeypatch.setenv("PHOTOS", "/photos")
+    task = load(
+        "task2sim:\n  tasks: {extra: {a: {folder: $PHOTOS/a}}}\n"
+        "  simulation: {packs: [builtin, 'folder:~/x']}\n"
+    ).task2sim
+    home = os.environ["HOME"]
+    assert task.tasks.extra["a"].folder == "/photos/a"
+    assert task.simulation.packs == ["builtin", f"folder:{home}/x"]
+    text = (
+        "metasim: {experiments: {a: {grammar: ~/g.json, target: {folder: $PHOTOS}, "
+        "features: {weights: ~/w.pth}}}}"
+    )
+    experiment = load_experiment(load(text), "a", [FILE])
+    assert (experiment.grammar, experiment.target.folder) == (f"{home}/g.json", "/photos")
+    assert experiment.features.weights == f"{home}/w.pth"
+
+
+@pytest.mark.parametrize("key", ["folder", "grammar"])
+def test_an_empty_target_is_not_the_projects_folder(key):
+    text = f"metasim: {{experiments: {{a: {{grammar: g, target: {{{key}: ''}}}}}}}}"
+    with pytest.raises(UserError, match=rf"target\.{key}: the name of a folder or file is empty"):
+        load_experiment(load(text), "a", [FILE])
 
 
 def test_a_folder_that_cannot_be_written_is_refused(monkeypatch):

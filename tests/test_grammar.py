@@ -244,6 +244,29 @@ def test_malformed_grammar_names_file_and_key(tmp_path, change, key, words):
 
 
 @pytest.mark.parametrize(
+    "entry", [116, None, [], {}, True, "x", ["Random", []], ["Deterministic"], [1, 2, 3, 4]]
+)
+def test_attribute_without_a_distribution_is_not_taken_for_nothing(entry):
+    tree = json.loads(PUBLISHED)
+    digit = tree["child"][1]["child"][0]["attributes"]
+    digit["size_x"] = entry
+    with pytest.raises(UserError, match=r"root.child\[1\].child\[0\].attributes.size_x: ") as error:
+        Grammar(tree)
+    assert entry != 116 or 'write ["Deterministic", 116, 0, MAXIMUM]' in str(error.value)
+    del digit["size_x"]
+    digit["loc_xx"] = entry
+    with pytest.raises(UserError, match=r"attributes.loc_xx: "):
+        Grammar(tree)
+
+
+def test_attribute_that_is_no_feature_is_named():
+    tree = json.loads(PUBLISHED)
+    tree["child"][1]["child"][0]["attributes"]["yawn"] = 3
+    with pytest.raises(UserError, match=r"yawn: 3 .*none of the features. Did you mean 'yaw'"):
+        Grammar(tree)
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"",
@@ -261,6 +284,19 @@ def test_file_that_is_no_json_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"mine\.json(:1|:10)?: "):
         Grammar.read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[1,\n" + b"9" * 5000 + b"]", ":2: a number has more"),
+    ],
+)
+def test_json_beyond_what_is_read_has_a_fix(tmp_path, content, words):
+    (tmp_path / "mine.json").write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        Grammar.read(tmp_path / "mine.json")
 
 
 @pytest.mark.parametrize("name", ["absent.json", "."])

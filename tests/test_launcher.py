@@ -73,6 +73,11 @@ def test_the_launcher_explains_itself_and_wrong_command_lines(home):
     assert 6 <= len(output.splitlines()) <= 12
     status, output = launch(home, "nosuchcommand")
     assert (status, len(output.splitlines())) == (127, 1)
+    assert "Did you mean 'snakemake'?" in launch(home, "sankemake", "-n")[1]
+    for words in (["--cores", "2", "tasks"], [RESULT], ["-x"]):
+        status, output = launch(home, *words)
+        assert (status, len(output.splitlines())) == (127, 1)
+        assert f"Did you mean './run snakemake {' '.join(words)}'?" in output
     status, output = launch(home, "snakemake", "--configfile", "small.yaml", "reward_db")
     assert status == 2
     assert output.endswith("./run snakemake --configfile small.yaml -- reward_db\n")

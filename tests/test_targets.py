@@ -56,6 +56,11 @@ def test_explanation(asked, words):
     assert "\n" not in message
 
 
+def test_a_line_break_in_a_target_is_shown_as_one():
+    message = TABLE.explain("out/metasim/ty\nol")
+    assert r"'out/metasim/ty\nol'" in message and "\n" not in message
+
+
 def test_an_absolute_path_is_named_from_the_folder_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     asked = str(tmp_path / "out/metasim/tyol_1attr")

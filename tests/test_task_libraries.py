@@ -110,7 +110,7 @@ def test_labels_of_every_kind_become_classes(tmp_path, labels, feature, classes)
 
 
 def test_labels_beyond_the_named_classes_are_refused():
-    with pytest.raises(UserError, match="mine: a label is 3, but 3 classes are named, 0 to 2"):
+    with pytest.raises(UserError, match=r"mine: a label is 3, but 3 classes are named, 0 to 2"):
         read_labels({"train": [0, 3]}, NAMES, "mine")
     with pytest.raises(UserError, match="mine: the test part has no images"):
         read_labels({"train": [0, 1], "test": []}, NAMES, "mine")
@@ -146,7 +146,8 @@ def test_arrays_that_are_no_images_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"mine: arrays with values down to -2.*normalised"):
         highest_value([np.full((4, 4), -2.0)], "mine")
     assert highest_value([np.full((4, 4), 300)], "mine") == 65535
-    for value in (np.zeros((2, 3, 4, 5)), np.full((4, 4), np.nan), np.full((4, 4), 256), None):
+    for value in (np.zeros((2, 3, 4, 5)), np.full((4, 4), np.nan), np.full((4, 4), 256), None, b"",
+                  b"abc", True, np.ones((4, 4), bool)):  # fmt: skip
         with pytest.raises(ValueError, match=r"no image|finite|others have|empty"):
             as_image(value, tmp_path)
 
@@ -262,3 +263,9 @@ def test_near_duplicates_across_the_split_are_test_images(tmp_path):
     _, summary = prepare(row("folder", tmp_path), size=LARGE)
     assert summary["test"] == 9
     assert summary["near_duplicates_across_the_split"] == 9
+
+
+@pytest.mark.parametrize("label", [float("inf"), -float("inf"), 2**70, 10**400])
+def test_a_number_beyond_all_classes_is_named(label):
+    with pytest.raises(UserError, match=r"mine: a label is .*; the numbers of classes"):
+        read_labels({"train": [0, label]}, None, "mine")

@@ -372,3 +372,24 @@ def test_tables_of_r_are_read():
 def test_a_folder_that_is_no_task_is_named(tmp_path):
     with pytest.raises(UserError, match="not a prepared task"):
         PreparedTask.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code_points", "words"),
+    [
+        ("(?:(?P<class>[0-9]+)|a)/.*", False, "'class' is empty"),
+        ("(?P<class>[0-9]*)a?/.*", False, "'class' is empty"),
+        ("(?P<class>a|x)/.*", True, "'a' is no number of a character"),
+        ("a/(?P<class>[0-9]+).png", True, "'99999999' is no number of a character"),
+    ],
+)
+def test_a_path_whose_class_is_none_is_named_with_the_pattern(
+    tmp_path, pattern, code_points, words
+):
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "a/99999999.png")
+    options = {"pattern": pattern, "code_points": code_points}
+    with pytest.raises(UserError) as caught:
+        prepare(row("files", tmp_path, options=options))
+    assert str(caught.value).startswith(f"{tmp_path}/a/99999999.png: the pattern {pattern} fits")
+    assert words in str(caught.value)

@@ -113,6 +113,13 @@ def test_a_folder_can_be_a_task_by_configuration_alone(tmp_path):
         find_task(settings, "flower")
 
 
+def test_a_task_of_the_table_is_not_replaced_unsaid(tmp_path):
+    path = write_table(tmp_path / "tasks.tsv", GOOD)
+    settings = Tasks(table=str(path), extra={"flowers": ExtraTask(folder="my/photos")})
+    with pytest.raises(UserError, match=r"extra\.flowers: .* has a task 'flowers' already"):
+        find_task(settings, "flowers")
+
+
 def test_resources_stand_for_the_folder_of_the_configuration(tmp_path):
     path = write_table(tmp_path / "t.tsv", {**GOOD, "source": "{resources}/tasks/flowers"})
     row = read_table(path)["flowers"]

@@ -4,8 +4,10 @@ import os
 
 import pytest
 
+from simtailor.assets.user_folder import files_of
 from simtailor.errors import UserError
 from simtailor.intake import walk
+from simtailor.intake.folder import find_images
 from simtailor.intake.walk import subfolders, walk_folder
 
 
@@ -81,3 +83,19 @@ def test_a_second_link_to_a_file_of_the_folder_is_passed_over(tmp_path):
     (tmp_path / "dog/2.png").symlink_to("../cat/1.png")
     assert names(tmp_path) == ["cat/1.png", "dog/1.png", "dog/2.png"]
     assert walk_folder(tmp_path).passed_over == {walk.AGAIN: 2}
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), None])
+def test_folder_that_may_not_be_asked_for_is_named(tmp_path, monkeypatch, error):
+    """One such folder of one experiment must not stop the others: no other error comes."""
+    folder = tmp_path / ("x" * (300 if error is None else 3))
+    if error:
+
+        def refuse(*_, **__):
+            raise error
+
+        monkeypatch.setattr(os, "stat", refuse)
+    for read in (find_images, walk_folder, files_of):
+        with pytest.raises(UserError, match=r"too long|Permission denied|No such file") as caught:
+            read(folder)
+        assert str(folder) in str(caught.value)

@@ -132,7 +132,7 @@ GRAMMARS = {
     "distribution": ("Gaussian", "Gausian", 9, ["Did you mean 'Gaussian'?"]),
     "children": ('"num_child": ["Deterministic", 0]', '"num_child": ["Deterministic", 2]', 12,
                  ["child has 0 nodes"]),
-    "key": ('"immutable"', '"imutable"', 3, ["'yaw' is mutable, but no node"]),
+    "key": ('"immutable"', '"imutable"', 8, ["Did you mean 'immutable'?"]),
 }  # fmt: skip
 
 

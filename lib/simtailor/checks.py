@@ -152,7 +152,7 @@ def _size(count: float) -> str:
 def _name_warnings(configuration: Configuration) -> list[str]:
     """Return warnings about experiments that no target can ask for."""
     folder = configuration.metasim.experiments_folder
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         if configuration.metasim.experiments:
             return []
         return [

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import shlex
 import subprocess
 import sys
@@ -14,9 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import yaml
-
 from simtailor.errors import UserError, nearest_name
+from simtailor.yaml_files import read_yaml
 
 CONFIGFILE, CONFIG, CORES, JOBS, PROFILE = (
     "--configfile",
@@ -25,16 +25,29 @@ CONFIGFILE, CONFIG, CORES, JOBS, PROFILE = (
     "--jobs",
     "--profile",
 )
-SHORT = {"-c": CORES, "-j": JOBS, "-C": CONFIG}
+SHORT = {"-c": CORES, "-j": JOBS, "-C": CONFIG, "-R": "--forcerun", "-U": "--until",
+         "-O": "--omit-from", "-P": "--prioritize", "-q": "--quiet"}  # fmt: skip
+FLAGS = "nkpFft"  # short options without a value, which may stand before another in one word
+# Options that take all words up to the next one, by what their values look like.
+PAIRS = ("--resources", "--set-threads", "--set-resources", "--set-scatter",
+         "--set-resource-scopes", "--default-resources", "--groups",
+         "--group-components")  # fmt: skip
+NAMES = ("--forcerun", "--until", "--omit-from", "--prioritize", "--allowed-rules",
+         "--preemptible-rules", "--target-jobs")  # fmt: skip
+CHOICES = {
+    "--quiet": ("all", "host", "progress", "reason", "rules"),
+    "--rerun-triggers": ("code", "input", "mtime", "params", "software-env"),
+}
+SINGLE = (CORES, JOBS, PROFILE, "--executor", "--batch", "--workflow-profile")
 SUFFIXES = (".yaml", ".yml", ".json")
 PROFILES = Path("profiles")
 # Long options of every day; of others Snakemake itself is asked, which takes a second or two.
 COMMON = (
     "--batch", "--config", "--configfile", "--configfiles", "--cores", "--dry-run", "--dryrun",
-    "--executor", "--forceall", "--forcerun", "--help", "--jobs", "--keep-going", "--lint",
-    "--list", "--list-rules", "--nolock", "--profile", "--quiet", "--report", "--resources",
-    "--rerun-incomplete", "--rerun-triggers", "--set-resources", "--set-threads", "--summary",
-    "--touch", "--unlock", "--until", "--verbose", "--version", "--workflow-profile",
+    "--executor", "--force", "--forceall", "--help", "--jobs", "--keep-going", "--lint", "--list",
+    "--list-rules", "--nolock", "--profile", "--report", "--rerun-incomplete", "--summary",
+    "--touch", "--unlock", "--verbose", "--version", "--workflow-profile", *PAIRS,
+    *NAMES, *CHOICES,
 )  # fmt: skip
 PRINT_OPTIONS = (
     "from snakemake.cli import get_argument_parser\n"
@@ -51,8 +64,11 @@ def check(arguments: Sequence[str]) -> None:
     before = list(arguments)
     if "--" in before:
         before = before[: before.index("--")]
+    _check_cache_folder()
     _check_names(before)
-    for option, values in _options(before):
+    _check_empty(arguments)
+    found = _options(before)
+    for option, values in found:
         if option == CONFIGFILE:
             _check_files(arguments, values)
         elif option == CONFIG:
@@ -61,21 +77,30 @@ def check(arguments: Sequence[str]) -> None:
             _check_number(option, values[0])
         elif option == PROFILE and values:
             _check_profile(values[0])
+        elif option in PAIRS:
+            _check_swallowed(option, arguments, values, [v for v in values[1:] if "=" not in v])
+        elif option in CHOICES:
+            _check_choices(option, arguments, values)
+        elif option in NAMES and not _has_target(arguments, found):
+            _check_swallowed(option, arguments, values, [v for v in values[1:] if "/" in v])
 
 
 def _options(arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Return each option with all words that could be its values."""
-    found: list[tuple[str, list[str]]] = []
+    """Return each option with all words that could be its values; targets have the option ''."""
+    found: list[tuple[str, list[str]]] = [("", [])]
     targets: tuple[str, list[str]] = ("", [])  # what follows a value that is tied to its option
     for word in arguments:
         if word.startswith("--"):
             name, equals, value = word.partition("=")
             found += [(_whole(name), [value]), targets] if equals else [(_whole(name), [])]
-        elif word.startswith("-") and len(word) > 1:
+        elif re.match(r"-[^\d.]", word):  # a negative number is a value
+            while len(word) > 2 and word[1] in FLAGS:
+                found.append((word[:2], []))
+                word = f"-{word[2:]}"  # noqa: PLW2901
             attached = word[2:].removeprefix("=")
             name = SHORT.get(word[:2], word)
             found += [(name, [attached]), targets] if attached else [(name, [])]
-        elif found:
+        else:
             found[-1][1].append(word)
     return found
 
@@ -84,7 +109,8 @@ def _whole(name: str) -> str:
     """Return an option's whole name; Snakemake takes the beginning of one, too."""
     if name in COMMON:
         return name.replace("--configfiles", CONFIGFILE)
-    longer = [one for one in (CONFIGFILE, CORES, PROFILE) if one.startswith(name)]
+    known = (CONFIGFILE, CORES, PROFILE, *PAIRS, *NAMES, *CHOICES)
+    longer = [one for one in known if one.startswith(name)]
     return longer[0] if longer else name
 
 
@@ -106,45 +132,78 @@ def _check_names(arguments: Sequence[str]) -> None:
 def _check_files(arguments: Sequence[str], values: Sequence[str]) -> None:
     for i, value in enumerate(values):
         path = Path(value)
-        if i > 0 and not value.endswith(SUFFIXES) and not path.is_file():
+        if i > 0 and not value.endswith(SUFFIXES) and not os.path.isfile(path):
             _say_separator(CONFIGFILE, arguments, values[i:])
-        if path.is_dir():
-            raise UserError(f"{CONFIGFILE} {value}: this is a folder; a YAML file is expected")
         try:
-            _check_yaml(path)
-        except OSError as error:
-            folder = path.parent if path.parent.is_dir() else Path()
-            near = nearest_name(path.name, (p.name for p in folder.glob("*.y*ml")))
+            read_yaml(path)
+        except UserError as error:
+            near = ""
+            if not os.path.lexists(path):
+                folder = path.parent if os.path.isdir(path.parent) else Path()
+                near = nearest_name(path.name, (p.name for p in folder.glob("*.y*ml")))
+            raise UserError(f"{CONFIGFILE}: {error}{near}") from None
+
+
+def _check_cache_folder() -> None:
+    """Check that Snakemake's cache can be made: it shows a traceback where it cannot."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    there = next((p for p in (Path(cache), *Path(cache).parents) if os.path.lexists(p)), Path())
+    if not (os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)):
+        raise UserError(
+            f"Snakemake keeps a cache in {cache}, and {there} is no folder that can be written: "
+            "set XDG_CACHE_HOME to one"
+        )
+
+
+def _check_empty(arguments: Sequence[str]) -> None:
+    for i, word in enumerate(arguments):
+        before = arguments[i - 1] if i else ""
+        value = before.startswith("--") and before not in ("--", *COMMON)
+        if not word and not value:
             raise UserError(
-                f"{CONFIGFILE} {value}: cannot read this file: {error.strerror}.{near}"
-            ) from None
+                f"word {i + 1} of the command is empty (''), as from a variable that is not set: "
+                "name a target, or remove it"
+            )
 
 
-def _check_yaml(path: Path) -> None:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: this is no text in UTF-8") from None
-    try:
-        json.loads(text)  # JSON may hold tabs, YAML may not
-    except ValueError:
-        try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as error:
-            raise UserError(_yaml_mistake(path, error)) from None
-        if root is not None and not isinstance(root, yaml.MappingNode):
-            raise UserError(f"{path}: expected keys and values") from None
+def _has_target(arguments: Sequence[str], found: Sequence[tuple[str, list[str]]]) -> bool:
+    """Return whether a target stands where no option takes it for its own."""
+    if "--" in arguments and arguments[-1] != "--":
+        return True
+    many = (CONFIGFILE, CONFIG, *PAIRS, *NAMES, *CHOICES)
+    return any(
+        values[1 if option in SINGLE else 0 :] for option, values in found if option not in many
+    )
 
 
-def _yaml_mistake(path: Path, error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
-    problem = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"{where}: this is no YAML: {problem}"
+def _check_choices(option: str, arguments: Sequence[str], values: Sequence[str]) -> None:
+    known = CHOICES[option]
+    wrong = [value for value in values if value not in known]
+    near = nearest_name(wrong[0], known) if wrong else ""
+    if wrong and ((wrong[0] == values[0] and option != "--quiet") or near):
+        raise UserError(f"{option} {wrong[0]}: expected some of {', '.join(known)}.{near}")
+    _check_swallowed(option, arguments, values, wrong)
+
+
+def _check_swallowed(
+    option: str, arguments: Sequence[str], values: Sequence[str], wrong: Sequence[str]
+) -> None:
+    """Refuse an option's values from the first of ``wrong`` on, which look like targets."""
+    if wrong:
+        _say_separator(option, arguments, values[values.index(wrong[0]) :])
 
 
 def _check_settings(arguments: Sequence[str], values: Sequence[str]) -> None:
     for i, value in enumerate(values):
+        if _open_brackets(value) and i + 1 < len(values):
+            end = i + 1
+            while end < len(values) and _open_brackets(" ".join(values[i:end])):
+                end += 1
+            whole = " ".join(values[i:end])
+            raise UserError(
+                f"{CONFIG} {value}: the brackets are not closed in this word; put quotes around "
+                f"the whole: {CONFIG} {shlex.quote(whole)}"
+            )
         if "=" in value:
             continue
         if i > 0:
@@ -153,6 +212,10 @@ def _check_settings(arguments: Sequence[str], values: Sequence[str]) -> None:
             f"{CONFIG} {value}: expected KEY=VALUE; a key below another is written as "
             f"{CONFIG} 'task2sim={{simulation: {{images: 100}}}}'"
         )
+
+
+def _open_brackets(text: str) -> bool:
+    return sum(text.count(c) for c in "{[") > sum(text.count(c) for c in "}]")
 
 
 def _say_separator(option: str, arguments: Sequence[str], targets: Sequence[str]) -> NoReturn:

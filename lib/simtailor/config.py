@@ -7,6 +7,7 @@ given with ``--configfile``.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -128,7 +129,7 @@ def _experiment_file(configuration: Configuration, name: str) -> Path | None:
         UserError: it has two, or its name cannot be part of a target's name.
     """
     folder = Path(configuration.metasim.experiments_folder)
-    found = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").exists()]
+    found = [path for suffix in SUFFIXES if os.path.exists(path := folder / f"{name}{suffix}")]
     if len(found) > 1:
         raise UserError(f"{found[1]}: {found[0]} is the same experiment. Remove one of the two.")
     if found and not re.match(NAME_PATTERN, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -16,6 +17,10 @@ from pydantic import (
 )
 
 NAME_PATTERN = r"^[A-Za-z0-9_\-]+$"
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
+# Folders of the project, Snakemake and Git, which hold no results.
+OWN = (".git", ".snakemake", ".venv", "benchmarks", "config", "docs", "envs", "lib", "logs",
+       "profiles", "rules", "slurm", "tests", "workflow_scripts")  # fmt: skip
 NAME_RULE = "use letters a to z, digits, _ and - only"
 
 
@@ -29,20 +34,34 @@ def _each_once(values: list[Any]) -> list[Any]:
     return values
 
 
-def _folder(text: str) -> str:
-    """Return the path of a folder with ``~`` and ``$VARIABLES`` filled in, as it is named.
+def filled_in(text: str) -> str:
+    """Return a path of the user's with ``~`` and ``$VARIABLES`` filled in.
 
-    Braces would be wildcards to Snakemake; other signs are allowed.
+    Raises:
+        ValueError: it is empty or an address on the network, or they cannot be filled in.
     """
     expanded = os.path.expandvars(os.path.expanduser(text))
     if not text.strip():
-        raise ValueError(f"the name of a folder is empty, got {text!r}. Give one, such as 'work'.")
+        raise ValueError(f"the name of a folder or file is empty, got {text!r}. Give one.")
+    if ADDRESS.match(expanded):
+        raise ValueError(
+            f"this is an address on the network, got {text!r}. Give a path of this machine."
+        )
     if expanded.startswith("~"):
         raise ValueError(f"there is no such user, got {text!r}. Write the whole path.")
-    if "$" in expanded:
+    if "$" in expanded and not os.path.lexists(expanded):  # such a sign may be part of a name
         raise ValueError(
             f"the environment has no such variable, got {text!r}. Set it or write the whole path."
         )
+    return expanded
+
+
+def _folder(text: str) -> str:
+    """Return the path of a folder to write to, filled in, as it is named.
+
+    Braces would be wildcards to Snakemake; other signs are allowed.
+    """
+    expanded = filled_in(text)
     if expanded != expanded.strip() or not expanded.isprintable():
         raise ValueError(
             f"a folder's name begins or ends with a space, or holds a sign that cannot be seen, "
@@ -57,6 +76,11 @@ def _folder(text: str) -> str:
     if os.path.commonpath([here, os.getcwd()]) == here:
         raise ValueError(f"this is the project's folder or one around it, got {text!r}. Give a "
                          "folder of its own.")  # fmt: skip
+    first = os.path.relpath(here).split(os.sep)[0]
+    if first in OWN:
+        raise ValueError(
+            f"'{first}' holds files of the project itself, got {text!r}. Give a folder of its own."
+        )
     return path
 
 
@@ -66,6 +90,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 # For lists: Annotated[list[str], Unique].
 Unique = AfterValidator(_each_once)
 Folder = Annotated[str, AfterValidator(_folder)]
+InputPath = Annotated[str, AfterValidator(filled_in)]
 
 
 class Section(BaseModel):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from simtailor.intake.names import printable
+
 WILDCARD = re.compile(r"\{(\w+)\}")
 MOST_NAMED = 3
 
@@ -36,6 +38,7 @@ class TargetTable:
 
     def explain(self, asked: str) -> str:
         """Return a sentence on a target that no rule makes, and on the nearest that exist."""
+        asked = printable(asked)
         if asked in self.families:
             return self._of_family(asked)
         return f"no rule makes '{asked}'{self._why(asked)}"

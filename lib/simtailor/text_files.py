@@ -5,6 +5,9 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import os
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ def read_text(path: str | Path) -> str:
         UserError: there is no such file, or it is a folder or in another encoding.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UserError(f"{path}: this is a folder. Give the name of a file.")
     try:
         data = path.read_bytes()
@@ -72,8 +75,14 @@ def parse_json(text: str, source: str | Path) -> Any:
     except _NotAllowedError as error:
         place, words = _place(text, error.word, error.last)
         raise UserError(f"{source}{place}: {error}{words}. {error.fix}") from None
-    except (ValueError, RecursionError) as error:  # ValueError: also overlong integers
-        raise UserError(f"{source}: not valid JSON: {error}.") from None
+    except RecursionError:
+        raise UserError(f"{source}: nested too deeply. Write it flatter.") from None
+    except ValueError:  # an integer of more digits than Python reads
+        place, _ = _place(text, max(re.findall(r"\d+", text), key=len), last=False)
+        raise UserError(
+            f"{source}{place}: a number has more than {sys.get_int_max_str_digits():,} digits. "
+            "Write a smaller number."
+        ) from None
 
 
 class _NotAllowedError(ValueError):

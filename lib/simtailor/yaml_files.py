@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from simtailor.errors import UserError
-from simtailor.text_files import read_text, shown_line
+from simtailor.text_files import parse_json, read_text, shown_line
 
 # Octal by a leading zero, and base 60 by colons.
 ODD_NUMBER = re.compile(r"[-+]?(0[0-7_]+$|[0-9][0-9_]*:)")
@@ -66,7 +66,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Return the keys and values of a YAML file; of an empty one none.
+    """Return the keys and values of a YAML or JSON file; of an empty one none.
 
     Raises:
         UserError: names file and line of what is wrong: the syntax, a key that stands twice,
@@ -74,7 +74,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """
     text = read_text(path)
     try:
-        values = yaml.load(text, Loader=_Loader)  # a safe loader
+        if Path(path).suffix == ".json":  # it may hold tabs, YAML may not
+            values = parse_json(text, path)
+        else:
+            values = yaml.load(text, Loader=_Loader)  # a safe loader
     except yaml.MarkedYAMLError as error:
         raise UserError(_explained(path, text, error)) from None
     except yaml.YAMLError as error:

@@ -9,6 +9,7 @@ An optional ``pack.yaml`` in the folder says more:
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,7 +56,13 @@ def files_of(folder: Path) -> list[Path]:
     Raises:
         UserError: there is no such folder.
     """
-    if not folder.is_dir():
+    try:
+        there = folder.is_dir()
+    except OSError as error:  # it may not be entered, or its name is too long
+        raise UserError(
+            f"folder:{folder}: {error.strerror}; give a folder of models that can be read"
+        ) from None
+    if not there:
         raise UserError(f"folder:{folder}: there is no such folder of models")
     return walk_folder(folder).files
 
@@ -132,7 +139,7 @@ def _check_top(folder: Path) -> None:
             f"category; put them into {folder}/CATEGORY/, one folder a category"
         )
     for path in sorted(folder.iterdir()):
-        if path.is_symlink() and not path.exists():
+        if path.is_symlink() and not os.path.exists(path):
             raise UserError(f"{path}: this link leads nowhere; repair or delete it")
     if not subfolders(folder):
         raise UserError(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from simtailor.section import PositiveInt, Section, Share, Unique
+from simtailor.section import InputPath, PositiveInt, Section, Share, Unique
 
 
 class Reinforce(Section):
@@ -50,10 +50,10 @@ class Explore(Section):
 class Controller(Section):
     """From a task vector to simulation parameters."""
 
-    reward_db: str | None = Field(
+    reward_db: InputPath | None = Field(
         None, description="Published reward database to learn from; empty takes the workflow's own."
     )
-    task_vectors: str | None = Field(
+    task_vectors: InputPath | None = Field(
         None, description="Its task vectors (npz); empty takes the workflow's own."
     )
     unseen: Annotated[list[str], Unique] = Field(

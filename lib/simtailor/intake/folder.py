@@ -64,8 +64,14 @@ def find_images(folder: str | Path, key: str = "", layout: str = "") -> ImageFol
     """
     folder = Path(folder)
     where = f"{printable(folder)}: {f'{key}: ' if key else ''}"
-    if not folder.is_dir():
-        kind = "it is a file, not a folder" if folder.exists() else "no such folder"
+    try:
+        there, is_folder = folder.exists(), folder.is_dir()
+    except OSError as error:  # it may not be entered, or its name is too long
+        raise UserError(
+            f"{where}{error.strerror}; give a folder that can be read, by its right name"
+        ) from None
+    if not is_folder:
+        kind = "it is a file, not a folder" if there else "no such folder"
         raise UserError(f"{where}{kind}{'; ' + layout if layout else ''}")
     walk, readable, unreadable = walk_folder(folder), readable_suffixes(), unreadable_suffixes()
     files, unread, others = [], [], []

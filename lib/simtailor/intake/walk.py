@@ -85,7 +85,10 @@ def _unchanged(walk: Walk) -> bool:
 
 
 def _enter(folder: Path, above: frozenset[tuple[int, int]], walk: Walk) -> None:
-    status = folder.stat() if folder.exists() else None
+    try:
+        status = folder.stat()
+    except OSError:  # which the listing explains
+        status = None
     inside = above | ({(status.st_dev, status.st_ino)} if status else set())
     entries = _entries(folder)
     walk.folders[str(folder)] = status.st_mtime_ns if status else 0

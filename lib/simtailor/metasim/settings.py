@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from simtailor.intake.limits import MOST_PIXELS
-from simtailor.section import Name, PositiveInt, Section, Share, Unique
+from simtailor.section import InputPath, Name, PositiveInt, Section, Share, Unique
 
 PACKAGED_MODEL = "tf_efficientnet_lite0"
 
@@ -29,8 +29,8 @@ class Stage(Section):
 class Target(Section):
     """Where the target images come from: a grammar or a folder, not both."""
 
-    grammar: str | None = Field(None, description="Grammar file to render the target from.")
-    folder: str | None = Field(None, description="Folder of the user's images.")
+    grammar: InputPath | None = Field(None, description="Grammar file to render the target from.")
+    folder: InputPath | None = Field(None, description="Folder of the user's images.")
     images: Annotated[int, Field(ge=20, strict=True)] = Field(
         2000, description="Number of target images; of a folder, at most so many are taken."
     )
@@ -64,9 +64,8 @@ class Features(Section):
     layers: list[Annotated[int, Field(ge=0, strict=True)]] = Field(
         [], description="Levels of the timm model (out_indices); empty takes its pooled output."
     )
-    weights: str = Field(
+    weights: InputPath = Field(
         "hub",
-        min_length=1,
         description="Of a network: 'hub' (timm downloads them), 'package' (offline, for "
         "tf_efficientnet_lite0), 'random', or a .safetensors or .pth file.",
     )
@@ -268,7 +267,7 @@ class Experiment(Section):
     """One Meta-Sim experiment."""
 
     description: str = Field("", description="One sentence for tables and figures.")
-    grammar: str = Field(description="Grammar file of the scenes to start from.")
+    grammar: InputPath = Field(description="Grammar file of the scenes to start from.")
     target: Target
     renderer: str = Field("tabletop", description="Name of a registered renderer.")
     stage: Stage = Stage()
@@ -288,7 +287,7 @@ class Experiment(Section):
 class MetaSim(Section):
     """The Meta-Sim stage."""
 
-    experiments_folder: str = Field(
+    experiments_folder: InputPath = Field(
         "config/experiments", description="Folder with one YAML file an experiment."
     )
     defaults: dict[str, Any] = Field({}, description="Keys of an experiment, for all of them.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,9 @@ from simtailor.scene.attributes import attribute
 DISTRIBUTIONS = ("Deterministic", "Gaussian", "Uniform")
 SMALLEST_MAXIMUM = 1e-6
 NODE_KEYS = ("class", "attributes", "num_child", "child")
+# Attributes of the published grammars that may be no distributions: kept as they are.
+CONSTANTS = ("asset_dir", "dataset", "directed", "features", "immutable", "mutable", "num_samples",
+             "output_dir", "size", "split", "texture")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class GrammarNode:
         classes: one class name, or several that are equally likely.
         parent: index of the parent node, -1 for the root.
         distributions: of the numeric attributes.
-        constants: the other attributes.
+        constants: the other attributes, of the names ``CONSTANTS``.
     """
 
     classes: tuple[str | int, ...]
@@ -93,6 +97,8 @@ def parse_nodes(tree: Any, source: str) -> list[GrammarNode]:
         distributions, constants = _parse_attributes(node["attributes"], fail)
         if parent < 0:
             _check_root(constants, distributions, fail)
+        features = nodes[0].constants["features"] if nodes else constants["features"]
+        _check_constants(constants, features, fail)
         children = _parse_children(node, fail)
         index = len(nodes)
         places.append(fail)
@@ -175,6 +181,23 @@ def _parse_attributes(value: Any, fail: _Failure) -> tuple[dict[str, Distributio
         raise fail("attributes.immutable", f"expected true or false, got {immutable!r}")
     constants["immutable"] = immutable
     return distributions, constants
+
+
+def _check_constants(constants: dict[str, Any], features: list[str], fail: _Failure) -> None:
+    """Check that what is no distribution is meant so: a feature needs one in every node."""
+    for name, entry in constants.items():
+        if name in CONSTANTS and name not in features:
+            continue
+        value = f"{entry:g}" if _is_number(entry) else "VALUE"
+        write = f'write ["Deterministic", {value}, 0, MAXIMUM]'
+        if name not in features:
+            known = (*features, *CONSTANTS)
+            write = f"it is none of the features.{nearest_name(name, known)} For a number, {write}"
+        raise fail(
+            f"attributes.{name}",
+            f"{reprlib.repr(entry)} is no distribution; {write}, or another of "
+            f"{', '.join(DISTRIBUTIONS)}. Or remove it.",
+        )
 
 
 def _parse_distribution(name: str, entry: list[Any], fail: _Failure) -> Distribution:

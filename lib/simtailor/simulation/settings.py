@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from simtailor.section import PositiveInt, Section, Unique
+from simtailor.assets.pack import FOLDER
+from simtailor.section import PositiveInt, Section, Unique, filled_in
 from simtailor.simulation.parameters import enumerate_parameters
 
 
@@ -42,6 +43,14 @@ class Simulation(Section):
     seed: Annotated[int, Field(ge=0, strict=True)] | None = Field(
         None, description="Seed of the sets; the project's seed where absent."
     )
+
+    @field_validator("packs")
+    @classmethod
+    def _fill_in_folders(cls, packs: list[str]) -> list[str]:
+        return [
+            FOLDER + filled_in(pack.removeprefix(FOLDER)) if pack.startswith(FOLDER) else pack
+            for pack in packs
+        ]
 
     @field_validator("values")
     @classmethod

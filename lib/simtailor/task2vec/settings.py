@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simtailor.section import PositiveInt, Section
+from simtailor.section import InputPath, PositiveInt, Section
 
 
 class Variational(Section):
@@ -25,9 +25,8 @@ class Task2Vec(Section):
     model: str = Field(
         "tf_efficientnet_lite0", min_length=1, description="Probe network: a model of timm."
     )
-    weights: str = Field(
+    weights: InputPath = Field(
         "package",
-        min_length=1,
         description="Of the probe network: 'hub', 'package' (offline, for tf_efficientnet_lite0), "
         "'random', a .safetensors or .pth file, or a folder of a backbone of this workflow, whose "
         "model is taken.",

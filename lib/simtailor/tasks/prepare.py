@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -140,7 +141,7 @@ def source_state(row: TaskRow, resources: str | Path) -> str:
         _check_classes(source, printable(folder))
         check_images(source.files, f"{printable(folder)}: ")
         files = source.files
-    elif row.kind in ("idx", "datasets") and folder.is_dir():
+    elif row.kind in ("idx", "datasets") and os.path.isdir(folder):
         files = sorted(path for path in folder.rglob("*") if path.is_file())
     else:
         return ""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from simtailor.intake.limits import MOST_PIXELS
-from simtailor.section import Name, Section, Unique
+from simtailor.section import InputPath, Name, Section, Unique
 
 LARGEST_TASK = 100_000  # images: about those of SVHN, the largest of the published tasks
 
@@ -15,7 +15,7 @@ LARGEST_TASK = 100_000  # images: about those of SVHN, the largest of the publis
 class ExtraTask(Section):
     """A folder of images as a task: ``folder/CLASS/*.jpg``, or that below train/ and test/."""
 
-    folder: str = Field(min_length=1, description="Folder with one subfolder of images a class.")
+    folder: InputPath = Field(description="Folder with one subfolder of images a class.")
     title: str = Field("", description="Title for tables and figures; the name where absent.")
     licence: str = Field("", description="Licence of the images, for the records.")
 
@@ -23,7 +23,7 @@ class ExtraTask(Section):
 class Tasks(Section):
     """Real downstream tasks."""
 
-    table: str = Field("config/tasks.tsv", description="Table of tasks, see docs/tasks.md.")
+    table: InputPath = Field("config/tasks.tsv", description="Table of tasks, see docs/tasks.md.")
     names: Annotated[list[str], Unique] = Field(
         [
             "character_capitals",

@@ -63,7 +63,7 @@ def study_tasks(settings: Tasks) -> list[str]:
     Raises:
         UserError: the table is malformed or lacks one of them.
     """
-    rows = read_table(settings.table)
+    rows = _rows(settings)
     return [_find(settings, name, rows).name for name in settings.names]
 
 
@@ -73,7 +73,7 @@ def task_names(settings: Tasks) -> list[str]:
     Raises:
         UserError: the table is malformed.
     """
-    return [*read_table(settings.table), *settings.extra]
+    return [*_rows(settings), *settings.extra]
 
 
 def find_task(settings: Tasks, name: str) -> TaskRow:
@@ -82,7 +82,18 @@ def find_task(settings: Tasks, name: str) -> TaskRow:
     Raises:
         UserError: there is none of this name, or the table is malformed.
     """
-    return _find(settings, name, read_table(settings.table))
+    return _find(settings, name, _rows(settings))
+
+
+def _rows(settings: Tasks) -> dict[str, TaskRow]:
+    """Return the table's rows, none of which has the name of a task beside the table."""
+    rows = read_table(settings.table)
+    if twice := sorted(set(rows) & set(settings.extra)):
+        raise UserError(
+            f"task2sim.tasks.extra.{twice[0]}: {settings.table} has a task '{twice[0]}' already. "
+            "Give this one another name."
+        )
+    return rows
 
 
 def _find(settings: Tasks, name: str, rows: dict[str, TaskRow]) -> TaskRow:

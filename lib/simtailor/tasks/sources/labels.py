@@ -13,6 +13,7 @@ from simtailor.errors import UserError
 
 UNLABELLED = -1  # what Hugging Face and torchvision write where a label is withheld
 LISTED = 10
+LARGEST = 2**62  # of labels: what int64 holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +103,12 @@ def _as_numbers(values: np.ndarray, where: str) -> np.ndarray | None:
         raise UserError(
             f"{where}: labels such as {str(wrong)[:40]!r} ({type(wrong).__name__}) are no classes: "
             "each image needs one number or one name"
+        )
+    beyond = next((v for v in values if not abs(v) < LARGEST), None)
+    if beyond is not None:
+        raise UserError(
+            f"{where}: a label is {str(beyond)[:40]}; the numbers of classes count from 0, or name "
+            "a column of classes"
         )
     fraction = next((v for v in values if v != np.floor(v)), None)
     if fraction is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from simtailor.errors import UserError
 
@@ -32,13 +32,19 @@ def as_image(value: Any, folder: Path, highest: float = 255) -> Image.Image:
         return value
     if isinstance(value, dict):
         value = value.get("bytes") or value.get("path")
-    if value is None:
+    if value is None or (isinstance(value, bytes | bytearray | str) and not value):
         raise ValueError("the cell is empty")
     if isinstance(value, bytes | bytearray):
-        return Image.open(io.BytesIO(value))
+        try:
+            return Image.open(io.BytesIO(value))
+        except UnidentifiedImageError:
+            raise ValueError(f"its {len(value)} bytes are no image of a known format") from None
     if isinstance(value, str):
         return Image.open(folder / value)
-    return _of_array(np.asarray(value), highest)
+    array = np.asarray(value)
+    if array.ndim == 0:
+        raise ValueError(f"{str(value)[:40]!r} ({type(value).__name__}) is no image")
+    return _of_array(array, highest)
 
 
 def _of_array(array: np.ndarray, highest: float) -> Image.Image:
@@ -49,7 +55,7 @@ def _of_array(array: np.ndarray, highest: float) -> Image.Image:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in CHANNELS):
         raise ValueError(f"an array of shape {array.shape} is no image")
     if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
-        raise ValueError("an array must hold finite numbers")
+        raise ValueError(f"an array must hold finite numbers, got {array.dtype}")
     if array.min() < 0 or array.max() > highest:
         raise ValueError(
             f"values from {array.min():.6g} to {array.max():.6g}, where others have 0 to {highest}"
