@@ -242,3 +242,44 @@ def test_names_are_printable():
     assert printable("a\tb\u2028") == "a\\tb\\u2028"
     assert printable(os.fsdecode(b"\xff.png")) == "\\xff.png"
     assert printable("日本 ü.png") == "日本 ü.png"
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("train_set", "test_set"), ("traindir", "valdir"), ("Train_Images", "Val_Images"),
+     ("train1", "val1"), ("train ", "test"), ("train", "holdout"), ("train", "hold-out"),
+     ("training_set", "test_set"), ("seg_train", "seg_test"), ("train2017", "val2017"),
+     ("TrainImages", "TestImages"), ("trainval", "test")],
+)  # fmt: skip
+def test_parts_are_known_by_a_word_of_their_names(tmp_path, train, test):
+    fill(tmp_path / train, "ants", "bees", count=4)
+    fill(tmp_path / test, "ants", "bees", count=2)
+    assert parts(tmp_path) == {n: {False: 4, True: 2} for n in ("ants", "bees")}
+
+
+def test_classes_whose_names_hold_a_word_of_parts_stay_classes(tmp_path):
+    fill(tmp_path, "test tube", "training shoe", "bottle")
+    assert len(counts(tmp_path)) == 3
+    fill(tmp_path / "two", "test tube", "test strip")
+    assert len(counts(tmp_path / "two")) == 2
+
+
+def test_images_directly_in_parts_are_no_classes(tmp_path):
+    fill(tmp_path, "train1", "val1")
+    assert "(train1, val1 are parts of a split)" in problem(tmp_path)
+
+
+def test_folders_of_the_same_folders_are_no_classes_unasked(tmp_path):
+    for name in ("2020", "2021"):
+        fill(tmp_path / name, "ants", "bees")
+    message = problem(tmp_path)
+    assert "the folders 2020, 2021 hold the same folders (ants, bees)" in message
+    assert f"give {tmp_path / '2020'}, or all with kind: files" in message
+
+
+@pytest.mark.parametrize("beside", ["bees", "ants"])
+def test_parts_in_some_classes_only_are_an_error(tmp_path, beside):
+    fill(tmp_path / "ants", "train", "test")
+    fill(tmp_path / "wasps", "train", "test")
+    fill(tmp_path, beside)
+    assert f"but {beside}/0.png is in none" in problem(tmp_path)
