@@ -266,7 +266,7 @@ def test_classes_whose_names_hold_a_word_of_parts_stay_classes(tmp_path):
 
 def test_images_directly_in_parts_are_no_classes(tmp_path):
     fill(tmp_path, "train1", "val1")
-    assert "(train1, val1 are parts of a split)" in problem(tmp_path)
+    assert "(parts of a split: train1, val1)" in problem(tmp_path)
 
 
 def test_folders_of_the_same_folders_are_no_classes_unasked(tmp_path):

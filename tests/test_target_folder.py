@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simtailor.config import Target
 from simtailor.errors import UserError
 from simtailor.metasim.inputs import folder_state
+from simtailor.metasim.settings import Target
 from simtailor.metasim.target import TargetImages
 from simtailor.metasim.target_folder import FEWEST_IMAGES, find_target, read_target
 

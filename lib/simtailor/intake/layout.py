@@ -60,7 +60,7 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
     loose = [path for path, names in inside if len(names) <= depth]
     if loose:
         others = f" and {len(loose) - 1} other images are" if len(loose) > 1 else " is"
-        parts = f" ({', '.join(map(printable, roles))} are parts of a split)" if roles else ""
+        parts = f" (parts of a split: {', '.join(map(printable, roles))})" if roles else ""
         raise UserError(
             f"{images.where}{LAYOUT}; {printable(loose[0])}{others} in no class's folder{parts}"
         )
