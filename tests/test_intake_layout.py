@@ -203,7 +203,7 @@ def test_images_without_a_suffix_are_no_silent_loss(tmp_path):
     fill(tmp_path, "cat", "dog")
     for i in range(4):
         picture(tmp_path / "eel" / f"{i:032x}", "JPEG")
-    assert "the 4 files in" in problem(tmp_path) and "suffix" in problem(tmp_path)
+    assert "the suffix of an image: in 'eel' 4 without suffix; rename" in problem(tmp_path)
 
 
 def test_any_file_name_and_class_name_is_taken(tmp_path):
@@ -283,3 +283,23 @@ def test_parts_in_some_classes_only_are_an_error(tmp_path, beside):
     fill(tmp_path / "wasps", "train", "test")
     fill(tmp_path, beside)
     assert f"but {beside}/0.png is in none" in problem(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("x0", "x1", "x2"), ("1.jpg_large", "2.jpg_large"), ("1.png.1", "a.jpeg?x=1")],
+)
+def test_images_whose_names_have_no_suffix_of_one_are_not_lost(tmp_path, names):
+    fill(tmp_path, "cat", "dog")
+    fill(tmp_path, "eel", count=1)
+    for name in names:
+        picture(tmp_path / "eel" / name, "PNG")
+        touch(tmp_path / "dog" / f"{name}.txt", b"words")
+    message = problem(tmp_path)
+    assert "most pictures have a name without the suffix of an image: in 'eel' " in message
+    assert "dog" not in message
+    assert f"rename those that look like images ({names[0]}) to .jpg or .png" in message
+    for name in names[1:]:
+        (tmp_path / "eel" / name).unlink()
+    notes = labelled_files(tmp_path).report.notes
+    assert len(notes) == 1 and "in eel, a name without the suffix of an image" in notes[0]

@@ -239,3 +239,17 @@ def test_a_name_of_any_bytes_is_read_and_printed(tmp_path):
     with pytest.raises(UserError) as error:
         check_images([path], "")
     assert "caf\\xe9.png" in str(error.value)
+
+
+def test_while_planning_three_are_named_and_equal_reasons_stand_together(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(8)]
+    for path in paths:
+        path.write_bytes(b"%PDF" if path.stem in "15" else b"<html>")
+    with pytest.raises(UserError) as error:
+        check_images(paths, "photos: ")
+    first, *lines = str(error.value).split("\n  ")
+    assert first.startswith("photos: 8 of 8 images looked at cannot be read")
+    assert lines == [
+        f"{paths[0]}, {paths[2]} and 4 more: it is a web page, as a failed download leaves it",
+        f"{paths[1]} and 1 more: it is PDF",
+    ]

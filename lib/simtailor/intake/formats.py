@@ -116,6 +116,11 @@ def open_image(path: Path) -> Image.Image:
 def looks_like_image(path: Path) -> bool:
     """Return whether a file of an unknown suffix begins like an image that is read."""
     try:
+        with open(path, "rb") as file:
+            beginning = file.read(16)
+        accept = [Image.OPEN[name][1] for name in readable_formats() if name != NO_SIGNATURE]
+        if not any(test is None or test(beginning) for test in accept):
+            return False  # nearly all files that are no images, quickly
         open_image(path).close()
     except Exception:  # decoders of damaged files raise errors of many kinds
         return False

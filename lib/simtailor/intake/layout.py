@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simtailor.errors import UserError, nearest_name
-from simtailor.intake.folder import ImageFolder, check_formats, check_without_images, find_images
+from simtailor.intake.folder import (
+    ImageFolder,
+    check_formats,
+    find_images,
+    note_folders_without_images,
+)
 from simtailor.intake.names import printable
 from simtailor.intake.parts import check_same_inside, part_roles, roles_inside
 from simtailor.intake.report import IntakeReport
@@ -44,6 +49,7 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
     """
     images = find_images(folder, layout=LAYOUT)
     if not images.files and not images.unread:
+        check_formats(images, lambda path: None)
         raise UserError(f"{images.where}{LAYOUT}: it has no images ({images.report.sentence()})")
     roles = part_roles(images)
     _check_wrapper(images, roles)
@@ -72,7 +78,7 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
         return "/".join(names[:depth])
 
     check_formats(images, group_of)
-    check_without_images(images, _class_folders(images, depth, left_out))
+    note_folders_without_images(images, _class_folders(images, depth, left_out))
     images.report.taken = len(inside)
     found = [roles[names[part_at]] if roles else "train" for _, names in inside]
     raw = [names[class_at] for _, names in inside]

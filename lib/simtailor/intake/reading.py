@@ -102,19 +102,19 @@ def read_squares(
     """
     squares = Squares(np.empty((len(chosen), reading.size, reading.size, 3), np.uint8))
     deep: dict[int, DeepImage] = {}
-    broken: list[str] = []
+    broken: list[tuple[str, str]] = []
     begun = shown = time.monotonic()
 
-    def one(place: int) -> _Read | str:
+    def one(place: int) -> _Read | tuple[str, str]:
         index = int(chosen[place])
         try:
             return _read(lambda: read(index), reading)
         except Exception as error:  # decoders of damaged files raise errors of many kinds
-            return f"{name_of(index)}: {error or type(error).__name__}"
+            return name_of(index), str(error) or type(error).__name__
 
     with any_size(), _pool(threads) as pool:
         for place, found in enumerate(pool.map(one, range(len(chosen)))):
-            if isinstance(found, str):
+            if isinstance(found, tuple):
                 broken.append(found)
                 continue
             squares.sizes.add(found.size)

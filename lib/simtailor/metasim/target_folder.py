@@ -10,7 +10,12 @@ import numpy as np
 from PIL import Image
 
 from simtailor.errors import UserError
-from simtailor.intake.folder import ImageFolder, check_formats, check_without_images, find_images
+from simtailor.intake.folder import (
+    ImageFolder,
+    check_formats,
+    find_images,
+    note_folders_without_images,
+)
 from simtailor.intake.formats import open_image
 from simtailor.intake.limits import MOST_PIXELS
 from simtailor.intake.names import printable
@@ -68,7 +73,7 @@ def find_target(folder: str | Path) -> TargetFolder:
         return "/".join(parts[:depth]) if len(parts) > depth else None
 
     check_formats(images, group_of)
-    check_without_images(images, [f for f in images.folders if len(images.parts(f)) == 1])
+    note_folders_without_images(images, [f for f in images.folders if len(images.parts(f)) == 1])
     if len(files) < FEWEST_IMAGES:
         raise UserError(
             f"{images.where}found {len(files)} images, at least {FEWEST_IMAGES} are "

@@ -66,14 +66,15 @@ def load_files(place: Place, options: PatternOptions) -> ImageSource:
     images = find_images(place.folders[0])
     found = {
         path: match
-        for path in (*images.files, *images.unread)
+        for path in (*images.files, *images.unread, *images.others)
         if (match := re.fullmatch(options.pattern, "/".join(images.parts(path)), re.DOTALL))
     }
     fitting = [path for path in images.files if path in found]
     others = len(images.files) - len(fitting)
     images.report.passed_over += Counter({"that the pattern does not fit": others})
     unread = [path for path in images.unread if path in found]
-    images = replace(images, files=fitting, unread=unread)
+    misnamed = [path for path in images.others if path in found]
+    images = replace(images, files=fitting, unread=unread, others=misnamed)
     images.report.taken = len(fitting)
     check_formats(images, lambda path: found[path]["class"])
     if not fitting:
