@@ -303,3 +303,23 @@ def test_images_whose_names_have_no_suffix_of_one_are_not_lost(tmp_path, names):
         (tmp_path / "eel" / name).unlink()
     notes = labelled_files(tmp_path).report.notes
     assert len(notes) == 1 and "in eel, a name without the suffix of an image" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "one", "other"),
+    [("eel", "cat", "cat", "eel"), ("dog/more", "../cat", "cat", "dog/more")],
+)
+def test_a_class_that_links_to_another_is_an_error(tmp_path, link, target, one, other):
+    fill(tmp_path, "cat", "dog")
+    (tmp_path / link).symlink_to(target)
+    assert f"'{one}' and '{other}' are one and the same folder, {tmp_path / 'cat'}" in problem(
+        tmp_path
+    )
+
+
+def test_parts_that_link_to_one_folder_are_an_error(tmp_path):
+    fill(tmp_path / "elsewhere", "ants", "bees")
+    (tmp_path / "set").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "set" / part).symlink_to("../elsewhere")
+    assert "'test' and 'train' are one and the same folder" in problem(tmp_path / "set")

@@ -112,6 +112,8 @@ def test_a_folder_with_train_and_test_keeps_its_own_split(tmp_path):
     assert (summary["train"], summary["test"]) == (36, 6)
     assert summary["split"] == "the folder's own: train trains, test tests"
     assert summary["near_duplicates_across_the_split"] == 6
+    leak = "6 of 6 test images have a near-duplicate that trains: the source's own split leaks"
+    assert leak in summary["notes"] and leak in task.facts["notes"]
     assert len(task.classes) == 3
 
 
@@ -158,6 +160,15 @@ def test_a_class_that_cannot_be_on_both_sides_is_an_error(tmp_path):
     pattern = "(?P<group>tile[0-9])_(?P<class>[a-z]+)_[0-9][.]png"
     with pytest.raises(UserError, match="class 'red' has 0 images to train and 6 to test"):
         prepare(row("files", tmp_path, options={"pattern": pattern}))
+
+
+def test_a_class_of_one_image_many_times_is_an_error_that_says_so(tmp_path):
+    folder = draw_folder(tmp_path / "photos")
+    content = (folder / "red/0.png").read_bytes()
+    for path in (folder / "red").iterdir():
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"class 'red' has .* its images are near-duplicates"):
+        prepare(row("folder", folder))
 
 
 def test_groups_in_paths_stay_together(tmp_path):

@@ -15,7 +15,7 @@ from simtailor.intake.folder import (
     note_folders_without_images,
 )
 from simtailor.intake.names import printable
-from simtailor.intake.parts import check_same_inside, part_roles, roles_inside
+from simtailor.intake.parts import check_distinct, check_same_inside, part_roles, roles_inside
 from simtailor.intake.report import IntakeReport
 
 LAYOUT = "expected FOLDER/CLASS/*.jpg, or train/CLASS/*.jpg and test/CLASS/*.jpg inside"
@@ -61,6 +61,7 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
     part_at = 1 - class_at
     depth = 2 if roles else 1  # folders above an image, at least
     left_out = _unlabelled_parts(images, roles, class_at)
+    check_distinct(images, depth, left_out)
     inside = [(path, images.parts(path)) for path in images.files]
     inside = [(path, names) for path, names in inside if names[0] not in left_out]
     loose = [path for path, names in inside if len(names) <= depth]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 
 from simtailor.errors import UserError
 from simtailor.intake.folder import ImageFolder
@@ -96,6 +98,31 @@ def check_same_inside(images: ImageFolder) -> None:
                 f"{printable(images.folder / tops[0])}, or all with kind: files and pattern: "
                 f"'[^/]+/(?P<class>[^/]+)/.+'; if {tops[0]} is a class, pattern: "
                 "'(?P<class>[^/]+)/.+'; if they are parts of a split, call them train and test"
+            )
+
+
+def check_distinct(images: ImageFolder, depth: int, left_out: Collection[str] = ()) -> None:
+    """Check that no two classes or parts are, through links, one and the same folder.
+
+    Args:
+        depth: of the folders that are told apart.
+        left_out: top folders that do not matter.
+
+    Raises:
+        UserError: two are; names them.
+    """
+    known: dict[str, tuple[tuple[str, ...], Path]] = {}
+    for folder in images.folders:
+        names = images.parts(folder)
+        if names[0] in left_out:
+            continue
+        real = os.path.realpath(folder)
+        group, first = known.setdefault(real, (names[:depth], folder))
+        if group != names[:depth]:
+            one, other = (printable("/".join(images.parts(f))) for f in (first, folder))
+            raise UserError(
+                f"{images.where}'{one}' and '{other}' are one and the same folder, "
+                f"{printable(real)}, through a link; its images would count twice: remove the link"
             )
 
 

@@ -19,7 +19,7 @@ from simtailor.intake.folder import (
 from simtailor.intake.formats import open_image
 from simtailor.intake.limits import MOST_PIXELS
 from simtailor.intake.names import printable
-from simtailor.intake.parts import part_roles
+from simtailor.intake.parts import check_distinct, part_roles
 from simtailor.intake.reading import Reading, read_squares
 from simtailor.intake.report import IntakeReport
 from simtailor.metasim.target import FEWEST_CLASSES, TargetImages
@@ -66,6 +66,7 @@ def find_target(folder: str | Path) -> TargetFolder:
     if len(left_out) == len(roles):
         roles, left_out = {}, set()
     depth = 2 if roles else 1
+    check_distinct(images, depth, left_out)
     files = [path for path in images.files if images.parts(path)[0] not in left_out]
 
     def group_of(path: Path) -> str | None:
