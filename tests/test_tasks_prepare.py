@@ -162,6 +162,15 @@ def test_a_class_that_cannot_be_on_both_sides_is_an_error(tmp_path):
         prepare(row("files", tmp_path, options={"pattern": pattern}))
 
 
+@pytest.mark.parametrize("number", ["red", "99999999"])
+def test_a_class_that_is_no_character_is_named(tmp_path, number):
+    write_picture(tmp_path / f"{number}_0.png", 0, 0)
+    write_picture(tmp_path / "other_0.png", 0, 0)
+    options = {"pattern": "(?:(?P<class>red|9+)|other)_0[.]png", "code_points": True}
+    with pytest.raises(UserError, match=rf"{number}_0\.png: code_points is set, but .* '{number}'"):
+        source_state(row("files", tmp_path, options=options), "none")
+
+
 def test_a_class_of_one_image_many_times_is_an_error_that_says_so(tmp_path):
     folder = draw_folder(tmp_path / "photos")
     content = (folder / "red/0.png").read_bytes()

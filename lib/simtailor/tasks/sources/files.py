@@ -68,6 +68,7 @@ def load_files(place: Place, options: PatternOptions) -> ImageSource:
         path: match
         for path in (*images.files, *images.unread, *images.others)
         if (match := re.fullmatch(options.pattern, "/".join(images.parts(path)), re.DOTALL))
+        and match["class"]
     }
     fitting = [path for path in images.files if path in found]
     others = len(images.files) - len(fitting)
@@ -82,7 +83,7 @@ def load_files(place: Place, options: PatternOptions) -> ImageSource:
             f"{images.where}no image's path fits the pattern {options.pattern} "
             f"({images.report.sentence()})"
         )
-    labelled = [(path, _class_of(found[path]["class"], options)) for path in fitting]
+    labelled = [(path, _class_of(path, found[path]["class"], options)) for path in fitting]
     if "group" not in found[fitting[0]].groupdict():
         return file_source(labelled, intake=images.report)
     names = [printable(found[path]["group"] or "") for path in fitting]
@@ -106,5 +107,13 @@ def file_source(labelled: Sequence[tuple[Path, str]], **more: object) -> ImageSo
     )
 
 
-def _class_of(text: str, options: PatternOptions) -> str:
-    return chr(int(text)) if options.code_points else printable(text)
+def _class_of(path: Path, text: str, options: PatternOptions) -> str:
+    if not options.code_points:
+        return printable(text)
+    try:
+        return chr(int(text))
+    except (ValueError, OverflowError):
+        raise UserError(
+            f"{printable(path)}: code_points is set, but the pattern's class '{printable(text)}' "
+            "is not the decimal number of a character; correct the pattern, or take code_points out"
+        ) from None
