@@ -17,7 +17,7 @@ from simtailor.metasim.inputs import (
     settings_of_job,
 )
 from simtailor.packages import find_package
-from simtailor.tasks.prepare import reading_threads, source_state
+from simtailor.tasks.prepare import reading_threads, source_exists, source_state
 from simtailor.tasks.table import find_task, study_tasks
 
 min_version("9.20")

@@ -15,10 +15,11 @@ def packages_of_task(wildcards):
 
 def state_of_task(wildcards):
     """Return a digest of a folder's images: changed ones prepare the task again."""
+    task = task_of(wildcards)
     try:
-        return source_state(task_of(wildcards), RESOURCES)
+        return source_state(task, RESOURCES)
     except UserError as error:
-        if not workflow.dryrun:
+        if not workflow.dryrun or source_exists(task, RESOURCES):
             raise
         # A study is planned before its images are there.
         CONSOLE.later(f"task '{wildcards.task}' cannot be prepared yet: {error}")

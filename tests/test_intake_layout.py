@@ -203,7 +203,7 @@ def test_images_without_a_suffix_are_no_silent_loss(tmp_path):
     fill(tmp_path, "cat", "dog")
     for i in range(4):
         picture(tmp_path / "eel" / f"{i:032x}", "JPEG")
-    assert "the 4 files in" in problem(tmp_path) and "suffix" in problem(tmp_path)
+    assert "the suffix of an image: in 'eel' 4 without suffix; rename" in problem(tmp_path)
 
 
 def test_any_file_name_and_class_name_is_taken(tmp_path):
@@ -242,3 +242,84 @@ def test_names_are_printable():
     assert printable("a\tb\u2028") == "a\\tb\\u2028"
     assert printable(os.fsdecode(b"\xff.png")) == "\\xff.png"
     assert printable("日本 ü.png") == "日本 ü.png"
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("train_set", "test_set"), ("traindir", "valdir"), ("Train_Images", "Val_Images"),
+     ("train1", "val1"), ("train ", "test"), ("train", "holdout"), ("train", "hold-out"),
+     ("training_set", "test_set"), ("seg_train", "seg_test"), ("train2017", "val2017"),
+     ("TrainImages", "TestImages"), ("trainval", "test")],
+)  # fmt: skip
+def test_parts_are_known_by_a_word_of_their_names(tmp_path, train, test):
+    fill(tmp_path / train, "ants", "bees", count=4)
+    fill(tmp_path / test, "ants", "bees", count=2)
+    assert parts(tmp_path) == {n: {False: 4, True: 2} for n in ("ants", "bees")}
+
+
+def test_classes_whose_names_hold_a_word_of_parts_stay_classes(tmp_path):
+    fill(tmp_path, "test tube", "training shoe", "bottle")
+    assert len(counts(tmp_path)) == 3
+    fill(tmp_path / "two", "test tube", "test strip")
+    assert len(counts(tmp_path / "two")) == 2
+
+
+def test_images_directly_in_parts_are_no_classes(tmp_path):
+    fill(tmp_path, "train1", "val1")
+    assert "(parts of a split: train1, val1)" in problem(tmp_path)
+
+
+def test_folders_of_the_same_folders_are_no_classes_unasked(tmp_path):
+    for name in ("2020", "2021"):
+        fill(tmp_path / name, "ants", "bees")
+    message = problem(tmp_path)
+    assert "the folders 2020, 2021 hold the same folders (ants, bees)" in message
+    assert f"give {tmp_path / '2020'}, or all with kind: files" in message
+
+
+@pytest.mark.parametrize("beside", ["bees", "ants"])
+def test_parts_in_some_classes_only_are_an_error(tmp_path, beside):
+    fill(tmp_path / "ants", "train", "test")
+    fill(tmp_path / "wasps", "train", "test")
+    fill(tmp_path, beside)
+    assert f"but {beside}/0.png is in none" in problem(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("x0", "x1", "x2"), ("1.jpg_large", "2.jpg_large"), ("1.png.1", "a.jpeg?x=1")],
+)
+def test_images_whose_names_have_no_suffix_of_one_are_not_lost(tmp_path, names):
+    fill(tmp_path, "cat", "dog")
+    fill(tmp_path, "eel", count=1)
+    for name in names:
+        picture(tmp_path / "eel" / name, "PNG")
+        touch(tmp_path / "dog" / f"{name}.txt", b"words")
+    message = problem(tmp_path)
+    assert "most pictures have a name without the suffix of an image: in 'eel' " in message
+    assert "dog" not in message
+    assert f"rename those that look like images ({names[0]}) to .jpg or .png" in message
+    for name in names[1:]:
+        (tmp_path / "eel" / name).unlink()
+    notes = labelled_files(tmp_path).report.notes
+    assert len(notes) == 1 and "in eel, a name without the suffix of an image" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "one", "other"),
+    [("eel", "cat", "cat", "eel"), ("dog/more", "../cat", "cat", "dog/more")],
+)
+def test_a_class_that_links_to_another_is_an_error(tmp_path, link, target, one, other):
+    fill(tmp_path, "cat", "dog")
+    (tmp_path / link).symlink_to(target)
+    assert f"'{one}' and '{other}' are one and the same folder, {tmp_path / 'cat'}" in problem(
+        tmp_path
+    )
+
+
+def test_parts_that_link_to_one_folder_are_an_error(tmp_path):
+    fill(tmp_path / "elsewhere", "ants", "bees")
+    (tmp_path / "set").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "set" / part).symlink_to("../elsewhere")
+    assert "'test' and 'train' are one and the same folder" in problem(tmp_path / "set")

@@ -1,8 +1,6 @@
 """One reading of images: modes, depths, transparency, sizes and damage."""
 
 import os
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -102,29 +100,6 @@ def test_fractions_that_are_no_numbers_are_named(tmp_path):
     values[4, 4] = np.inf
     path = saved(tmp_path / "a.tif", values)
     assert f"{path}: 2 of its 256 values are NaN or infinite" in problem(path)
-
-
-def deep_colours(path: Path, values: np.ndarray) -> Path:
-    """Write uint16 [H, W, 3] as PNG."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        )
-
-    height, width, _ = values.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
-                     + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))  # fmt: skip
-    return path
-
-
-def test_twelve_bits_in_sixteen_of_every_colour_are_not_black(tmp_path):
-    values = np.stack([RAMP * 4095, RAMP[::-1, ::-1] * 4095, np.full_like(RAMP, 1000)], -1)
-    squares = read(deep_colours(tmp_path / "a.png", np.rint(values).astype(np.uint16)))
-    expected = np.rint(values / 4095 * 255)
-    assert abs(squares.images[0] - expected).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "RGBa", "P"])
@@ -264,3 +239,17 @@ def test_a_name_of_any_bytes_is_read_and_printed(tmp_path):
     with pytest.raises(UserError) as error:
         check_images([path], "")
     assert "caf\\xe9.png" in str(error.value)
+
+
+def test_while_planning_three_are_named_and_equal_reasons_stand_together(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(8)]
+    for path in paths:
+        path.write_bytes(b"%PDF" if path.stem in "15" else b"<html>")
+    with pytest.raises(UserError) as error:
+        check_images(paths, "photos: ")
+    first, *lines = str(error.value).split("\n  ")
+    assert first.startswith("photos: 8 of 8 images looked at cannot be read")
+    assert lines == [
+        f"{paths[0]}, {paths[2]} and 4 more: it is a web page, as a failed download leaves it",
+        f"{paths[1]} and 1 more: it is PDF",
+    ]

@@ -48,6 +48,20 @@ def test_the_dry_run_has_the_jobs_of_the_plan(project, name, expected):
     assert ("cannot be prepared yet" in output) == (name == "paper")
 
 
+@pytest.mark.slow
+def test_a_dry_run_forgives_a_folder_that_is_absent_but_none_that_is_wrong(project):
+    extra = {"mine": {"folder": "photos", "title": "Mine"}}
+    project.configure({}, task2sim={"tasks": {"extra": extra}})
+    target = "work/task2sim/tasks/mine"
+    absent = project.snakemake(target, options=("-n",))
+    assert absent.returncode == 0, absent.stderr[-2000:]
+    assert "task 'mine' cannot be prepared yet" in absent.stdout + absent.stderr
+    (project.folder / "photos").mkdir()
+    wrong = project.snakemake(target, options=("-n",))
+    assert wrong.returncode == 1
+    assert "it has no images" in wrong.stdout + wrong.stderr
+
+
 def test_the_published_study_is_sized_as_published(project):
     configuration, sets, tasks, rates = planned(project, "paper")
     stages = {stage.stage: stage for stage in plan_study(configuration, sets, tasks, 0, rates)}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simtailor.config import Target
 from simtailor.errors import UserError
 from simtailor.metasim.inputs import folder_state
+from simtailor.metasim.settings import Target
 from simtailor.metasim.target import TargetImages
 from simtailor.metasim.target_folder import FEWEST_IMAGES, find_target, read_target
 
@@ -108,3 +108,15 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_key(tmp_path):
     Image.new("L", (2000, 1000)).save(tmp_path / "large.png")
     with pytest.raises(UserError, match=r"large\.png: 2000 x 1000 .* target\.most_pixels: 1000000"):
         read_target(tmp_path, SIZE, 1000, 0, most_pixels=1_000_000)
+
+
+@pytest.mark.parametrize("beside", [0, 2])
+def test_parts_named_otherwise_are_no_classes_and_images_beside_them_are_noted(tmp_path, beside):
+    fill(tmp_path / "train_set")
+    fill(tmp_path / "test_set")
+    fill(tmp_path, beside)
+    found = find_target(tmp_path)
+    assert (len(found.files), found.label_names) == (FEWEST_IMAGES + beside, ())
+    notes = " ".join(found.report.notes)
+    assert "train_set taken, the 20 images of test_set left" in notes
+    assert ("2 images beside the parts are taken" in notes) == bool(beside)

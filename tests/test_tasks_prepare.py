@@ -112,6 +112,8 @@ def test_a_folder_with_train_and_test_keeps_its_own_split(tmp_path):
     assert (summary["train"], summary["test"]) == (36, 6)
     assert summary["split"] == "the folder's own: train trains, test tests"
     assert summary["near_duplicates_across_the_split"] == 6
+    leak = "6 of 6 test images have a near-duplicate that trains: the source's own split leaks"
+    assert leak in summary["notes"] and leak in task.facts["notes"]
     assert len(task.classes) == 3
 
 
@@ -158,6 +160,24 @@ def test_a_class_that_cannot_be_on_both_sides_is_an_error(tmp_path):
     pattern = "(?P<group>tile[0-9])_(?P<class>[a-z]+)_[0-9][.]png"
     with pytest.raises(UserError, match="class 'red' has 0 images to train and 6 to test"):
         prepare(row("files", tmp_path, options={"pattern": pattern}))
+
+
+@pytest.mark.parametrize("number", ["red", "99999999"])
+def test_a_class_that_is_no_character_is_named(tmp_path, number):
+    write_picture(tmp_path / f"{number}_0.png", 0, 0)
+    write_picture(tmp_path / "other_0.png", 0, 0)
+    options = {"pattern": "(?:(?P<class>red|9+)|other)_0[.]png", "code_points": True}
+    with pytest.raises(UserError, match=rf"{number}_0\.png: code_points is set, but .* '{number}'"):
+        source_state(row("files", tmp_path, options=options), "none")
+
+
+def test_a_class_of_one_image_many_times_is_an_error_that_says_so(tmp_path):
+    folder = draw_folder(tmp_path / "photos")
+    content = (folder / "red/0.png").read_bytes()
+    for path in (folder / "red").iterdir():
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"class 'red' has .* its images are near-duplicates"):
+        prepare(row("folder", folder))
 
 
 def test_groups_in_paths_stay_together(tmp_path):
@@ -372,24 +392,3 @@ def test_tables_of_r_are_read():
 def test_a_folder_that_is_no_task_is_named(tmp_path):
     with pytest.raises(UserError, match="not a prepared task"):
         PreparedTask.read(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "code_points", "words"),
-    [
-        ("(?:(?P<class>[0-9]+)|a)/.*", False, "'class' is empty"),
-        ("(?P<class>[0-9]*)a?/.*", False, "'class' is empty"),
-        ("(?P<class>a|x)/.*", True, "'a' is no number of a character"),
-        ("a/(?P<class>[0-9]+).png", True, "'99999999' is no number of a character"),
-    ],
-)
-def test_a_path_whose_class_is_none_is_named_with_the_pattern(
-    tmp_path, pattern, code_points, words
-):
-    (tmp_path / "a").mkdir()
-    Image.new("RGB", (8, 8)).save(tmp_path / "a/99999999.png")
-    options = {"pattern": pattern, "code_points": code_points}
-    with pytest.raises(UserError) as caught:
-        prepare(row("files", tmp_path, options=options))
-    assert str(caught.value).startswith(f"{tmp_path}/a/99999999.png: the pattern {pattern} fits")
-    assert words in str(caught.value)

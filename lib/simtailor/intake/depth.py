@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from simtailor.intake.raw import tiff_numbers
+
 DEEP_MODES = ("I", "F")  # and all that begin with I;16
 BITS = (8, 10, 12, 14, 16)  # of cameras and scanners
 FLOAT_TOPS = (1.0, 255.0, 65535.0)
-GREY = 128  # of images that show one value only
-# Pillow keeps the upper bytes of colours of 16 bits; the other order of bytes gives the lower.
-LITTLE = sys.byteorder == "little"
-OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B",
-               "RGB;16N": "RGB;16B" if LITTLE else "RGB;16L"}  # fmt: skip
+GREY = 128  # where all images of a set show one and the same value
 
 
 @dataclass(eq=False)
@@ -25,10 +22,12 @@ class DeepImage:
 
     Attributes:
         values: float32 [h, w] or [h, w, 3], from which ``base`` is taken away, so that large
-            whole numbers keep their differences.
+            whole numbers keep their differences; times ``alpha`` where there is one.
         base: added to ``values`` gives the image's own numbers.
-        low, high: smallest and largest value of the whole image, before it was made small.
+        low, high: smallest and largest value of the whole image, before it was made small;
+            of what is not transparent.
         floating: whether its numbers have fractions.
+        alpha: float32 [h, w], 1 where the image is opaque; None where it is everywhere.
     """
 
     values: np.ndarray
@@ -36,41 +35,62 @@ class DeepImage:
     low: float
     high: float
     floating: bool
+    alpha: np.ndarray | None = None
 
 
-def deep_values(image: Image.Image, lower: Image.Image | None) -> np.ndarray | None:
-    """Return the numbers of an image of more than 8 bits: float [H, W] or [H, W, 3], else None.
+def deep_values(
+    image: Image.Image, lower: Image.Image | None
+) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Return the numbers of an image of more than 8 bits and how opaque it is, else None.
+
+    The numbers are float [H, W] or [H, W, 3], opacity float32 [H, W] of 0 to 1, or None where
+    all is opaque. Of images that are transparent everywhere None is returned.
 
     Args:
-        lower: the same image read in the other order of bytes, of 16 bits a colour.
+        image: of 16 bits a colour, its upper bytes.
+        lower: the lower bytes (see ``tiles_of_16_bits``).
 
     Raises:
-        ValueError: some are not finite.
+        ValueError: some are not finite, or are kept in a way that is not read.
     """
+    alpha = None
     if lower is not None:
-        return np.asarray(image, np.float32) * 256 + np.asarray(lower)
-    if image.mode not in DEEP_MODES and not image.mode.startswith("I;16"):
+        values = np.asarray(image, np.float32) * 256 + np.asarray(lower)
+        if lower.mode == "RGBA":
+            values, alpha = values[..., :3], values[..., 3] / 65535
+    elif image.mode in DEEP_MODES or image.mode.startswith("I;16"):
+        values = tiff_numbers(image)
+    else:
         return None
-    # Half the memory, and exact for all but whole numbers of 32 bits.
-    values = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
     if not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())
         raise ValueError(f"{count:,} of its {values.size:,} values are NaN or infinite")
-    return values
+    if image.format == "PNG" and "transparency" in image.info:  # one colour
+        other = values != np.array(image.info["transparency"], np.float32)
+        alpha = (other if other.ndim == 2 else other.any(-1)).astype(np.float32)
+    if alpha is not None and alpha.max() == 0:
+        return None
+    return values, alpha if alpha is not None and alpha.min() < 1 else None
 
 
 def made_small(
-    values: np.ndarray, floating: bool, resize: Callable[[Image.Image], Image.Image]
+    values: np.ndarray,
+    alpha: np.ndarray | None,
+    floating: bool,
+    resize: Callable[[Image.Image], Image.Image],
 ) -> DeepImage:
     """Return an image's numbers as they are after ``resize``, which takes images of mode F."""
-    low, high = float(values.min()), float(values.max())
+    seen = values if alpha is None else values[alpha > 0]
+    low, high = float(seen.min()), float(seen.max())
     channels = values[..., None] if values.ndim == 2 else values
-    small = [
-        np.asarray(resize(Image.fromarray((channels[..., c] - low).astype(np.float32))))
-        for c in range(channels.shape[-1])
-    ]
+
+    def resized(channel: np.ndarray) -> np.ndarray:
+        return np.asarray(resize(Image.fromarray(channel.astype(np.float32))))
+
+    opaque = 1 if alpha is None else alpha
+    small = [resized((channels[..., c] - low) * opaque) for c in range(channels.shape[-1])]
     stacked = small[0] if values.ndim == 2 else np.stack(small, -1)
-    return DeepImage(stacked, low, low, high, floating)
+    return DeepImage(stacked, low, low, high, floating, None if alpha is None else resized(alpha))
 
 
 def value_range(images: Sequence[DeepImage], alone: bool) -> tuple[float, float, str]:
@@ -91,25 +111,16 @@ def value_range(images: Sequence[DeepImage], alone: bool) -> tuple[float, float,
 
 
 def scaled_down(image: DeepImage, low: float, high: float) -> np.ndarray:
-    """Return an image as uint8 of the same shape, ``low`` black and ``high`` white."""
-    if high <= low:
-        return np.full(image.values.shape, GREY, np.uint8)
-    values = (image.values.astype(np.float64) + (image.base - low)) * (255 / (high - low))
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    """Return an image as uint8 of the same shape, ``low`` black and ``high`` white.
 
-
-def tiles_in_other_order(image: Image.Image) -> list | None:
-    """Return tiles that read an image of 16 bits a colour in the other order of bytes.
-
-    None for all others, and for those whose pixels are already read.
+    What is transparent is laid on white.
     """
-    tiles = getattr(image, "tile", None) or []
-    swapped = []
-    for tile in tiles:
-        arguments = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        order = OTHER_ORDER.get(arguments[0]) if arguments else None
-        if image.mode != "RGB" or order is None:
-            return None
-        others = (order, *arguments[1:])
-        swapped.append(tile._replace(args=others if isinstance(tile.args, tuple) else order))
-    return swapped or None
+    alpha: np.ndarray | float = 1.0
+    if image.alpha is not None:
+        alpha = image.alpha if image.values.ndim == 2 else image.alpha[..., None]
+    if high <= low:
+        values = np.broadcast_to(GREY * alpha, image.values.shape)
+    else:
+        values = image.values.astype(np.float64) + (image.base - low) * alpha
+        values = values * (255 / (high - low))
+    return np.rint(np.clip(values + 255 * (1 - alpha), 0, 255)).astype(np.uint8)

@@ -22,7 +22,10 @@ from simtailor.intake.report import IntakeReport
 from simtailor.intake.walk import walk_folder
 
 SHOWN = 20  # files that a message names
+SHOWN_PLANNING = 3  # the same, while the workflow is planned
 LOOKED_AT = 8  # files that are opened while the workflow is planned
+OPENED = 20  # files of one suffix in one group that are opened to see whether they are images
+MOST_KINDS = 2000  # of groups and suffixes for which this is done
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,7 @@ def find_images(folder: str | Path, key: str = "", layout: str = "") -> ImageFol
 
 
 def check_formats(images: ImageFolder, group_of: Callable[[Path], str | None]) -> None:
-    """Check that no group of files, nor all of them, is passed over for its format.
+    """Check that no group of files, nor all of them, is passed over for its format or its names.
 
     A picture beside an image of the same name (a raw file beside its JPEG, a phone's short video)
     does not count. Notes of the report say what is left out of the others.
@@ -105,51 +108,41 @@ def check_formats(images: ImageFolder, group_of: Callable[[Path], str | None]) -
     Raises:
         UserError: more of a group is passed over than read; names it, suffixes and counts.
     """
-    if not images.unread:
+    misnamed = _misnamed(images.others, group_of)
+    if not images.unread and not misnamed:
         return
+    pictures = sorted([*images.unread, *misnamed])
     named = {(path.parent, path.stem.lower()) for path in images.files}
-    missing = [p for p in images.unread if (p.parent, p.stem.lower()) not in named]
+    missing = [p for p in pictures if (p.parent, p.stem.lower()) not in named]
     read = Counter(group_of(path) for path in images.files)
-    unread, absent = _grouped(images.unread, group_of), _grouped(missing, group_of)
+    passed, absent = _grouped(pictures, group_of), _grouped(missing, group_of)
     lost = {name: paths for name, paths in absent.items() if len(paths) > read[name]}
     if not lost and len(missing) > len(images.files):
-        lost, unread = {None: missing}, {None: images.unread}
+        lost, passed = {None: missing}, {None: pictures}
     if lost:
         listed = "; ".join(
-            ("" if name is None else f"in '{printable(name)}' ") + _counted(unread[name])
+            ("" if name is None else f"in '{printable(name)}' ") + _counted(passed[name])
             for name in list(lost)[:SHOWN]
         )
-        suffixes = {path.suffix.lower() for paths in lost.values() for path in paths}
+        paths = [path for group in lost.values() for path in group]
         raise UserError(
-            f"{images.where}most pictures have a format that is not read: {listed}; "
-            f"{advice(suffixes)}, or move them away"
+            f"{images.where}most pictures have {_what(paths, misnamed)}: {listed}; "
+            f"{_advice(paths, misnamed)}, or move them away"
         )
     if missing:
         groups = [printable(name) for name in absent if name is not None]
         inside = f" in {', '.join(groups[:SHOWN])}" if groups else ""
         images.report.notes.append(
-            f"passed over {_counted(missing)}{inside}, a format that is not read; "
-            f"{advice({p.suffix.lower() for p in missing})} to have them taken"
+            f"passed over {_counted(missing)}{inside}, {_what(missing, misnamed)}; "
+            f"{_advice(missing, misnamed)} to have them taken"
         )
 
 
-def check_without_images(images: ImageFolder, groups: Iterable[Path]) -> None:
-    """Note the folders among ``groups`` that hold no image, and stop where they seem to.
-
-    Raises:
-        UserError: files of a folder begin like images, but have no suffix of one.
-    """
+def note_folders_without_images(images: ImageFolder, groups: Iterable[Path]) -> None:
+    """Note the folders among ``groups`` that hold no image."""
     direct = {path.parent for path in (*images.files, *images.unread)}
     holding = direct | {above for folder in direct for above in folder.parents}
     bare = [group for group in groups if group not in holding]
-    for group in bare:
-        inside = [path for path in images.others if group in path.parents]
-        if inside and looks_like_image(inside[0]):
-            raise UserError(
-                f"{images.where}the {len(inside)} files in "
-                f"'{printable(images.folder / group)}' look like images, but their names have no "
-                f"suffix of one ({printable(inside[0].name)}); rename them, to .jpg or .png"
-            )
     if bare:
         names = ", ".join(printable(Path(*images.parts(group))) for group in bare[:SHOWN])
         more = f" and {len(bare) - SHOWN} more" if len(bare) > SHOWN else ""
@@ -164,8 +157,8 @@ def check_images(files: Sequence[Path], where: str) -> None:
     """
     empty = [path for path in files if os.stat(path).st_size == 0]
     if empty:
-        listed = [f"{printable(path)}: the file is empty" for path in empty]
-        raise UserError(broken_message(where, len(files), listed))
+        listed = [(printable(path), "the file is empty") for path in empty]
+        raise UserError(broken_message(where, len(files), listed, SHOWN_PLANNING))
     looked_at = files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT]
     broken = []
     for path in looked_at:
@@ -173,18 +166,73 @@ def check_images(files: Sequence[Path], where: str) -> None:
             with any_size():
                 open_image(path).close()
         except Exception as error:  # decoders of damaged files raise errors of many kinds
-            broken.append(f"{printable(path)}: {error}")
+            broken.append((printable(path), str(error)))
     if broken:
-        raise UserError(broken_message(where, len(looked_at), broken, " looked at"))
+        count = f"{len(looked_at)} images looked at"
+        raise UserError(broken_message(where, count, broken, SHOWN_PLANNING))
 
 
-def broken_message(where: str, count: int, broken: Sequence[str], looked_at: str = "") -> str:
-    """Return the message that ``broken``, a line each, of ``count`` images cannot be read."""
-    more = [f"and {len(broken) - SHOWN} more"] if len(broken) > SHOWN else []
-    return (
-        f"{where}{len(broken)} of {count} images{looked_at} cannot be read; remove or replace "
-        "them:\n  " + "\n  ".join([*broken[:SHOWN], *more])
+def broken_message(
+    where: str, count: int | str, broken: Sequence[tuple[str, str]], shown: int = SHOWN
+) -> str:
+    """Return the message that some of ``count`` images cannot be read.
+
+    Args:
+        broken: names, each with its reason; equal reasons stand in one line.
+        shown: how many are named at most.
+    """
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, reason in broken[:shown]:
+        names[reason].append(name)
+    totals, left = Counter(reason for _, reason in broken), len(broken) - shown
+    lines = []
+    for reason, listed in names.items():
+        hidden = totals[reason] - len(listed)
+        left -= hidden
+        more = f" and {hidden:,} more" if hidden else ""
+        lines.append(f"{', '.join(listed)}{more}: {reason}")
+    if left > 0:
+        lines.append(f"and {left:,} more")
+    of = count if isinstance(count, str) else f"{count} images"
+    return f"{where}{len(broken)} of {of} cannot be read; remove or replace them:\n  " + (
+        "\n  ".join(lines)
     )
+
+
+def _misnamed(others: Sequence[Path], group_of: Callable[[Path], str | None]) -> set[Path]:
+    """Return the files among others that begin like an image.
+
+    Of each suffix in each group some are opened; where there are more, most of these decide.
+    """
+    alike: dict[tuple[str | None, str], list[Path]] = defaultdict(list)
+    for path in others:
+        alike[group_of(path), path.suffix.lower()].append(path)
+    found: set[Path] = set()
+    for paths in list(alike.values())[:MOST_KINDS]:
+        opened = paths[:: max(1, len(paths) // OPENED)][:OPENED]
+        images = [path for path in opened if looks_like_image(path)]
+        most = len(paths) > len(opened) and 2 * len(images) > len(opened)
+        found.update(paths if most else images)
+    return found
+
+
+def _what(paths: Sequence[Path], misnamed: set[Path]) -> str:
+    """Return why pictures are passed over."""
+    count = sum(path in misnamed for path in paths)
+    if count == 0:
+        return "a format that is not read"
+    return "a name without the suffix of an image" + (
+        " or a format that is not read" if count < len(paths) else ""
+    )
+
+
+def _advice(paths: Sequence[Path], misnamed: set[Path]) -> str:
+    suffixes = {path.suffix.lower() for path in paths if path not in misnamed}
+    steps = [advice(suffixes)] if suffixes else []
+    renamed = [printable(path.name) for path in paths if path in misnamed]
+    if renamed:
+        steps.append(f"rename those that look like images ({renamed[0]}) to .jpg or .png")
+    return " and ".join(steps)
 
 
 def _grouped(

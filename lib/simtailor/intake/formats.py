@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError, features
+
+from simtailor.intake.raw import check_tiff
 
 # Of what Pillow opens: photographs and drawings as pixels. Others need another program (EPS, WMF),
 # are only recognised (MPEG, HDF5), or hold icons, textures and documents of layers.
@@ -30,6 +32,7 @@ VIDEOS = frozenset((
     ".mts", ".m2ts", ".flv", ".ogv", ".insv",
 ))  # fmt: skip
 
+TIFF = "a TIFF of a kind that is not read, or damaged; convert it to 8 or 16 bits, grey or RGB"
 # How a file begins that is something else than its name says.
 BEGINNINGS = (
     (b"version https://git-lfs", "a pointer of Git LFS; run `git lfs pull`"),
@@ -42,6 +45,7 @@ BEGINNINGS = (
     (b"8bps", "PSD"),
     (b"pk\3\4", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
+    *((start, TIFF) for start in (b"ii*\0", b"mm\0*", b"ii+\0", b"mm\0+")),
 )
 BRANDS = {"heic": "HEIC", "heix": "HEIC", "mif1": "HEIF", "hevc": "HEIC", "avif": "AVIF",
           "qt  ": "a video", "isom": "a video", "mp42": "a video", "crx ": "CR3"}  # fmt: skip
@@ -94,12 +98,15 @@ def open_image(path: Path) -> Image.Image:
     """
     formats = readable_formats()
     known = [name for name in formats if name != NO_SIGNATURE]
+    image = None
     if Image.registered_extensions().get(path.suffix.lower()) == NO_SIGNATURE:
-        known = [NO_SIGNATURE]
+        with suppress(UnidentifiedImageError):
+            image = Image.open(path, formats=[NO_SIGNATURE])
     try:
-        image = Image.open(path, formats=known)
+        image = image or Image.open(path, formats=known)
     except UnidentifiedImageError:
         raise ValueError(_problem(path)) from None
+    check_tiff(image)
     # Pillow maps the files that it knows by name into memory, and then scrambles a grey TIFF that
     # its orientation turns by a quarter. Of no name, it reads them.
     image.filename = ""
@@ -109,6 +116,11 @@ def open_image(path: Path) -> Image.Image:
 def looks_like_image(path: Path) -> bool:
     """Return whether a file of an unknown suffix begins like an image that is read."""
     try:
+        with open(path, "rb") as file:
+            beginning = file.read(16)
+        accept = [Image.OPEN[name][1] for name in readable_formats() if name != NO_SIGNATURE]
+        if not any(test is None or test(beginning) for test in accept):
+            return False  # nearly all files that are no images, quickly
         open_image(path).close()
     except Exception:  # decoders of damaged files raise errors of many kinds
         return False

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simtailor.errors import UserError, nearest_name
-from simtailor.intake.folder import ImageFolder, check_formats, check_without_images, find_images
+from simtailor.intake.folder import (
+    ImageFolder,
+    check_formats,
+    find_images,
+    note_folders_without_images,
+)
 from simtailor.intake.names import printable
+from simtailor.intake.parts import check_distinct, check_same_inside, part_roles, roles_inside
 from simtailor.intake.report import IntakeReport
 
-# Names of parts, compared in lower case. A second test part ("eval") is one to validate with.
-PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 LAYOUT = "expected FOLDER/CLASS/*.jpg, or train/CLASS/*.jpg and test/CLASS/*.jpg inside"
 AT_RANDOM = "at random, the same share of every class"
 FEW = 5  # names that a message lists
@@ -41,7 +41,7 @@ class LabelledFiles:
 def labelled_files(folder: str | Path) -> LabelledFiles:
     """Return the images of ``FOLDER/CLASS/**``, ``PART/CLASS/**`` or ``CLASS/PART/**``.
 
-    Parts are told by their names in any case. Validation images test where there is no test
+    Parts are told by their names (see ``parts``). Validation images test where there is no test
     part, else they train. A test part without classes is passed over.
 
     Raises:
@@ -49,22 +49,27 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
     """
     images = find_images(folder, layout=LAYOUT)
     if not images.files and not images.unread:
+        check_formats(images, lambda path: None)
         raise UserError(f"{images.where}{LAYOUT}: it has no images ({images.report.sentence()})")
     roles = part_roles(images)
     _check_wrapper(images, roles)
     class_at = 1 if roles else 0
     if not roles:
-        roles = _roles_inside(images)
+        roles = roles_inside(images)
+    if not roles:
+        check_same_inside(images)
     part_at = 1 - class_at
     depth = 2 if roles else 1  # folders above an image, at least
     left_out = _unlabelled_parts(images, roles, class_at)
+    check_distinct(images, depth, left_out)
     inside = [(path, images.parts(path)) for path in images.files]
     inside = [(path, names) for path, names in inside if names[0] not in left_out]
     loose = [path for path, names in inside if len(names) <= depth]
     if loose:
         others = f" and {len(loose) - 1} other images are" if len(loose) > 1 else " is"
+        parts = f" (parts of a split: {', '.join(map(printable, roles))})" if roles else ""
         raise UserError(
-            f"{images.where}{LAYOUT}; {printable(loose[0])}{others} in no class's folder"
+            f"{images.where}{LAYOUT}; {printable(loose[0])}{others} in no class's folder{parts}"
         )
 
     def group_of(path: Path) -> str | None:
@@ -74,7 +79,7 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
         return "/".join(names[:depth])
 
     check_formats(images, group_of)
-    check_without_images(images, _class_folders(images, depth, left_out))
+    note_folders_without_images(images, _class_folders(images, depth, left_out))
     images.report.taken = len(inside)
     found = [roles[names[part_at]] if roles else "train" for _, names in inside]
     raw = [names[class_at] for _, names in inside]
@@ -86,51 +91,6 @@ def labelled_files(folder: str | Path) -> LabelledFiles:
         _check_same_classes(images, names, test)
     labelled = [(path, name) for (path, _), name in zip(inside, names, strict=True)]
     return LabelledFiles(labelled, test, images.report)
-
-
-def part_roles(images: ImageFolder) -> dict[str, str]:
-    """Return the role (train, val, test) of each top folder, if all that hold images are parts.
-
-    Raises:
-        UserError: some are parts and others are not, or two are the same part.
-    """
-    inside = (images.parts(path) for path in (*images.files, *images.unread))
-    top = sorted({names[0] for names in inside if len(names) > 1})
-    roles = {name: PARTS[name.lower()] for name in top if name.lower() in PARTS}
-    if roles and len(roles) == len(top):
-        _check_parts(images, roles)
-        return roles
-    if len(set(roles.values())) > 1 and "train" in roles.values():
-        beside = ", ".join(printable(name) for name in top if name not in roles)
-        raise UserError(
-            f"{images.where}the folders {', '.join(roles)} look like parts of a "
-            f"split, but beside them is: {beside}; move it away"
-        )
-    return {}
-
-
-def _check_parts(images: ImageFolder, roles: dict[str, str]) -> None:
-    by_role = defaultdict(list)
-    for name, role in roles.items():
-        by_role[role].append(name)
-    for role, names in by_role.items():
-        if len(names) > 1:
-            raise UserError(
-                f"{images.where}two folders are the {role} part: "
-                f"{', '.join(names)}; leave one, or put the images into one folder"
-            )
-
-
-def _roles_inside(images: ImageFolder) -> dict[str, str]:
-    """Return the roles of the parts inside of every class folder; empty where there are none."""
-    inside = [images.parts(path) for path in images.files]
-    names = {parts[1] for parts in inside if len(parts) > 2}
-    roles = {name: PARTS[name.lower()] for name in names if name.lower() in PARTS}
-    everywhere = len(roles) == len(names) and all(len(parts) > 2 for parts in inside)
-    if not everywhere or len(set(roles.values())) < 2 or "train" not in roles.values():
-        return {}
-    _check_parts(images, roles)
-    return roles
 
 
 def _check_wrapper(images: ImageFolder, roles: dict[str, str]) -> None:

@@ -20,12 +20,12 @@ from simtailor.intake.depth import (
     deep_values,
     made_small,
     scaled_down,
-    tiles_in_other_order,
     value_range,
 )
 from simtailor.intake.folder import broken_message
 from simtailor.intake.formats import any_size
 from simtailor.intake.limits import MOST_PIXELS
+from simtailor.intake.raw import tiles_of_16_bits
 
 WHITE = (255, 255, 255)
 LARGE = 40_000_000  # pixels from which images are read one at a time, and JPEGs at a fraction
@@ -102,19 +102,19 @@ def read_squares(
     """
     squares = Squares(np.empty((len(chosen), reading.size, reading.size, 3), np.uint8))
     deep: dict[int, DeepImage] = {}
-    broken: list[str] = []
+    broken: list[tuple[str, str]] = []
     begun = shown = time.monotonic()
 
-    def one(place: int) -> _Read | str:
+    def one(place: int) -> _Read | tuple[str, str]:
         index = int(chosen[place])
         try:
             return _read(lambda: read(index), reading)
         except Exception as error:  # decoders of damaged files raise errors of many kinds
-            return f"{name_of(index)}: {error or type(error).__name__}"
+            return name_of(index), str(error) or type(error).__name__
 
     with any_size(), _pool(threads) as pool:
         for place, found in enumerate(pool.map(one, range(len(chosen)))):
-            if isinstance(found, str):
+            if isinstance(found, tuple):
                 broken.append(found)
                 continue
             squares.sizes.add(found.size)
@@ -180,20 +180,24 @@ def _decoded(image: Image.Image, again: Callable[[], Image.Image], reading: Read
     drafted = image.size != size
     if drafted:
         converted.append(CONVERTED["fraction"])
-    other_order = tiles_in_other_order(image)  # they are gone once the pixels are read
+    sixteen = tiles_of_16_bits(image)  # the tiles are gone once the pixels are read
+    if sixteen is not None:
+        image.tile = sixteen.upper
     orientation = image.getexif().get(ORIENTATION, 1)
     upright = _upright(image)
     if orientation in range(2, 9):
         converted.append(CONVERTED["turned"])
     size = (size[::-1] if orientation in range(5, 9) else size) if drafted else upright.size
     lower = None
-    if other_order is not None:
+    if sixteen is not None:
         with again() as second:
-            second.tile = other_order
-            lower = _upright(second)
-    values = deep_values(upright, lower)
-    if values is not None:
-        small = made_small(values, upright.mode == "F", lambda i: _fitted(i, reading))
+            second.tile = sixteen.lower
+            lower = sixteen.lower_bytes(_upright(second))
+    deep = deep_values(upright, lower)
+    if deep is not None:
+        small = made_small(*deep, upright.mode == "F", lambda i: _fitted(i, reading))
+        if small.alpha is not None:
+            converted.append(CONVERTED["transparent"])
         return _Read(small, size, converted)
     if upright.mode in CONVERTED:
         converted.append(CONVERTED[upright.mode])

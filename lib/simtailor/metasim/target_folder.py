@@ -10,11 +10,16 @@ import numpy as np
 from PIL import Image
 
 from simtailor.errors import UserError
-from simtailor.intake.folder import ImageFolder, check_formats, check_without_images, find_images
+from simtailor.intake.folder import (
+    ImageFolder,
+    check_formats,
+    find_images,
+    note_folders_without_images,
+)
 from simtailor.intake.formats import open_image
-from simtailor.intake.layout import part_roles
 from simtailor.intake.limits import MOST_PIXELS
 from simtailor.intake.names import printable
+from simtailor.intake.parts import check_distinct, part_roles
 from simtailor.intake.reading import Reading, read_squares
 from simtailor.intake.report import IntakeReport
 from simtailor.metasim.target import FEWEST_CLASSES, TargetImages
@@ -49,7 +54,7 @@ def find_target(folder: str | Path) -> TargetFolder:
 
     Subfolders name classes only where every image lies directly in one and there are at least
     two. Of folders that are all parts of a split, the test part is left out, and classes lie
-    below the others.
+    below the others; images beside the parts are taken with them.
 
     Raises:
         UserError: there is no such folder, it holds too few images, or too many of a format
@@ -58,9 +63,10 @@ def find_target(folder: str | Path) -> TargetFolder:
     images = find_images(folder, KEY)
     roles = part_roles(images)
     left_out = {name for name, role in roles.items() if role == "test"}
-    if len(left_out) == len(roles) or any(len(images.parts(p)) == 1 for p in images.files):
+    if len(left_out) == len(roles):
         roles, left_out = {}, set()
     depth = 2 if roles else 1
+    check_distinct(images, depth, left_out)
     files = [path for path in images.files if images.parts(path)[0] not in left_out]
 
     def group_of(path: Path) -> str | None:
@@ -68,14 +74,14 @@ def find_target(folder: str | Path) -> TargetFolder:
         return "/".join(parts[:depth]) if len(parts) > depth else None
 
     check_formats(images, group_of)
-    check_without_images(images, [f for f in images.folders if len(images.parts(f)) == 1])
+    note_folders_without_images(images, [f for f in images.folders if len(images.parts(f)) == 1])
     if len(files) < FEWEST_IMAGES:
         raise UserError(
             f"{images.where}found {len(files)} images, at least {FEWEST_IMAGES} are "
             f"needed; give more, or convert those of other formats ({images.report.sentence()})"
         )
     if roles:
-        _report_parts(images, roles, left_out, len(files))
+        _report_parts(images, roles, left_out, files)
     images.report.taken = len(files)
     names = _class_names(images, files, depth)
     index = {name: i for i, name in enumerate(sorted(set(names)))}
@@ -142,20 +148,23 @@ def read_target(
 
 
 def _report_parts(
-    images: ImageFolder, roles: dict[str, str], left_out: set[str], count: int
+    images: ImageFolder, roles: dict[str, str], left_out: set[str], files: Sequence[Path]
 ) -> None:
     taken = [name for name in roles if name not in left_out]
     images.report.split = f"{' and '.join(taken)} taken"
     note = f"the folder has parts: {' and '.join(taken)} taken"
     if left_out:
         (name,) = left_out
-        number = len(images.files) - count
+        number = len(images.files) - len(files)
         images.report.passed_over[f"in {name}, kept for tests"] = number
         note += (
             f", the {number:,} images of {name} left for tests of yours; to take them, "
             f"give {printable(images.folder / name)}"
         )
     images.report.notes.append(note)
+    beside = sum(len(images.parts(path)) == 1 for path in files)
+    if beside:
+        images.report.notes.append(f"{beside} images beside the parts are taken with them")
 
 
 def _class_names(images: ImageFolder, files: Sequence[Path], depth: int) -> list[str]:

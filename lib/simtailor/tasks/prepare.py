@@ -77,7 +77,15 @@ def prepare_task(
     squares = _read(source, chosen, size, row, report, threads)
     images = squares.images
     labels = source.labels[chosen]
-    test, duplicates = _split(source, chosen, images, size, random)
+    test, alike = _split(source, chosen, images, size, random)
+    leaked = int(np.isin(alike[test], alike[~test]).sum())  # test images like one that trains
+    notes = [note for note in (row.notes, *source.notes, *squares.notes()) if note]
+    if leaked:
+        notes.append(
+            f"{leaked:,} of {int(test.sum()):,} test images have a near-duplicate that trains: "
+            "the source's own split leaks"
+        )
+        report(notes[-1])
     counts = {
         name: {
             "train": int((~test & (labels == i)).sum()),
@@ -85,11 +93,14 @@ def prepare_task(
         }
         for i, name in enumerate(source.classes)
     }
-    for name, count in counts.items():
+    for index, (name, count) in enumerate(counts.items()):
         if not count["train"] or not count["test"]:
+            same = source.test is None and len(np.unique(alike[labels == index])) == 1
             raise UserError(
                 f"task '{row.name}' from {where}: the class '{name}' has {count['train']} images "
-                f"to train and {count['test']} to test; give it more, or take it out"
+                f"to train and {count['test']} to test"
+                + (", as all its images are near-duplicates of each other" if same else "")
+                + "; give it more, or take it out"
             )
     facts = {
         "name": row.name,
@@ -98,7 +109,7 @@ def prepare_task(
         "image_size": size.image_size,
         "source": f"{row.kind}: {where}",
         "licence": row.licence,
-        "notes": [note for note in (row.notes, *source.notes, *squares.notes()) if note],
+        "notes": notes,
         "train": int((~test).sum()),
         "test": int(test.sum()),
     }
@@ -111,7 +122,8 @@ def prepare_task(
         "original_sizes": _described(squares.sizes),
         "chance": round(100 / len(source.classes), 2),
         "largest_class": round(100 * max(c["test"] for c in counts.values()) / facts["test"], 2),
-        **duplicates,
+        "near_duplicates": int(len(alike) - len(np.unique(alike))),
+        "near_duplicates_across_the_split": leaked,
         "counts": counts,
     }
     if source.intake is not None:
@@ -146,6 +158,11 @@ def source_state(row: TaskRow, resources: str | Path) -> str:
     else:
         return ""
     return files_state(files)
+
+
+def source_exists(row: TaskRow, resources: str | Path) -> bool:
+    """Return whether a row's folder is there, right or wrong."""
+    return row.place(resources).folders[0].exists()
 
 
 def _check_classes(source: ImageSource, where: str) -> None:
@@ -215,20 +232,14 @@ def _split(
     images: np.ndarray,
     size: TaskSize,
     random: np.random.Generator,
-) -> tuple[np.ndarray, dict[str, int]]:
-    """Return which images test, bool [n], and counts of near-duplicates."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which images test, bool [n], and the group of near-duplicates of each, int64 [n]."""
     alike = near_duplicates(images)
     labels = source.labels[chosen]
     if source.test is not None:
-        test = source.test[chosen]
-    else:
-        groups = alike if source.groups is None else merged_groups(alike, source.groups[chosen])
-        test = split_by_groups(labels, groups, size.test_share, random)
-    leaked = np.isin(alike[test], alike[~test])  # test images like one that trains
-    return test, {
-        "near_duplicates": int(len(alike) - len(np.unique(alike))),
-        "near_duplicates_across_the_split": int(leaked.sum()),
-    }
+        return source.test[chosen], alike
+    groups = alike if source.groups is None else merged_groups(alike, source.groups[chosen])
+    return split_by_groups(labels, groups, size.test_share, random), alike
 
 
 def _described(sizes: set[tuple[int, int]]) -> str:

@@ -66,14 +66,16 @@ def load_files(place: Place, options: PatternOptions) -> ImageSource:
     images = find_images(place.folders[0])
     found = {
         path: match
-        for path in (*images.files, *images.unread)
+        for path in (*images.files, *images.unread, *images.others)
         if (match := re.fullmatch(options.pattern, "/".join(images.parts(path)), re.DOTALL))
+        and match["class"]
     }
     fitting = [path for path in images.files if path in found]
     others = len(images.files) - len(fitting)
     images.report.passed_over += Counter({"that the pattern does not fit": others})
     unread = [path for path in images.unread if path in found]
-    images = replace(images, files=fitting, unread=unread)
+    misnamed = [path for path in images.others if path in found]
+    images = replace(images, files=fitting, unread=unread, others=misnamed)
     images.report.taken = len(fitting)
     check_formats(images, lambda path: found[path]["class"])
     if not fitting:
@@ -105,18 +107,7 @@ def file_source(labelled: Sequence[tuple[Path, str]], **more: object) -> ImageSo
     )
 
 
-def _class_of(path: Path, text: str | None, options: PatternOptions) -> str:
-    """Return the class that a pattern's group ``class`` found in a path.
-
-    Raises:
-        UserError: it found none, or no number of a character where one is meant.
-    """
-    fits = f"{printable(path)}: the pattern {options.pattern} fits, but"
-    if not text:
-        raise UserError(
-            f"{fits} its group 'class' is empty here. Write it so that the group holds a sign at "
-            "least, or is there wherever the pattern fits."
-        )
+def _class_of(path: Path, text: str, options: PatternOptions) -> str:
     if not options.code_points:
         return printable(text)
     try:
@@ -124,7 +115,7 @@ def _class_of(path: Path, text: str | None, options: PatternOptions) -> str:
         character.encode()  # half a pair is no character
     except (ValueError, OverflowError):
         raise UserError(
-            f"{fits} its class {printable(text)!r} is no number of a character (code_points). "
-            "Correct the pattern, or leave code_points out."
+            f"{printable(path)}: code_points is set, but the pattern's class '{printable(text)}' "
+            "is not the decimal number of a character; correct the pattern, or take code_points out"
         ) from None
     return character
