@@ -170,6 +170,12 @@ def test_what_an_obj_lacks_is_named(obj, material, text, words):
         obj(material, text)
 
 
+def test_a_picture_of_floating_point_numbers_is_named(obj, tmp_path):
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "t.tif")
+    with pytest.raises(ModelError, match=r"t\.tif holds floating-point numbers"):
+        obj("map_Kd t.tif")
+
+
 def test_an_absent_file_of_materials_is_named(obj):
     with pytest.raises(ModelError, match=r"materials b\.mtl, which is absent.*take the line"):
         obj("", PAINTED, "mtllib b.mtl\n")
@@ -196,6 +202,14 @@ def test_ply_with_colours_of_vertices_of_faces_and_beside_coordinates(tmp_path):
         np.testing.assert_allclose(
             colour(ply(tmp_path, text).mesh), [LINEAR_RED, 0.007, 0.007], atol=0.01
         )
+
+
+def test_ply_with_colours_under_their_former_names(tmp_path):
+    text = HEAD.format("", XYZ + RGB.replace("uchar ", "uchar diffuse_"), INDEX)
+    text += "0 0 0 200 20 20\n1 0 0 200 20 20\n0 1 0 200 20 20\n3 0 1 2\n"
+    np.testing.assert_allclose(
+        colour(ply(tmp_path, text).mesh), [LINEAR_RED, 0.007, 0.007], atol=0.01
+    )
 
 
 def test_ply_with_a_picture_binary_too(tmp_path):
@@ -239,7 +253,10 @@ def test_stl_binary_and_text_whole_and_cut_off(tmp_path):
     [
         ("ply\nformat ascii 1.0\nelement vertex 1\n" + XYZ + "end_header\n0 0 0\n",
          "cloud of 1 points"),
-        (HEAD.format("", XYZ, INDEX) + "0 0 0\n1 0 0\n0 1 0\n3 0 1 5\n", "vertex 5|cannot be read"),
+        (HEAD.format("", XYZ, INDEX) + "0 0 0\n1 0 0\n0 1 0\n3 0 1 5\n", "vertex 5"),
+        (HEAD.format("", XYZ, INDEX) + "0 0 0\n1 0 0\n0 1 0\n3 0 1 -1\n", "vertex -1"),
+        (HEAD.format("", XYZ, "").replace("face", "tristrips") + "0 0 0\n1 0 0\n0 1 0\n",
+         "triangle strips, which are not read"),
         (HEAD.format("", XYZ, INDEX) + "0 0 0\n1 0 0\n0 1 0\n", "0 of 1 .*cut off"),
         ("solid a\n", "no PLY file"),
     ],

@@ -13,6 +13,7 @@ from cube import CUBE, MATERIALS, picture
 from simtailor.assets.pack import AssetPack, find_pack, load_pack
 from simtailor.errors import UserError
 from simtailor.figures.assets import pack_pictures
+from simtailor.reporting import reporter
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 
@@ -227,6 +228,18 @@ def test_all_models_that_cannot_be_read_are_named_at_once(models, tmp_path):
         (models / f"mug/{name}.stl").write_bytes(b"")
     with pytest.raises(UserError, match=r"a.stl: it is empty .*Not read either: .*b.stl, .*c.stl"):
         load_folder(models, tmp_path)
+
+
+def test_what_no_reader_foresaw_leaves_its_traceback_in_the_log(models, tmp_path, capsys):
+    for name, text in (("a", ""), ("b", '{"asset": {"version": "2.0"}, "nodes": "x"}')):
+        (models / f"mug/{name}.gltf").write_text(text)
+    with pytest.raises(SystemExit), reporter(tmp_path / "a.log", "assets"):
+        load_folder(models, tmp_path)
+    log, said = (tmp_path / "a.log").read_text(), capsys.readouterr().err
+    assert log.count("Traceback") == 1
+    assert "gltf_scene.py" in log
+    assert log.splitlines()[-1].startswith("failed: ")
+    assert "Traceback" not in said
 
 
 def test_ply_and_stl_have_no_unit_and_that_is_said(models, tmp_path):

@@ -81,7 +81,7 @@ def read_folder(folder: Path) -> AssetPack:
     notes = _Notes()
     # All folders are looked through before the first model is read, which may take minutes.
     paths = {place: _models_of(place, notes) for place in places}
-    wrong: list[str] = []
+    wrong: list[UserError] = []
     categories = []
     for place, found in paths.items():
         models = []
@@ -89,13 +89,14 @@ def read_folder(folder: Path) -> AssetPack:
             try:
                 models.append(_model(path, place, settings.size, notes))
             except UserError as error:
-                wrong.append(str(error))
+                wrong.append(error)
         name = printable(place.name)
         categories.append(Category(name, wordnet.get(name, NO_WORDNET_ID), tuple(models)))
     if wrong:
-        others = [text.split(": ", 1)[0] for text in wrong[1:]]
+        others = [str(error).split(": ", 1)[0] for error in wrong[1:]]
         more = f". Not read either: {_some(others)}" if others else ""
-        raise UserError(f"{wrong[0]}{more}")
+        unforeseen = next((e.__cause__ for e in wrong if e.__cause__ is not None), None)
+        raise UserError(f"{wrong[0]}{more}") from unforeseen
     return AssetPack(folder.name, tuple(categories), notes=notes.lines())
 
 
@@ -213,7 +214,8 @@ def _model(path: Path, place: Path, size: float | None, notes: _Notes) -> Model:
     try:
         model = read_model_file(path)
     except ModelError as error:
-        raise UserError(f"{printable(path)}: {error}") from error
+        # What a reader did not foresee, whose traceback belongs into the log.
+        raise UserError(f"{printable(path)}: {error}") from error.__cause__
     mesh, file = model.mesh, f"{place.name}/{path.relative_to(place)}"
     for note in model.notes:
         notes.add(file, note)
