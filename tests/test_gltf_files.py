@@ -102,6 +102,7 @@ KTX2 = base64.b64encode(b"\xabKTX 20\xbb\r\n\x1a\n" + bytes(64)).decode()
         (draco(triangle(), False), "Draco.*export it again without compression"),
         (triangle(extensionsRequired=["EXT_meshopt_compression"]), "meshoptimizer.*without"),
         (triangle(extensionsRequired=["ACME_voxels"]), "needs ACME_voxels of glTF"),
+        (triangle(extensionsRequired="ACME_voxels"), "needs ACME_voxels of glTF"),
         (triangle(buffers=[{"byteLength": 60, "uri": "a.bin"}]), r"buffer a\.bin, which is absent"),
         (triangle(buffers=[{"byteLength": 60, "uri": "data:,abc"}]), "3 bytes of 60.*cut off"),
         (triangle(buffers=[{"byteLength": 60}]), "buffer 0 is nowhere"),

@@ -44,6 +44,14 @@ def test_nodes_stand_where_their_parents_put_them(read):
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), [2, 7, 0], atol=1e-5)
 
 
+def test_light_of_its_own_and_nothing_to_be_seen_are_said(read):
+    notes = read(triangle(materials=[{"emissiveFactor": [1, 0, 0]}])).notes
+    assert any("emissiveFactor" in note for note in notes)
+    clear = {"alphaMode": "BLEND", "pbrMetallicRoughness": {"baseColorFactor": [1, 0, 0, 0]}}
+    with pytest.raises(ModelError, match="all its parts are clear"):
+        read(triangle(materials=[clear]))
+
+
 def test_a_chain_of_two_thousand_nodes(read):
     nodes = [{"children": [i + 1], "translation": [0, 0.5, 0]} for i in range(2000)]
     nodes[1000] |= {"mesh": 0}

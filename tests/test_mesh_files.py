@@ -43,6 +43,7 @@ def obj(tmp_path):
         "map_Kd pictures\\t.png",
         "map_kd T.PNG",
         "map_Kd\tC:\\work\\t.png",
+        "map_Kd file:///C:/work/t.png",
         "  map_Kd   ./pictures/t.png  ",
     ],
 )
@@ -78,6 +79,32 @@ def test_windows_lines_continued_lines_marks_and_polygons(obj):
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), [1, 1.5, 0], atol=1e-6)
 
 
+def test_tabs_and_comments_stand_anywhere(obj):
+    text = PAINTED.replace("f 1/1 2/2 3/3", "f 1/1 2/2 3/3 # of three").replace(" ", "\t")
+    model = obj("map_Kd\tt.png", text, "mtllib\ta.mtl # of red\n")
+    np.testing.assert_allclose(colour(model.mesh), [LINEAR_RED, 0.007, 0.007], atol=0.01)
+    assert model.notes == ()
+
+
+def test_corners_that_count_back_do_so_from_their_face(obj):
+    mesh = obj("", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf -3 -2 -1\nv 9 9 9\n").mesh
+    np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), [1, 1, 0], atol=1e-6)
+
+
+def test_colour_roughness_and_metalness_of_a_material(obj):
+    def finish(material):
+        return obj(material).mesh.materials[0]
+
+    assert finish("Kd 0.5").base_colour == pytest.approx((0.214,) * 3, abs=1e-3)
+    assert (finish("Pr 0.1").roughness, finish("Pm 1").metallic) == (0.1, 1.0)
+    # A colour beside a picture multiplies it; black, which would hide it, is passed over.
+    assert finish("Kd 0.5 1 1\nmap_Kd t.png").base_colour == pytest.approx((0.214, 1, 1), abs=1e-3)
+    black = obj("map_Kd t.png\nKd 0 0 0")
+    assert black.mesh.materials[0].base_colour == (1, 1, 1)
+    assert any("Kd 0 0 0" in note for note in black.notes)
+    assert any("255" in note for note in obj("Kd 255 128 0").notes)
+
+
 def test_names_that_are_not_utf8(obj, tmp_path):
     obj()
     picture = tmp_path.joinpath("t.png").read_bytes()
@@ -99,7 +126,7 @@ def test_colours_of_vertices_in_an_obj(obj):
 def test_opacity_is_drawn_or_named(obj):
     assert any("drawn opaque" in note for note in obj("d 0.4").notes)
     assert any("drawn opaque" in note for note in obj("Tr 0.6").notes)
-    assert obj("d 1").notes == obj("Tr 0").notes == ()
+    assert obj("d 1").notes == obj("Tr 0").notes == obj("d 1\nTr 1").notes == ()
     text = PAINTED + "v 0 9 0\nusemtl glass\nf 1 2 4\n"
     model = obj("newmtl glass\nd 0", text)
     assert np.ptp(model.mesh.vertices, axis=0).max() == pytest.approx(1)
@@ -125,8 +152,14 @@ def test_a_texture_without_coordinates_is_its_mean_colour(obj):
         ("", PLACES + "l 1 2\n", "lines or points only"),
         ("", PLACES + "p 1\n", "lines or points only"),
         ("", "hello world\n", "no line begins with 'v' or 'f'"),
-        ("", PLACES + "f 1 2 9\n", "cannot be read as a model"),
-        ("", PLACES + "f 1 2 x\n", "cannot be read as a model"),
+        ("", PLACES + "f 1 2 3\nf 1 2 9\n", "'f 1 2 9' names vertex 9, but there are 3"),
+        ("", PLACES + "f -4 -1 -2\n", "names vertex -4, but there are 3"),
+        ("", PLACES + "f 1 2 3\nf 0/1 1/2 2/3\n", "names vertex 0, but faces count from 1"),
+        ("", PLACES + "f 1 2 3\nf 1 2\n", "'f 1 2' has fewer than 3 corners"),
+        ("", PLACES + "f 1 2 x\n", "'f 1 2 x' has a corner that is no number"),
+        ("Kd red", PAINTED, "a.mtl: 'Kd red' is no colour; write three numbers"),
+        ("Pm shiny", PAINTED, "a.mtl: 'Pm shiny' is no number"),
+        ("Tr 1", PAINTED, "all its parts are clear .*'d 1'"),
         ("", PLACES + "v 2 0 0\nf 1 2 4\n", "without area"),
         ("", "v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n", "no extent"),
         ("", "\0\1\2", "no text"),
@@ -135,6 +168,12 @@ def test_a_texture_without_coordinates_is_its_mean_colour(obj):
 def test_what_an_obj_lacks_is_named(obj, material, text, words):
     with pytest.raises(ModelError, match=words):
         obj(material, text)
+
+
+def test_a_picture_of_floating_point_numbers_is_named(obj, tmp_path):
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "t.tif")
+    with pytest.raises(ModelError, match=r"t\.tif holds floating-point numbers"):
+        obj("map_Kd t.tif")
 
 
 def test_an_absent_file_of_materials_is_named(obj):
@@ -163,6 +202,14 @@ def test_ply_with_colours_of_vertices_of_faces_and_beside_coordinates(tmp_path):
         np.testing.assert_allclose(
             colour(ply(tmp_path, text).mesh), [LINEAR_RED, 0.007, 0.007], atol=0.01
         )
+
+
+def test_ply_with_colours_under_their_former_names(tmp_path):
+    text = HEAD.format("", XYZ + RGB.replace("uchar ", "uchar diffuse_"), INDEX)
+    text += "0 0 0 200 20 20\n1 0 0 200 20 20\n0 1 0 200 20 20\n3 0 1 2\n"
+    np.testing.assert_allclose(
+        colour(ply(tmp_path, text).mesh), [LINEAR_RED, 0.007, 0.007], atol=0.01
+    )
 
 
 def test_ply_with_a_picture_binary_too(tmp_path):
@@ -206,7 +253,10 @@ def test_stl_binary_and_text_whole_and_cut_off(tmp_path):
     [
         ("ply\nformat ascii 1.0\nelement vertex 1\n" + XYZ + "end_header\n0 0 0\n",
          "cloud of 1 points"),
-        (HEAD.format("", XYZ, INDEX) + "0 0 0\n1 0 0\n0 1 0\n3 0 1 5\n", "vertex 5|cannot be read"),
+        (HEAD.format("", XYZ, INDEX) + "0 0 0\n1 0 0\n0 1 0\n3 0 1 5\n", "vertex 5"),
+        (HEAD.format("", XYZ, INDEX) + "0 0 0\n1 0 0\n0 1 0\n3 0 1 -1\n", "vertex -1"),
+        (HEAD.format("", XYZ, "").replace("face", "tristrips") + "0 0 0\n1 0 0\n0 1 0\n",
+         "triangle strips, which are not read"),
         (HEAD.format("", XYZ, INDEX) + "0 0 0\n1 0 0\n0 1 0\n", "0 of 1 .*cut off"),
         ("solid a\n", "no PLY file"),
     ],

@@ -13,6 +13,7 @@ from cube import CUBE, MATERIALS, picture
 from simtailor.assets.pack import AssetPack, find_pack, load_pack
 from simtailor.errors import UserError
 from simtailor.figures.assets import pack_pictures
+from simtailor.reporting import reporter
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 
@@ -96,6 +97,7 @@ def test_pack_yaml_gives_sizes_and_wordnet_ids(models, tmp_path):
     ("name", "content", "words"),
     [
         ("pack.yaml", "size: -1", "pack.yaml.*size"),
+        ("pack.yml", "size: 1", "pack.yml: is not read under this name; call it pack.yaml"),
         ("pack.yaml", "scale: 1", "pack.yaml.*scale"),
         ("pack.yaml", "wordnet: {mug: 03797390}", "pack.yaml.*wordnet"),
         ("pack.yaml", "wordnet: {cup: n03797390}", "no category 'cup'"),
@@ -135,6 +137,18 @@ def test_a_folder_without_categories_or_none_at_all(tmp_path):
         load_folder(tmp_path / "models", tmp_path)
     with pytest.raises(UserError, match="no such folder"):
         load_folder(tmp_path / "absent", tmp_path)
+
+
+def test_a_folder_around_the_categories_is_not_the_only_category(models, tmp_path):
+    (tmp_path / "pack").mkdir()
+    place = models.rename(tmp_path / "pack/models")
+    with pytest.raises(UserError, match=r"'models', itself holds folders \(ball, mug\).*give .*/m"):
+        load_folder(place.parent, tmp_path)
+    (place.parent / "pack.yaml").write_text("wordnet: {models: n00000000}\n")  # as one is meant
+    assert list(names(load_folder(place.parent, tmp_path))) == ["models"]
+    (place.parent / "pack.yaml").unlink()
+    (place / "a.obj").write_text(TRIANGLE)
+    assert list(names(load_folder(place.parent, tmp_path))) == ["models"]
 
 
 def test_a_changed_folder_is_read_anew(models, tmp_path):
@@ -216,6 +230,18 @@ def test_all_models_that_cannot_be_read_are_named_at_once(models, tmp_path):
         load_folder(models, tmp_path)
 
 
+def test_what_no_reader_foresaw_leaves_its_traceback_in_the_log(models, tmp_path, capsys):
+    for name, text in (("a", ""), ("b", '{"asset": {"version": "2.0"}, "nodes": "x"}')):
+        (models / f"mug/{name}.gltf").write_text(text)
+    with pytest.raises(SystemExit), reporter(tmp_path / "a.log", "assets"):
+        load_folder(models, tmp_path)
+    log, said = (tmp_path / "a.log").read_text(), capsys.readouterr().err
+    assert log.count("Traceback") == 1
+    assert "gltf_scene.py" in log
+    assert log.splitlines()[-1].startswith("failed: ")
+    assert "Traceback" not in said
+
+
 def test_ply_and_stl_have_no_unit_and_that_is_said(models, tmp_path):
     box = trimesh.creation.box(extents=(0.2, 0.1, 0.1))
     box.export(models / "mug/a.stl")
@@ -249,6 +275,15 @@ def test_names_of_folders_and_files_that_are_not_utf8(models, tmp_path):
         file.write(TRIANGLE)
     pack = load_folder(models, tmp_path)
     assert names(pack)["caf\\xe9"] == ["gr\\xfcn"]
+    for content, words in (("hello", "no line begins"), (None, "holds no model that is read")):
+        if content is None:
+            os.unlink(folder + b"/gr\xfcn.obj")
+        else:
+            with open(folder + b"/gr\xfcn.obj", "w") as file:
+                file.write(content)
+        with pytest.raises(UserError, match=words) as error:
+            load_folder(models, tmp_path)
+        assert "caf\\xe9" in str(error.value)
 
 
 def test_the_same_model_in_two_formats_is_said(models, tmp_path):

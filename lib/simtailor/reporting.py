@@ -18,8 +18,10 @@ INTERRUPTED = 130  # the status of a shell whose command was interrupted
 def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that writes a line to ``log`` and, after ``name``, to standard error.
 
-    An error ends the process with status 1. Of a ``UserError`` the log and the terminal get its
-    message alone, of every other exception the traceback and what to do with it.
+    An error ends the process with status 1. Of a ``UserError`` the terminal gets its message
+    alone, and the log before it the traceback of its cause, if it has one: a fault of our own may
+    lie behind a file that seems damaged. Of every other exception both get the traceback and what
+    to do with it.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", buffering=1, encoding="utf-8", errors="backslashreplace") as file:
@@ -33,6 +35,8 @@ def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
         except UserError as error:
+            if error.__cause__ is not None:
+                traceback.print_exception(error.__cause__, file=file)
             report(f"{FAILED}{error}")
             raise SystemExit(1) from None
         except Exception as error:

@@ -9,16 +9,19 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, unquote_to_bytes
 
 from simtailor.assets.model_parts import ModelError, Parts
+from simtailor.intake.names import printable
 
 DATA = re.compile(r"data:[^,]*?(;base64)?,", re.IGNORECASE)
 REMOTE = re.compile(r"https?://", re.IGNORECASE)
+LOCAL = re.compile(r"\Afile:(?://[^/]*)?(?:/(?=[A-Za-z]:/))?", re.IGNORECASE)  # before a path
+COMMENT = re.compile(r"\s+#.*")
 
 
 def find_companion(folder: Path, name: str, kind: str, found: Parts) -> Path:
     """Return the file that a model in ``folder`` names.
 
-    Names written on Windows are found too: with backslashes, in another case, or, where the
-    path is of another machine, beside the model; each is noted.
+    Names written on Windows are found too: with backslashes, in another case, as ``file:///C:/``,
+    or, where the path is of another machine, beside the model; each is noted.
 
     Args:
         kind: what it is, for messages, such as ``picture``.
@@ -27,7 +30,7 @@ def find_companion(folder: Path, name: str, kind: str, found: Parts) -> Path:
     Raises:
         ModelError: it is absent; says how it is written and where it was looked for.
     """
-    plain = name.replace("\\", "/")
+    plain = LOCAL.sub("", name.replace("\\", "/"))
     written = [plain]
     # Names that are not UTF-8 are bytes of Latin-1, or the system's own.
     written += [n for n in (_latin(plain),) if n not in (None, plain)]
@@ -45,9 +48,14 @@ def find_companion(folder: Path, name: str, kind: str, found: Parts) -> Path:
             found.note(f"the {kind} {name!r} is a path of another machine; {path.name!r} was read")
             return path
     raise ModelError(
-        f"it names the {kind} {_shown(name)}, which is absent ({_shown(str(folder / plain))}); "
+        f"it names the {kind} {printable(name)}, which is absent ({printable(folder / plain)}); "
         "add it, or export the model again with it inside"
     )
+
+
+def without_comment(folder: Path, name: str) -> str:
+    """Return a name at the end of a line without a comment, unless a file has all of it as name."""
+    return name if _is_file(folder / name) else COMMENT.sub("", name)
 
 
 def read_uri(folder: Path, uri: str, kind: str, found: Parts) -> bytes:
@@ -106,8 +114,3 @@ def _latin(name: str) -> str | None:
         return name.encode("utf-8", "surrogateescape").decode("latin-1")
     except UnicodeEncodeError:
         return None
-
-
-def _shown(name: str) -> str:
-    """Return a name as it can be printed."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -223,6 +223,7 @@ def _basis() -> str:
 
 def _check_extensions(header: dict[str, Any]) -> None:
     required = header.get("extensionsRequired", [])
+    required = [required] if isinstance(required, str) else required
     for name in required:
         if name in COMPRESSED:
             raise ModelError(f"{COMPRESSED[name]} ({name})")

@@ -54,6 +54,8 @@ def read_gltf(path: Path, found: Parts) -> None:
             reader.add(node, frame, frames)
     if found.parts:
         return
+    if reader.clear:
+        raise ModelError("all its parts are clear (alpha 0): nothing is to be seen")
     if reader.skipped:
         raise ModelError("it holds lines or points only, no triangles; make surfaces of them")
     if gltf.entries("meshes") and not any("mesh" in gltf.entry("nodes", i) for i in frames):
@@ -92,6 +94,7 @@ class _Reader:
         self._gltf, self._found = gltf, found
         self._materials: dict[int | None, _Finish] = {None: _Finish(_plain())}
         self.skipped = 0  # primitives of lines and points
+        self.clear = 0  # primitives of which nothing is to be seen
 
     def add(self, node: dict[str, Any], frame: np.ndarray, frames: dict[int, np.ndarray]) -> None:
         if "EXT_mesh_gpu_instancing" in node.get("extensions", {}):
@@ -103,7 +106,9 @@ class _Reader:
                 self._found.note("lines and points are not drawn")
                 continue
             part = self._part(primitive, mode)
-            if part is not None:
+            if part is None:
+                self.clear += 1
+            else:
                 self._found.parts.append(self._placed(part, primitive, node, frame, frames))
 
     def _part(self, primitive: dict[str, Any], mode: int) -> Part | None:
@@ -186,6 +191,8 @@ class _Reader:
         extensions = entry.get("extensions", {})
         if "KHR_materials_transmission" in extensions:
             self._found.note("glass (KHR_materials_transmission) is drawn opaque")
+        if any(entry.get("emissiveFactor", ())):
+            self._found.note("light of its own (emissiveFactor) is not drawn")
         glossy = extensions.get(SPECULAR)
         described = glossy if glossy is not None else entry.get("pbrMetallicRoughness", {})
         colour = described.get("diffuseFactor" if glossy is not None else "baseColorFactor")

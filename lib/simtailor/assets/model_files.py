@@ -94,5 +94,5 @@ def _damaged(error: Exception) -> ModelError:
     reason = " ".join(str(error).split())[:200]
     return ModelError(
         f"cannot be read as a model: {type(error).__name__}: {reason}; open it in a program for "
-        "models and export it again"
+        "models and export it again; if that shows it whole, report it with this job's log"
     )

@@ -75,8 +75,9 @@ def checked(parts: list[Part]) -> list[Part]:
         raise ModelError("it holds no triangles")
     for part in parts:
         if part.faces.min() < 0 or part.faces.max() >= len(part.vertices):
+            wrong = part.faces.min() if part.faces.min() < 0 else part.faces.max()
             raise ModelError(
-                f"a triangle names vertex {part.faces.max()}, but there are {len(part.vertices)}: "
+                f"a triangle names vertex {wrong}, but there are {len(part.vertices)}: "
                 "the file is damaged; export it again"
             )
     if not all(np.isfinite(part.vertices).all() for part in parts):

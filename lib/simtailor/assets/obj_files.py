@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import io
-import re
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from simtailor.assets.companions import find_companion
-from simtailor.assets.cut_outs import alpha_map
 from simtailor.assets.model_parts import ModelError, Part, Parts
-from simtailor.assets.textures import has_alpha, opaque, read_picture
+from simtailor.assets.mtl_files import Finish, Library, material_name, read_materials, text_lines
 from simtailor.assets.trimesh_parts import load_parts, part_of
 
 MATERIALS = "materials.mtl"  # by which trimesh asks for all materials together
-# Options of a map before its file's name, and how many values follow: up to three numbers for
-# -o, -s and -t (the MTL format, as published with Wavefront's Advanced Visualizer).
-OPTIONS = {
-    "-blendu": 1, "-blendv": 1, "-boost": 1, "-bm": 1, "-cc": 1, "-clamp": 1, "-imfchan": 1,
-    "-mm": 2, "-texres": 1, "-type": 1, "-o": 3, "-s": 3, "-t": 3,
-}  # fmt: skip
+NUMBERED = ("v", "vt", "vn")  # in the order of a face's corner, such as 1/2/3
+AGAIN = "the file is damaged; export it again"
 CLEAR = 0.05  # a 'd' of less: the part is not there
-
-
-@dataclass
-class _Finish:
-    """One material of an MTL file, as far as trimesh does not read it rightly."""
-
-    painted: bool = False
-    alpha: np.ndarray | None = None
-    scale: np.ndarray = field(default_factory=lambda: np.ones(2))
-    offset: np.ndarray = field(default_factory=lambda: np.zeros(2))
-    opacity: float = 1.0
-
-
-@dataclass
-class _Library:
-    """All MTL files of a model: materials by name, text for trimesh, pictures by their number."""
-
-    finishes: dict[str, _Finish] = field(default_factory=dict)
-    text: list[str] = field(default_factory=list)
-    pictures: list[Path] = field(default_factory=list)
 
 
 def read_obj(path: Path, found: Parts) -> None:
@@ -51,67 +25,63 @@ def read_obj(path: Path, found: Parts) -> None:
     Raises:
         ModelError: it cannot be read, or what it names is absent.
     """
-    lines = _lines(path)
-    words = [line.split(None, 1) for line in lines]
-    _check_elements(words)
-    library = _materials(path, words, found)
+    lines = text_lines(path)
+    _check_kinds({key for key, _ in lines})
+    library = read_materials(path, [v for key, v in lines if key == "mtllib" and v], found)
     finishes = library.finishes
-    used = {_plain(" ".join(w[1].split())) for w in words if w[0] == "usemtl" and len(w) > 1}
-    if finishes and used - finishes.keys():
-        names = _plain(", ".join(sorted(used - finishes.keys())[:3]))
-        found.note(f"its MTL file has no material {names}: drawn grey")
-    coloured = any(w[0] == "v" and len(w) > 1 and len(w[1].split()) >= 6 for w in words)
-    painted = any(finish.painted for finish in finishes.values())
+    elements = _elements(lines)
+    absent = {value for key, value in elements if key == "usemtl"} - finishes.keys() - {""}
+    if finishes and absent:
+        found.note(f"its MTL file has no material {', '.join(sorted(absent)[:3])}: drawn grey")
+    coloured = any(key == "v" and value.count(" ") >= 5 for key, value in elements)
+    painted = any(finish.texture is not None for finish in finishes.values())
     if coloured and painted:
         found.note("colours of vertices are not drawn, since the model has a texture")
-    kept = [line for line, w in zip(lines, words, strict=True) if w[0] not in ("mtllib", "#")]
-    content = _plain("\n".join([f"mtllib {MATERIALS}", *kept, ""]))
+    content = "\n".join([f"mtllib {MATERIALS}", *(f"{key} {value}" for key, value in elements), ""])
     meshes = load_parts(
         io.BytesIO(content.encode()), file_type="obj", resolver=_Beside(library),
         skip_materials=coloured and not painted,
     )  # fmt: skip
     for mesh in meshes:
         material = getattr(mesh.visual, "material", None)
-        finish = finishes.get(getattr(material, "name", None) or "", _Finish())
+        finish = finishes.get(getattr(material, "name", None) or "", Finish())
         if finish.opacity < CLEAR:
             found.note("parts with an opacity (d) of 0 are left out")
             continue
         if finish.opacity < 1:
             found.note(f"an opacity (d) of {finish.opacity:.2g} is drawn opaque")
-        found.parts.append(_moved(part_of(mesh), finish, found))
+        found.parts.append(_finished(part_of(mesh), finish, found))
+    if meshes and not found.parts:
+        raise ModelError(
+            "all its parts are clear (d 0, or Tr 1): nothing is to be seen; write 'd 1' into its "
+            "MTL file"
+        )
 
 
-def _moved(part: Part, finish: _Finish, found: Parts) -> Part:
-    """Return the part with its texture placed as the options -s and -o of its map say."""
-    texture = part.material.texture
+def _finished(part: Part, finish: Finish, found: Parts) -> Part:
+    """Return the part in its material's colour, or with its picture where -s and -o place it."""
+    material = part.material
+    if finish.roughness is not None:
+        material = replace(material, roughness=finish.roughness)
+    if finish.metallic is not None:
+        material = replace(material, metallic=finish.metallic)
+    colour, texture = finish.colour, finish.texture
     if texture is None:
-        return part
+        return replace(part, material=replace(material, base_colour=colour or material.base_colour))
+    colour = colour or (1.0, 1.0, 1.0)
     if part.coordinates is None:
         found.note("a texture without coordinates is drawn as its mean colour")
-        mean = np.asarray(texture, dtype=np.float64).mean((0, 1))
-        return replace(part, material=replace(part.material, base_colour=tuple(mean), texture=None))
+        mean = np.asarray(texture, dtype=np.float64).mean((0, 1)) * colour
+        return replace(part, material=replace(material, base_colour=tuple(map(float, mean))))
     placed = part.coordinates * [1, -1] + [0, 1]  # row 0 at the bottom, as the options mean
     placed = placed * finish.scale + finish.offset
-    return replace(part, coordinates=placed * [1, -1] + [0, 1], alpha=finish.alpha)
+    return replace(
+        part, coordinates=placed * [1, -1] + [0, 1], alpha=finish.alpha,
+        material=replace(material, base_colour=colour, texture=texture),
+    )  # fmt: skip
 
 
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a text file that are not empty; continued ones are joined.
-
-    Bytes that are not UTF-8 are kept (as in names of files).
-    """
-    content = path.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ModelError(f"{path.name} is UTF-16; save it as UTF-8")
-    if b"\0" in content:
-        raise ModelError(f"{path.name} is no text, though its name says so; export it again")
-    text = content.decode("utf-8-sig", errors="surrogateescape")
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\\\n", " ")
-    return [line.strip() for line in text.split("\n") if line.strip()]
-
-
-def _check_elements(words: list[list[str]]) -> None:
-    kinds = {w[0] for w in words}
+def _check_kinds(kinds: set[str]) -> None:
     if "f" in kinds:
         return
     if kinds & {"l", "p"}:
@@ -123,113 +93,77 @@ def _check_elements(words: list[list[str]]) -> None:
     raise ModelError("it holds no triangles: no line begins with 'v' or 'f'; is it an OBJ file?")
 
 
-def _materials(path: Path, words: list[list[str]], found: Parts) -> _Library:
-    """Return what all MTL files that an OBJ file names hold."""
-    library = _Library()
-    for line in words:
-        if line[0] == "mtllib" and len(line) > 1:
-            for file in _libraries(path, line[1].strip(), found):
-                _read_library(file, library, found)
-    return library
+def _elements(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what trimesh reads, with single spaces; faces are checked and count from the start.
+
+    A corner of -1 is the last vertex before its face, whatever follows in the file.
+    """
+    total = sum(key == "v" for key, _ in lines)
+    seen: Counter[str] = Counter()
+    elements = []
+    for key, value in lines:
+        if key == "usemtl":
+            elements.append((key, material_name(value)))
+        elif key in NUMBERED:
+            seen[key] += 1
+            elements.append((key, _plain(value)))
+        elif key == "f":
+            elements.append((key, _face(value, seen, total)))
+    return elements
 
 
-def _libraries(path: Path, names: str, found: Parts) -> list[Path]:
-    """Return the files of a line 'mtllib': one name with spaces, or several names."""
-    several = names.split()
-    if not (path.parent / names).is_file() and all(
-        (path.parent / name).is_file() for name in several
-    ):
-        return [path.parent / name for name in several]
+def _plain(value: str) -> str:
+    """Return numbers with single spaces, without a comment behind them."""
+    if "#" in value:
+        value = value.partition("#")[0]
+    return " ".join(value.split())
+
+
+def _face(value: str, seen: Counter[str], total: int) -> str:
+    """Return the corners of a face, counted from the start of the file.
+
+    Raises:
+        ModelError: they are too few, or name what is not there.
+    """
+    corners = value.partition("#")[0].split()
+    counted = [_from_start(corner, seen) for corner in corners] if "-" in value else corners
     try:
-        return [find_companion(path.parent, names, "file of materials", found)]
-    except ModelError as error:
-        raise ModelError(f"{error}; or take the line 'mtllib {_plain(names)}' out of it") from error
+        numbers = [int(corner.partition("/")[0]) for corner in counted]
+    except ValueError as error:
+        raise ModelError(f"{_shown(value)} has a corner that is no number; {AGAIN}") from error
+    if len(numbers) < 3:
+        raise ModelError(f"{_shown(value)} has fewer than 3 corners: {AGAIN}")
+    if min(numbers) < 1 or max(numbers) > total:
+        wrong = next(c for c, n in zip(corners, numbers, strict=True) if not 1 <= n <= total)
+        named = wrong.partition("/")[0]
+        if int(named) == 0:
+            raise ModelError(f"{_shown(value)} names vertex 0, but faces count from 1; {AGAIN}")
+        raise ModelError(f"{_shown(value)} names vertex {named}, but there are {total}: {AGAIN}")
+    return " ".join(counted)
 
 
-def _read_library(path: Path, library: _Library, found: Parts) -> None:
-    finish = None
-    for line in _lines(path):
-        key, _, value = line.partition(" ") if "\t" not in line else line.partition("\t")
-        key, value = key.strip().lower(), value.strip()
-        if key == "newmtl":
-            finish = _Finish()
-            library.finishes[_plain(" ".join(value.split()))] = finish
-        if finish is None:
-            continue
-        if key in ("d", "tr"):
-            finish.opacity = _opacity(key, value)
-        elif key == "map_d":
-            found.note("map_d (a picture of opacity) is not drawn")
-        elif key == "map_kd":
-            name = _with_options(value, finish)
-            try:
-                picture = find_companion(path.parent, name, "picture", found)
-            except ModelError as error:
-                raise ModelError(f"{path.name}: {error}") from error
-            finish.painted = True
-            image = read_picture(picture)
-            finish.alpha = alpha_map(image) if has_alpha(image) else None
-            line = f"map_Kd {len(library.pictures)}"  # noqa: PLW2901
-            library.pictures.append(picture)
-        library.text.append(line)
+def _shown(value: str) -> str:
+    return f"its face 'f {value[:60]}'"
 
 
-def _opacity(key: str, value: str) -> float:
-    numbers = re.findall(r"-?\d*\.?\d+(?:[eE][-+]?\d+)?", value)
-    if not numbers:
-        return 1.0
-    return float(numbers[-1]) if key == "d" else 1 - float(numbers[-1])
-
-
-def _with_options(value: str, finish: _Finish) -> str:
-    """Return the name of a map without its options; keeps its scale and offset."""
-    rest = value
-    while rest.startswith("-"):
-        option, *words = rest.split()
-        count = OPTIONS.get(option.lower())
-        if count is None:
-            break
-        if count == 3:
-            numbers = []
-            for word in words[:3]:
-                try:
-                    numbers.append(float(word))
-                except ValueError:
-                    break
-            count = len(numbers)
-            if option.lower() == "-s" and numbers:
-                finish.scale = np.array([*numbers, 1.0][:2])
-            elif option.lower() == "-o" and numbers:
-                finish.offset = np.array([*numbers, 0.0][:2])
-        parts = rest.split(None, 1 + count)
-        rest = parts[1 + count] if len(parts) > 1 + count else ""
-    return rest.strip().strip('"')
+def _from_start(corner: str, seen: Counter[str]) -> str:
+    numbers = zip(NUMBERED, corner.split("/"), strict=False)
+    try:
+        return "/".join(
+            str(seen[kind] + 1 + int(number)) if number.startswith("-") else number
+            for kind, number in numbers
+        )
+    except ValueError:  # no number, as is said of it later
+        return corner
 
 
 class _Beside:
-    """Gives trimesh the materials, and pictures by their number.
+    """Gives trimesh the materials: their names and exponents."""
 
-    Pictures are decoded here first: trimesh would pass over what cannot be read.
-    """
-
-    def __init__(self, library: _Library) -> None:
-        self._text = _plain("\n".join(library.text))
-        self._pictures = {str(i): self._shown(path) for i, path in enumerate(library.pictures)}
-
-    def _shown(self, path: Path) -> bytes:
-        image = read_picture(path)
-        if not has_alpha(image):
-            return path.read_bytes()
-        content = io.BytesIO()
-        opaque(image).save(content, "PNG")
-        return content.getvalue()
+    def __init__(self, library: Library) -> None:
+        self._text = "\n".join(library.text).encode()
 
     def get(self, name: str) -> bytes:
-        return self._text.encode() if name == MATERIALS else self._pictures[name]
+        return self._text
 
     __getitem__ = get
-
-
-def _plain(text: str) -> str:
-    """Return text with characters of names that are not UTF-8 replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -20,6 +20,7 @@ from simtailor.assets.trimesh_parts import load_parts, part_of
 
 HEAD = re.compile(rb"\Aply\r?\n.*?end_header\r?\n", re.DOTALL)
 TEXTURE = re.compile(r"^comment\s+TextureFile\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
+DIFFUSE = re.compile(rb"\bdiffuse_(?=(?:red|green|blue)\b)")
 ELEMENT = re.compile(r"^element\s+(\w+)\s+(\d+)\s*$", re.MULTILINE)
 
 
@@ -34,8 +35,16 @@ def read_ply(path: Path, found: Parts) -> None:
     if head is None:
         raise ModelError("it is no PLY file: its head does not go from 'ply' to 'end_header'")
     text = head[0].decode("latin-1").replace("\r\n", "\n")
+    if b"diffuse_red" in head[0] and not re.search(rb"\bred\b", head[0]):
+        # The names of older programs for the same colours.
+        content = DIFFUSE.sub(b"", head[0]) + content[head.end() :]
     counts = {name: int(count) for name, count in ELEMENT.findall(text)}
-    if not counts.get("face") and not counts.get("tristrips"):
+    if not counts.get("face") and counts.get("tristrips"):
+        raise ModelError(
+            "it holds triangle strips, which are not read; export it with faces (MeshLab: open "
+            "and export it)"
+        )
+    if not counts.get("face"):
         raise ModelError(
             f"it is a cloud of {counts.get('vertex', 0)} points without triangles; make a surface "
             "of it first (MeshLab: Screened Poisson)"

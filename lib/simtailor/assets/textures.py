@@ -30,12 +30,17 @@ def open_picture(content: bytes, name: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content)) as picture:
             picture.load()
-            return picture
     except Exception as error:  # Pillow's readers raise exceptions of many kinds
         raise ModelError(
             f"its picture {name} cannot be read ({type(error).__name__}: {error}); replace it by "
             "a PNG or JPEG file"
         ) from error
+    if picture.mode == "F":
+        raise ModelError(
+            f"its picture {name} holds floating-point numbers, whose range is not known; save it "
+            "as a PNG or JPEG file"
+        )
+    return picture
 
 
 def read_picture(path: Path) -> Image.Image:

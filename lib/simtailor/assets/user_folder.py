@@ -22,6 +22,7 @@ from simtailor.assets.content import AssetPack, Category, Model
 from simtailor.assets.model_files import SUFFIXES, ModelError, read_model_file
 from simtailor.assets.shapes import stretched
 from simtailor.errors import UserError
+from simtailor.intake.names import printable
 from simtailor.intake.walk import Walk, subfolders, walk_folder
 from simtailor.layers import Layer
 from simtailor.section import Section
@@ -60,10 +61,10 @@ def files_of(folder: Path) -> list[Path]:
         there = folder.is_dir()
     except OSError as error:  # it may not be entered, or its name is too long
         raise UserError(
-            f"folder:{folder}: {error.strerror}; give a folder of models that can be read"
+            f"folder:{printable(folder)}: {error.strerror}; give a folder of models that can be read"
         ) from None
     if not there:
-        raise UserError(f"folder:{folder}: there is no such folder of models")
+        raise UserError(f"folder:{printable(folder)}: there is no such folder of models")
     return walk_folder(folder).files
 
 
@@ -73,16 +74,21 @@ def read_folder(folder: Path) -> AssetPack:
     Raises:
         UserError: the folder holds no categories, or a file cannot be used; names the file.
     """
-    settings = _settings(folder / SETTINGS)
+    settings = _settings(folder)
     _check_top(folder)
     places = subfolders(folder)
-    for name in settings.wordnet:
-        if name not in {printable(place.name) for place in places}:
-            raise UserError(f"{folder / SETTINGS}: wordnet: there is no category '{name}'")
+    known = {printable(place.name) for place in places}
+    if len(known) < len(places):
+        raise UserError(f"{printable(folder)}: two categories have the same name; rename one")
+    wordnet = {printable(name): wordnet_id for name, wordnet_id in settings.wordnet.items()}
+    for name in sorted(wordnet.keys() - known):
+        raise UserError(f"{printable(folder / SETTINGS)}: wordnet: there is no category '{name}'")
+    if len(places) == 1 and printable(places[0].name) not in wordnet:
+        _check_wrapper(places[0])
     notes = _Notes()
     # All folders are looked through before the first model is read, which may take minutes.
     paths = {place: _models_of(place, notes) for place in places}
-    wrong: list[str] = []
+    wrong: list[UserError] = []
     categories = []
     for place, found in paths.items():
         models = []
@@ -90,14 +96,14 @@ def read_folder(folder: Path) -> AssetPack:
             try:
                 models.append(_model(path, place, settings.size, notes))
             except UserError as error:
-                wrong.append(str(error))
+                wrong.append(error)
         name = printable(place.name)
-        wordnet_id = settings.wordnet.get(name, NO_WORDNET_ID)
-        categories.append(Category(name, wordnet_id, tuple(models)))
+        categories.append(Category(name, wordnet.get(name, NO_WORDNET_ID), tuple(models)))
     if wrong:
-        others = [text.split(": ", 1)[0] for text in wrong[1:]]
+        others = [str(error).split(": ", 1)[0] for error in wrong[1:]]
         more = f". Not read either: {_some(others)}" if others else ""
-        raise UserError(f"{wrong[0]}{more}")
+        unforeseen = next((e.__cause__ for e in wrong if e.__cause__ is not None), None)
+        raise UserError(f"{wrong[0]}{more}") from unforeseen
     return AssetPack(folder.name, tuple(categories), notes=notes.lines())
 
 
@@ -115,11 +121,6 @@ class _Notes:
         return tuple(f"{_some(names)}: {text}" for text, names in self._files.items())
 
 
-def printable(name: str) -> str:
-    """Return a file's name as text that can be printed; bytes that are not UTF-8 become codes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def _some(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
@@ -135,17 +136,35 @@ def _check_top(folder: Path) -> None:
     loose = sorted(p.name for p in folder.iterdir() if _is_model(p) and p.is_file())
     if loose:
         raise UserError(
-            f"{folder}: {_some(map(printable, loose))}: models directly in the folder have no "
-            f"category; put them into {folder}/CATEGORY/, one folder a category"
+            f"{printable(folder)}: {_some(map(printable, loose))}: models directly in the folder "
+            f"have no category; put them into {printable(folder)}/CATEGORY/, one folder a category"
         )
     for path in sorted(folder.iterdir()):
         if path.is_symlink() and not os.path.exists(path):
-            raise UserError(f"{path}: this link leads nowhere; repair or delete it")
+            raise UserError(f"{printable(path)}: this link leads nowhere; repair or delete it")
     if not subfolders(folder):
         raise UserError(
-            f"{folder}: holds no categories; put the models into {folder}/CATEGORY/, one folder "
-            "a category"
+            f"{printable(folder)}: holds no categories; put the models into "
+            f"{printable(folder)}/CATEGORY/, one folder a category"
         )
+
+
+def _check_wrapper(place: Path) -> None:
+    """Stop at a single folder around the categories: it would be the only category.
+
+    Raises:
+        UserError: all its models lie in folders of it, of which there are several.
+    """
+    inside = [p.relative_to(place).parts for p in walk_folder(place).files if _is_model(p)]
+    below = sorted({parts[0] for parts in inside})
+    if len(below) < 2 or any(len(parts) < 2 for parts in inside):
+        return
+    name = printable(place.name)
+    raise UserError(
+        f"{printable(place.parent)}: its only category, '{name}', itself holds folders "
+        f"({_some(map(printable, below))}); if they are the categories, give {printable(place)}, "
+        f"else name '{name}' in {SETTINGS}: wordnet: {{{name}: {NO_WORDNET_ID}}}"
+    )
 
 
 def _is_model(path: Path) -> bool:
@@ -171,13 +190,13 @@ def _models_of(place: Path, notes: _Notes) -> list[Path]:
     if not read:
         there = counts or _suffixes(walk)
         raise UserError(
-            f"{place}: holds no model that is read ({', '.join(SUFFIXES)}), but {there}"
+            f"{printable(place)}: holds no model that is read ({', '.join(SUFFIXES)}), but {there}"
             + (f"; {CONVERT}" if unread else "; add models, or delete the folder")
         )
     if unread.total() > len(read):
         raise UserError(
-            f"{place}: holds {len(read)} models that are read, but {counts} that are not; "
-            f"{CONVERT}, or move them elsewhere"
+            f"{printable(place)}: holds {len(read)} models that are read, but {counts} that are "
+            f"not; {CONVERT}, or move them elsewhere"
         )
     if unread:
         notes.add(place.name, f"passed over: {counts}, which are not read")
@@ -202,7 +221,8 @@ def _model(path: Path, place: Path, size: float | None, notes: _Notes) -> Model:
     try:
         model = read_model_file(path)
     except ModelError as error:
-        raise UserError(f"{printable(str(path))}: {error}") from error
+        # What a reader did not foresee, whose traceback belongs into the log.
+        raise UserError(f"{printable(path)}: {error}") from error.__cause__
     mesh, file = model.mesh, f"{place.name}/{path.relative_to(place)}"
     for note in model.notes:
         notes.add(file, note)
@@ -211,15 +231,19 @@ def _model(path: Path, place: Path, size: float | None, notes: _Notes) -> Model:
         mesh = stretched(mesh, np.full(3, size / longest))
     elif not PLAUSIBLE[0] <= longest <= PLAUSIBLE[1]:
         raise UserError(
-            f"{printable(str(path))}: its longest side is {longest:.4g} m if its unit is the "
-            f"metre; scale it, or set 'size' in {place.parent / SETTINGS}"
+            f"{printable(path)}: its longest side is {longest:.4g} m if its unit is the "
+            f"metre; scale it, or set 'size' in {printable(place.parent / SETTINGS)}"
         )
     elif path.suffix.lower() in WITHOUT_UNIT:
         notes.add(file, f"taken as metres, since its format has no unit; see 'size' in {SETTINGS}")
     return Model(printable(_name(path, place)), mesh)
 
 
-def _settings(path: Path) -> FolderSettings:
+def _settings(folder: Path) -> FolderSettings:
+    path = folder / SETTINGS
+    for other in sorted(folder.iterdir()):
+        if other.name != SETTINGS and other.name.lower() in (SETTINGS, "pack.yml"):
+            raise UserError(f"{printable(other)}: is not read under this name; call it {SETTINGS}")
     if not path.exists():
         return FolderSettings()
     values = read_yaml(path)
