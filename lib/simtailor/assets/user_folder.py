@@ -61,7 +61,7 @@ def files_of(folder: Path) -> list[Path]:
         there = folder.is_dir()
     except OSError as error:  # it may not be entered, or its name is too long
         raise UserError(
-            f"folder:{printable(folder)}: {error.strerror}; give a folder of models that can be read"
+            f"folder:{printable(folder)}: {error.strerror}; give a folder that can be read"
         ) from None
     if not there:
         raise UserError(f"folder:{printable(folder)}: there is no such folder of models")
