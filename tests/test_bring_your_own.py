@@ -115,7 +115,7 @@ def test_the_page_knows_the_ranges_of_the_axes():
     features[0, 1, names.index("loc_x")] = 0.6
     features[1, 1, names.index("loc_z")] = 0.6
     with create_renderer("tabletop", image_size=32, frame_width=0.8) as renderer:
-        masks = renderer.render(graphs.with_features(features)).masks == 1
+        masks = renderer.render(graphs.with_features(features), masks=True).masks == 1
     (left_row, left_column), (low_row, low_column) = (np.argwhere(m).mean(0) for m in masks)
     assert left_column < 9 and abs(left_row - 15.5) < 3
     assert low_row > 22 and abs(low_column - 15.5) < 3
