@@ -43,7 +43,7 @@ def obj(tmp_path):
         "map_Kd pictures\\t.png",
         "map_kd T.PNG",
         "map_Kd\tC:\\work\\t.png",
-        "map_Kd file:///C:/work/t.png",
+        "map_Kd file:///C:/models/t.png",
         "  map_Kd   ./pictures/t.png  ",
     ],
 )
