@@ -3,6 +3,7 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
+from simtailor.assets.pack import pack_called
 from simtailor.checks import check_configuration
 from simtailor.config import experiment_names, load_configuration, load_experiment
 from simtailor.console import Console

@@ -1,10 +1,5 @@
 # Pictures of the asset packs: `snakemake results/task2sim/assets/sweethome3d`.
-from simtailor.assets.pack import fetched_packages, packs_state, pack_called
-
-
-def pack_asked_for(wildcards):
-    """Return the pack of a target's name, which may be that of a folder of the user's."""
-    return pack_called(wildcards.pack, CONFIGURATION.task2sim.simulation.packs)
+from simtailor.assets.pack import fetched_packages, packs_state
 
 
 wildcard_constraints:

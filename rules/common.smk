@@ -94,6 +94,11 @@ def folder_state_of(wildcards):
     return folder_state(experiment_of(wildcards).target)
 
 
+def pack_asked_for(wildcards):
+    """Return the pack of a target's name, which may be that of a folder of the user's."""
+    return pack_called(wildcards.pack, CONFIGURATION.task2sim.simulation.packs)
+
+
 wildcard_constraints:
     experiment=r"[A-Za-z0-9_\-]+(\.seed\d+)?",
     package=r"[A-Za-z0-9_\-]+",
