@@ -85,4 +85,5 @@ def imagenet_backbone(cache: str | Path, image_size: int, device: torch.device |
         Features(kind="timm", model=PACKAGED_MODEL, weights="package"), Path(cache)
     )
     mean, std = ((value,) * 3 for value in PACKAGED)
-    return Backbone(network, {"mean": mean, "std": std}, device, image_size)
+    description = {"model": PACKAGED_MODEL, "mean": mean, "std": std}
+    return Backbone(network, description, device, image_size)

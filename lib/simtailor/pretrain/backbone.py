@@ -50,8 +50,10 @@ class Backbone:
     @property
     def name(self) -> str:
         """What it is, in messages."""
-        set_name, seed = self.description["parameters"], self.description["seed"]
-        return f"the backbone of set {set_name} (seed {seed})"
+        set_name = self.description.get("parameters")
+        if set_name is None:
+            return f"the packaged network {self.description['model']}"
+        return f"the backbone of set {set_name} (seed {self.description['seed']})"
 
     @classmethod
     def read(
