@@ -86,7 +86,9 @@ class Project:
         if not venv.exists():
             # An environment that is up to date, so that the launcher does not install one.
             venv.mkdir()
-            (venv / "bin").symlink_to(Path(sys.executable).parent)
+            for part in ("bin", "lib", "pyvenv.cfg"):  # Python knows an environment by the last
+                if (Path(sys.prefix) / part).exists():
+                    (venv / part).symlink_to(Path(sys.prefix) / part)
             files = "cat pyproject.toml constraints.txt | cksum > venv/simtailor.stamp"
             subprocess.run(files, shell=True, cwd=self.folder, check=True)
         return subprocess.Popen(
