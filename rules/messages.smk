@@ -12,6 +12,8 @@ STOPPED = []  # not empty as soon as a signal stops this run
 
 def unknown_targets():
     """Return a message about the targets asked for that no rule makes."""
+    if workflow.dag_settings is None:  # it went wrong before any target was looked at
+        return ""
     wildcards_of = {
         "experiment": experiment_names(CONFIGURATION),
         "task": task_names(CONFIGURATION.task2sim.tasks),
