@@ -35,7 +35,7 @@ rule train_controller:
     conda:
         "../envs/simtailor.yaml"
     # Policies are trained side by side: of the cores of a run, as many as there are tasks.
-    threads: min(workflow.cores or 8, 16)
+    threads: min(workflow.resource_settings.cores or 8, 16)
     resources:
         mem_mb=8000,
         runtime=60,
