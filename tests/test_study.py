@@ -172,7 +172,8 @@ def slurm(tmp_path):
         subprocess.run(["bash", SCRIPT, "stop", folder], check=False)
 
 
-def test_the_reward_database_is_the_same_through_slurm(slurm, study, project, pictures):
+def test_the_reward_database_is_the_same_through_slurm(slurm, study, pictures, tmp_path):
+    project = Project(tmp_path / "project", study.cache)  # the same weights of the packaged network
     configure(project, pictures, ["digits", "four_digits"])
     run = project.launch(
         "snakemake", "--profile", "slurm", *FASTER, "--configfile", "small.yaml", "--", "reward_db"
