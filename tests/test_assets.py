@@ -18,8 +18,8 @@ from simtailor.assets.mesh import (
     tube,
 )
 from simtailor.assets.tabletop import OBJECT_NAMES, room, tabletop_objects
-from simtailor.render.raycast.caster import mip_levels
 from simtailor.render.raycast.environment import directions
+from simtailor.render.raycast.uploads import mip_levels
 
 GREY = Material((0.5, 0.5, 0.5))
 # Width, height and length in metres, to 15 %: ordinary household things.

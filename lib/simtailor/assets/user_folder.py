@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from pydantic import Field
 from simtailor.assets.content import AssetPack, Category, Model
 from simtailor.assets.model_files import SUFFIXES, ModelError, read_model_file
 from simtailor.assets.shapes import stretched
-from simtailor.errors import UserError
+from simtailor.errors import UserError, first_of
 from simtailor.intake.names import printable
 from simtailor.intake.walk import Walk, subfolders, walk_folder
 from simtailor.layers import Layer
@@ -101,7 +100,7 @@ def read_folder(folder: Path) -> AssetPack:
         categories.append(Category(name, wordnet.get(name, NO_WORDNET_ID), tuple(models)))
     if wrong:
         others = [str(error).split(": ", 1)[0] for error in wrong[1:]]
-        more = f". Not read either: {_some(others)}" if others else ""
+        more = f". Not read either: {first_of(others, NAMED)}" if others else ""
         unforeseen = next((e.__cause__ for e in wrong if e.__cause__ is not None), None)
         raise UserError(f"{wrong[0]}{more}") from unforeseen
     return AssetPack(folder.name, tuple(categories), notes=notes.lines())
@@ -118,13 +117,7 @@ class _Notes:
 
     def lines(self) -> tuple[str, ...]:
         """Return a line a note, each with the first files that it is about."""
-        return tuple(f"{_some(names)}: {text}" for text, names in self._files.items())
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+        return tuple(f"{first_of(names, NAMED)}: {text}" for text, names in self._files.items())
 
 
 def _check_top(folder: Path) -> None:
@@ -136,8 +129,9 @@ def _check_top(folder: Path) -> None:
     loose = sorted(p.name for p in folder.iterdir() if _is_model(p) and p.is_file())
     if loose:
         raise UserError(
-            f"{printable(folder)}: {_some(map(printable, loose))}: models directly in the folder "
-            f"have no category; put them into {printable(folder)}/CATEGORY/, one folder a category"
+            f"{printable(folder)}: {first_of(map(printable, loose), NAMED)}: models directly in "
+            f"the folder have no category; put them into {printable(folder)}/CATEGORY/, one folder "
+            "a category"
         )
     for path in sorted(folder.iterdir()):
         if path.is_symlink() and not os.path.exists(path):
@@ -162,8 +156,9 @@ def _check_wrapper(place: Path) -> None:
     name = printable(place.name)
     raise UserError(
         f"{printable(place.parent)}: its only category, '{name}', itself holds folders "
-        f"({_some(map(printable, below))}); if they are the categories, give {printable(place)}, "
-        f"else name '{name}' in {SETTINGS}: wordnet: {{{name}: {NO_WORDNET_ID}}}"
+        f"({first_of(map(printable, below), NAMED)}); if they are the categories, give "
+        f"{printable(place)}, else name '{name}' in {SETTINGS}: "
+        f"wordnet: {{{name}: {NO_WORDNET_ID}}}"
     )
 
 

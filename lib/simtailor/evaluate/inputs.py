@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simtailor.evaluate.evidence import digest_of
 from simtailor.evaluate.settings import Evaluate
 from simtailor.pretrain.inputs import settings_of_a_backbone
 from simtailor.simulation.inputs import IMAGES, study_settings
@@ -81,14 +80,13 @@ def evidence_digest(configuration: Configuration) -> str:
     """
     study = configuration.task2sim
     simulation = study_settings(configuration)
-    parts = [
+    return digest_of(
         simulation.model_dump(mode="json", include=IMAGES),
         settings_of_a_backbone(study.pretrain),
         study.tasks.model_dump(mode="json", include={"image_size", "most_images", "test_share"}),
         settings_of_an_evaluation(evaluation_settings(configuration)),
         configuration.seed,
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    )
 
 
 def present_evaluations(folder: str, backbones: Iterable[str]) -> list[str]:

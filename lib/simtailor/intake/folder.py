@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from simtailor.errors import UserError
+from simtailor.errors import UserError, first_of
 from simtailor.intake.formats import (
     advice,
     any_size,
@@ -144,9 +144,8 @@ def note_folders_without_images(images: ImageFolder, groups: Iterable[Path]) -> 
     holding = direct | {above for folder in direct for above in folder.parents}
     bare = [group for group in groups if group not in holding]
     if bare:
-        names = ", ".join(printable(Path(*images.parts(group))) for group in bare[:SHOWN])
-        more = f" and {len(bare) - SHOWN} more" if len(bare) > SHOWN else ""
-        images.report.notes.append(f"folders without an image: {names}{more}")
+        names = first_of((printable(Path(*images.parts(group))) for group in bare), SHOWN)
+        images.report.notes.append(f"folders without an image: {names}")
 
 
 def check_images(files: Sequence[Path], where: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from simtailor.errors import UserError, nearest_name
+from simtailor.errors import UserError, first_of, nearest_name
 from simtailor.intake.folder import (
     ImageFolder,
     check_formats,
@@ -200,10 +200,9 @@ def _check_same_classes(images: ImageFolder, names: Sequence[str], test: Sequenc
                               (*parts[::-1], "to test but none to train")):  # fmt: skip
         only = sorted(own - other)
         if only:
-            listed = ", ".join(f"'{name}'" for name in only[:FEW])
-            more = f" and {len(only) - FEW} more" if len(only) > FEW else ""
+            listed = first_of((f"'{name}'" for name in only), FEW)
             hint = nearest_name(only[0], other - own)
             raise UserError(
-                f"{images.where}{images.report.split}, but of {listed}{more} there "
+                f"{images.where}{images.report.split}, but of {listed} there "
                 f"are images {words}; give every class to both parts.{hint}"
             )

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from simtailor.errors import UserError
+from simtailor.errors import UserError, first_of
 from simtailor.intake.folder import ImageFolder
 from simtailor.intake.names import printable
 
@@ -171,6 +171,4 @@ def _check_parts(images: ImageFolder, roles: dict[str, str]) -> None:
 
 
 def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    return ", ".join(printable(name) for name in names[:FEW]) + more
+    return first_of(map(printable, names), FEW)

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from simtailor.errors import UserError
+from simtailor.errors import UserError, first_of
 from simtailor.metasim.settings import Features
 
 PACKAGE = "efficientnet_lite0"
@@ -78,7 +78,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         if names:
             raise UserError(
                 f"features.weights: {path}: not the weights of "
-                f"'{network.pretrained_cfg['architecture']}': {problem} {_listed(names)}"
+                f"'{network.pretrained_cfg['architecture']}': {problem} {first_of(names, 3)}"
             )
     network.load_state_dict(given, strict=False)
 
@@ -124,8 +124,3 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     ):
         raise UserError(f"features.weights: {path}: expected tensors by name (a state dict)")
     return stored
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simtailor.errors import UserError
+from simtailor.errors import UserError, first_of
 
 UNLABELLED = -1  # what Hugging Face and torchvision write where a label is withheld
 LISTED = 10
@@ -137,10 +137,9 @@ def _numbered(
     empty = [str(names[i]) for i in range(len(names)) if i not in set(found.tolist())]
     notes = []
     if empty:
-        listed = ", ".join(f"'{name}'" for name in empty[:LISTED])
-        more = f" and {len(empty) - LISTED} more" if len(empty) > LISTED else ""
+        listed = first_of((f"'{name}'" for name in empty), LISTED)
         notes.append(
             f"No images of {len(empty)} of the {len(names)} classes that the source names "
-            f"({listed}{more}); they are left out."
+            f"({listed}); they are left out."
         )
     return tuple(str(names[i]) for i in found), labels, notes
