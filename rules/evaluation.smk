@@ -15,7 +15,6 @@ REPEATS = repeated_sets(
     SETS,
     EVALUATE.repeats.sets,
     EVALUATE.repeats.seeds,
-    PRETRAIN.at_once,
     max(CONFIGURATION.seed, SIMULATION.seed),
 )
 PAIRS = pairs_at_equal_steps(SETS, EVALUATE)

@@ -28,7 +28,7 @@ def planned(project, name):
     ("name", "expected"),
     [
         ("config", {"simulate_set": 16, "evaluate_set": 16, "pretrain": 16, "equal_steps": 10}),
-        ("gpu", {"simulate_set": 288, "prepare_task": 10, "pretrain_group": 18}),
+        ("gpu", {"simulate_set": 64, "prepare_task": 9, "pretrain": 64}),
         ("paper", {"simulate_set": 264, "prepare_task": 20, "evaluate_set": 264}),
     ],
 )

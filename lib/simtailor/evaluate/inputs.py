@@ -9,29 +9,23 @@ from typing import TYPE_CHECKING, Any
 from simtailor.evaluate.evidence import digest_of
 from simtailor.evaluate.settings import Evaluate
 from simtailor.pretrain.inputs import settings_of_a_backbone
-from simtailor.simulation.inputs import IMAGES, study_settings
+from simtailor.simulation.inputs import settings_of_images, study_settings
 
 if TYPE_CHECKING:
     from simtailor.config import Configuration
 
 
-def repeated_sets(
-    sets: Sequence[str], count: int, seeds: int, at_once: int = 1, seed: int = 0
-) -> list[str]:
+def repeated_sets(sets: Sequence[str], count: int, seeds: int, seed: int = 0) -> list[str]:
     """Return the names of the backbones that are trained again, ``.seedN`` behind the set's.
 
     The sets are spread evenly over the study's list, its ends included.
 
     Args:
         count: how many sets; seeds: how often each.
-        at_once: backbones that one job trains; then ``count`` is rounded up to whole groups
-            of neighbours in the list.
         seed: of the study; the repeats have the ones that follow it.
     """
-    groups = [sets[start : start + at_once] for start in range(0, len(sets), at_once)]
-    chosen = [name for group in spread(groups, -(-count // at_once)) for name in group]
     others = range(seed + 1, seed + seeds + 1)
-    return [f"{name}.seed{other}" for name in chosen for other in others]
+    return [f"{name}.seed{other}" for name in spread(sets, count) for other in others]
 
 
 def spread(items: Sequence[Any], count: int) -> list[Any]:
@@ -79,9 +73,8 @@ def evidence_digest(configuration: Configuration) -> str:
     change nothing in it.
     """
     study = configuration.task2sim
-    simulation = study_settings(configuration)
     return digest_of(
-        simulation.model_dump(mode="json", include=IMAGES),
+        settings_of_images(study_settings(configuration)),
         settings_of_a_backbone(study.pretrain),
         study.tasks.model_dump(mode="json", include={"image_size", "most_images", "test_share"}),
         settings_of_an_evaluation(evaluation_settings(configuration)),

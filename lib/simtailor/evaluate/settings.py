@@ -98,7 +98,7 @@ class Repeats(Section):
     sets: Annotated[int, Field(ge=0, strict=True)] = Field(
         8,
         description="Sets that are made, trained and evaluated again, at most, spread over the "
-        "study's list; with task2sim.pretrain.at_once, rounded up to whole groups.",
+        "study's list.",
     )
     seeds: PositiveInt = Field(1, description="Further seeds for each of them.")
 
