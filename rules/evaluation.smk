@@ -1,5 +1,6 @@
 # Accuracy of every backbone on every task, and the reward database.
 from simtailor.evaluate.inputs import (
+    check_task_names,
     evaluation_settings,
     evidence_digest,
     pairs_at_equal_steps,

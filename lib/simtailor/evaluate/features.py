@@ -56,6 +56,14 @@ def task_features(
     return TaskFeatures(pooled_train, pooled_test, stages_train, stages_test)
 
 
+def middle(images: np.ndarray, share: float) -> np.ndarray:
+    """Return the middle of images [N, S, S, 3], of so large a share of their edge."""
+    edge = images.shape[1]
+    kept = max(round(share * edge), 1)
+    first = (edge - kept) // 2
+    return images[:, first : first + kept, first : first + kept]
+
+
 def raw_pixels(images: np.ndarray) -> np.ndarray:
     """Return the pixels of images, uint8 [N, H, W, 3], averaged to an edge of at most 32.
 

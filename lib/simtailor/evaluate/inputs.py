@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.evidence import digest_of
 from simtailor.evaluate.settings import Evaluate
 from simtailor.pretrain.inputs import settings_of_a_backbone
@@ -41,9 +42,24 @@ def evaluation_settings(configuration: Configuration) -> Evaluate:
     return settings.model_copy(update={"image_size": size})
 
 
+def check_task_names(settings: Evaluate, known: Sequence[str]) -> None:
+    """Check that what is set by task is set for tasks that there are.
+
+    Raises:
+        UserError: a name is none of the ``known`` ones.
+    """
+    for method in ("linear", "finetune"):
+        for name in getattr(settings, method).by_task:
+            if name not in known:
+                raise UserError(
+                    f"task2sim.evaluate.{method}.by_task: there is no task '{name}'; give names of "
+                    f"the table of tasks or of task2sim.tasks.extra.{nearest_name(name, known)}"
+                )
+
+
 def settings_of_an_evaluation(settings: Evaluate) -> dict[str, Any]:
     """Return as plain values what the evaluation of a set depends on."""
-    used = {"methods", "image_size", *settings.methods}
+    used = {"methods", "image_size", "centre", *settings.methods}
     values = settings.model_dump(mode="json", include=used)
     return values | {"reward": settings.methods[0]}  # which it is decides nothing here
 
