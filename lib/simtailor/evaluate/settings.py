@@ -83,7 +83,9 @@ class HeadTraining(Section):
         False, description="Mirror half of the images; wrong for digits and characters."
     )
     by_task: dict[str, TaskTraining] = Field(
-        {}, description="What the training on a task does otherwise, by the task's name."
+        {},
+        description="What the training on a task does otherwise, by its name: "
+        "`NAME: {learning_rate: 0.001, batch_size: 32, weight_decay: 1.0e-5}`.",
     )
 
     def of_task(self, name: str) -> HeadTraining:
