@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from simtailor.metasim.features.weights import PACKAGE, check_weights_file
 from simtailor.metasim.settings import PACKAGED_MODEL, Features
 from simtailor.network_images import network_input
 from simtailor.pretrain.backbone import DESCRIPTION, WEIGHTS, Backbone
+from simtailor.task2vec.layers import LayerCalls
 from simtailor.task2vec.settings import Task2Vec
+from simtailor.task2vec.small_maps import SmallMaps
 
 STRENGTHS = (1e-2, 1e-1, 1.0, 10.0)  # inverse regularisation, a unit of squared feature
 HELD_OUT = 5  # one image in so many chooses among them
@@ -45,7 +48,16 @@ class Probe:
         self.device, self.image_size, self.batch_size = torch.device(device), image_size, batch_size
         self.network = network.eval().requires_grad_(False)
         self.network.to(self.device, memory_format=torch.channels_last)
-        self._mean, self._std = mean, std
+        self._mean, self._std, self._small_maps = mean, std, SmallMaps()
+
+    def __call__(self, prepared: torch.Tensor, calls: LayerCalls | None = None) -> torch.Tensor:
+        """Return the features of images, float32 [B, 3, S, S] as of ``prepare``: [B, D].
+
+        Args:
+            calls: is told of the layers.
+        """
+        with self._small_maps, calls or nullcontext():
+            return self.network(prepared)
 
     def prepare(self, images: np.ndarray) -> torch.Tensor:
         """Return images, uint8 [B, H, W, 3], as the network takes them: float32 [B, 3, S, S]."""
@@ -54,7 +66,7 @@ class Probe:
     def features(self, images: np.ndarray) -> torch.Tensor:
         """Return the features of images, uint8 [N, H, W, 3]: float32 [N, D]."""
         with torch.no_grad():
-            return torch.cat([self.network(self.prepare(part)) for part in self.parts(images)])
+            return torch.cat([self(self.prepare(part)) for part in self.parts(images)])
 
     def parts(self, images: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the images a batch at a time."""
