@@ -337,6 +337,15 @@ def test_strongest_randaugment_works_with_this_pillow():
     assert made.flatten(1).std(0).min() > 0.01
 
 
+def test_an_image_that_timm_does_not_vary_is_what_the_evaluation_sees():
+    plain = {"kind": "image", "crop": 1, "flip": 0, "colour": 0, "grey": 0}
+    settings = Pretrain(image_size=32, augmentation={**plain, "randaugment": "rand-n0"})
+    image = np.random.default_rng(0).integers(0, 256, (81, 81, 3), dtype=np.uint8)
+    seen = Backbone.random(settings, 0).prepared(image[None])[0]
+    difference = image_transform(settings)(image, 0) - seen
+    assert difference.abs().max() < 1.1 / 255 / min(STD)  # Pillow rounds to whole grey levels
+
+
 def test_transforms_on_the_cpu_leave_the_generators_of_cuda_alone(monkeypatch):
     seeded = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)

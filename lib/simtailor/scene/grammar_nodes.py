@@ -2,56 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import reprlib
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from scipy.special import ndtri
-
 from simtailor.errors import UserError, nearest_name
 from simtailor.scene.attributes import attribute
+from simtailor.scene.distributions import KINDS, Distribution, is_number, parse_distribution
 
-DISTRIBUTIONS = ("Deterministic", "Gaussian", "Uniform")
-SMALLEST_MAXIMUM = 1e-6
 NODE_KEYS = ("class", "attributes", "num_child", "child")
 # Attributes of the published grammars that may be no distributions: kept as they are.
 CONSTANTS = ("asset_dir", "dataset", "directed", "features", "immutable", "mutable", "num_samples",
              "output_dir", "size", "split", "texture")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Distribution of one attribute.
-
-    Attributes:
-        kind: ``Deterministic``, ``Gaussian`` or ``Uniform``.
-        first: the value, the mean or the lower end.
-        second: unused, the standard deviation or the upper end.
-        maximum: what the value is divided by to give the feature; greater than 0.
-    """
-
-    kind: str
-    first: float
-    second: float
-    maximum: float
-
-    def sample(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Draw float64 [count] in the attribute's own unit."""
-        if self.kind == "Gaussian":
-            return random.normal(self.first, self.second, count)
-        if self.kind == "Uniform":
-            return random.uniform(self.first, self.second, count)
-        return np.full(count, self.first)
-
-    def quantiles(self, shares: np.ndarray) -> np.ndarray:
-        """Return the values below which ``shares`` in (0, 1) of all lie: float64 as ``shares``."""
-        if self.kind == "Gaussian":
-            return self.first + self.second * ndtri(shares)
-        if self.kind == "Uniform":
-            return self.first + (self.second - self.first) * shares
-        return np.full(shares.shape, self.first)
 
 
 @dataclass(frozen=True)
@@ -165,15 +127,14 @@ def _parse_attributes(value: Any, fail: _Failure) -> tuple[dict[str, Distributio
     distributions, constants = {}, {}
     for name, entry in value.items():
         if isinstance(entry, list) and entry and isinstance(entry[0], str):
-            if entry[0] in DISTRIBUTIONS:
+            if entry[0] in KINDS:
                 distributions[name] = _parse_distribution(name, entry, fail)
                 continue
-            if len(entry) == 4 and all(_is_number(v) for v in entry[1:]):
-                suggestion = nearest_name(entry[0], DISTRIBUTIONS)
+            if len(entry) == 4 and all(is_number(v) for v in entry[1:]):
+                suggestion = nearest_name(entry[0], KINDS)
                 raise fail(
                     f"attributes.{name}",
-                    f"unknown distribution {entry[0]!r}; known: {', '.join(DISTRIBUTIONS)}."
-                    + suggestion,
+                    f"unknown distribution {entry[0]!r}; known: {', '.join(KINDS)}." + suggestion,
                 )
         constants[name] = entry
     immutable = value.get("immutable", True)
@@ -188,7 +149,7 @@ def _check_constants(constants: dict[str, Any], features: list[str], fail: _Fail
     for name, entry in constants.items():
         if name in CONSTANTS and name not in features:
             continue
-        value = f"{entry:g}" if _is_number(entry) else "VALUE"
+        value = f"{entry:g}" if is_number(entry) else "VALUE"
         write = f'write ["Deterministic", {value}, 0, MAXIMUM]'
         if name not in features:
             known = (*features, *CONSTANTS)
@@ -196,36 +157,15 @@ def _check_constants(constants: dict[str, Any], features: list[str], fail: _Fail
         raise fail(
             f"attributes.{name}",
             f"{reprlib.repr(entry)} is no distribution; {write}, or another of "
-            f"{', '.join(DISTRIBUTIONS)}. Or remove it.",
+            f"{', '.join(KINDS)}. Or remove it.",
         )
 
 
 def _parse_distribution(name: str, entry: list[Any], fail: _Failure) -> Distribution:
-    key = f"attributes.{name}"
-    if len(entry) != 4 or not all(_is_number(v) for v in entry[1:]):
-        raise fail(key, f"expected [{entry[0]!r}, number, number, maximum], got {entry!r}")
-    kind, first, second, maximum = entry[0], *(float(v) for v in entry[1:])
-    if maximum < SMALLEST_MAXIMUM:
-        raise fail(
-            key, f"the maximum (last entry) must be at least {SMALLEST_MAXIMUM:g}, got {maximum:g}"
-        )
-    period = attribute(name).period
-    if period and maximum % period:
-        raise fail(key, f"an angle's maximum must be a multiple of {period:g}, got {maximum:g}")
-    if kind == "Gaussian" and second < 0:
-        raise fail(key, f"the standard deviation must not be negative, got {second:g}")
-    if kind == "Uniform" and second < first:
-        raise fail(key, f"the lower end {first:g} is above the upper end {second:g}")
-    return Distribution(kind, first, second, maximum)
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < 1e30
-        and math.isfinite(value)
-    )
+    try:
+        return parse_distribution(entry, attribute(name).period)
+    except ValueError as error:
+        raise fail(f"attributes.{name}", str(error)) from None
 
 
 def _parse_children(node: dict[str, Any], fail: _Failure) -> list[Any]:
@@ -276,9 +216,7 @@ def _check_range(name: str, distribution: Distribution, fail: _Failure) -> None:
 
     A prior that lies outside would be cut off. Angles are wrapped, so they may begin below 0.
     """
-    values = [distribution.first]
-    if distribution.kind == "Uniform":
-        values.append(distribution.second)
+    values = distribution.ends
     highest = distribution.maximum
     lowest = -highest if attribute(name).period else 0.0
     most = 2 * highest if attribute(name).period and len(values) > 1 else highest
