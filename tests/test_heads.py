@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from simtailor.evaluate.features import middle
-from simtailor.evaluate.heads import FineTuned, Probed, linear_accuracy, trained_accuracy
+from simtailor.evaluate.heads import finetuned_accuracy, linear_accuracy
 from simtailor.evaluate.settings import FineTuning, HeadTraining
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
@@ -54,7 +54,7 @@ def test_fine_tuning_moves_the_whole_network_and_leaves_the_backbone(task):
     backbone = Backbone.random(TINY, 0)
     before = {name: value.clone() for name, value in backbone.network.state_dict().items()}
     settings = FineTuning(epochs=5, learning_rates=[0.05])
-    found = trained_accuracy(FineTuned, backbone, *task, settings, 0)
+    found = finetuned_accuracy(backbone, *task, settings, 0)
     features = backbone.features(images)
     frozen = linear_accuracy(
         features[train], labels[train], features[test], labels[test], HeadTraining(epochs=5), 0
@@ -70,9 +70,9 @@ def test_a_head_trained_on_varied_images_is_that_on_features_where_nothing_varie
     features = backbone.features(images)
     parts = features[train], labels[train], features[test], labels[test]
     kept = linear_accuracy(*parts, settings, 0)
-    assert abs(trained_accuracy(Probed, backbone, *task, settings, 0) - kept) < 3
+    assert abs(finetuned_accuracy(backbone, *task, settings, 0, only_head=True) - kept) < 3
     cropped = settings.model_copy(update={"crop": 0.3})
-    assert trained_accuracy(Probed, backbone, *task, cropped, 0) < kept - 3
+    assert finetuned_accuracy(backbone, *task, cropped, 0, only_head=True) < kept - 3
 
 
 def test_a_task_may_be_trained_otherwise(digits):
@@ -92,5 +92,10 @@ def test_only_the_middle_of_a_test_image_counts(task):
     framed[test, 4:12, 4:12] = images[test]
     backbone = Backbone.random(TINY, 0, branches_on=True)
     settings = HeadTraining(epochs=10, batch_size=16, learning_rates=[0.05])
-    arguments = Probed, backbone, framed, labels, train, test, settings, 0
-    assert trained_accuracy(*arguments, centre=0.5) > trained_accuracy(*arguments) + 10
+
+    def accuracy(centre):
+        return finetuned_accuracy(
+            backbone, framed, labels, train, test, settings, 0, centre=centre, only_head=True
+        )
+
+    assert accuracy(0.5) > accuracy(1.0) + 10

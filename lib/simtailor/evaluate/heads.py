@@ -93,8 +93,7 @@ def linear_accuracy(
     return _accuracy(trained, lambda indices, training: asked[indices], np.asarray(test_labels))
 
 
-def trained_accuracy(
-    kind: type[FineTuned],
+def finetuned_accuracy(
     backbone: Backbone,
     images: np.ndarray,
     labels: np.ndarray,
@@ -102,17 +101,19 @@ def trained_accuracy(
     test: np.ndarray,
     settings: HeadTraining,
     seed: int,
+    *,
     centre: float = 1.0,
+    only_head: bool = False,
 ) -> float:
     """Return the percentage that a network gets right after training on varied images of a task.
 
     NaN where its training diverges with every learning rate.
 
     Args:
-        kind: ``FineTuned`` trains the whole network, ``Probed`` the head.
         images: uint8 [N, H, H, 3], which may be mapped from a file; labels: int64 [N].
         train, test: indices of the two parts.
         centre: share of the edge of a test image that the network sees.
+        only_head: leave the network as it is.
     """
     class_count = int(np.max(labels)) + 1
     random = generator(seed, "augmentation")
@@ -131,6 +132,7 @@ def trained_accuracy(
 
         return batch
 
+    kind = Probed if only_head else FineTuned
     trained = _best_of(
         lambda: kind(backbone.network, class_count, settings.dropout).to(backbone.device),
         batches_of(train),

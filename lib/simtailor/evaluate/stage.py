@@ -30,7 +30,7 @@ from simtailor.evaluate.features import (
     raw_pixels,
     task_features,
 )
-from simtailor.evaluate.heads import FineTuned, Probed, trained_accuracy
+from simtailor.evaluate.heads import finetuned_accuracy
 from simtailor.evaluate.judging import judge_features, judge_pixels
 from simtailor.evaluate.settings import Evaluate
 from simtailor.files import checksum, write_json
@@ -187,9 +187,9 @@ def _evaluated(
 def _judge_network(
     backbone: Backbone, settings: Evaluate, seed: int, task: PreparedTask, methods: Sequence[str]
 ) -> Percents:
-    trained = {"finetune": (FineTuned, settings.finetune)}
+    trained = {"finetune": settings.finetune}
     if settings.linear.crop < 1 or settings.linear.flip:
-        trained["linear"] = (Probed, settings.linear)
+        trained["linear"] = settings.linear
     found: Percents = {}
     if by_features := [method for method in methods if method not in trained]:
         features = task_features(
@@ -200,11 +200,11 @@ def _judge_network(
         device = str(backbone.device)
         found = judge_features(features, task, by_features, settings, seed, device)
     for method in [method for method in methods if method in trained]:
-        kind, of_method = trained[method]
         found[method] = [
-            trained_accuracy(
-                kind, backbone, task.images, task.labels, task.train, task.test,
-                of_method.of_task(task.name), seed, settings.centre,
+            finetuned_accuracy(
+                backbone, task.images, task.labels, task.train, task.test,
+                trained[method].of_task(task.name), seed,
+                centre=settings.centre, only_head=method == "linear",
             )
         ]  # fmt: skip
     for method, percents in found.items():
