@@ -5,9 +5,11 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from simtailor.errors import UserError
 from simtailor.evaluate.features import middle
 from simtailor.evaluate.heads import finetuned_accuracy, linear_accuracy
-from simtailor.evaluate.settings import FineTuning, HeadTraining
+from simtailor.evaluate.inputs import check_task_names
+from simtailor.evaluate.settings import Evaluate, FineTuning, HeadTraining
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
 
@@ -82,6 +84,13 @@ def test_a_task_may_be_trained_otherwise(digits):
     assert settings.of_task("digits").batch_size == 32
     assert linear_accuracy(*digits, settings.of_task("digits"), 0) < 40
     assert linear_accuracy(*digits, settings.of_task("faces"), 0) > 80
+
+
+def test_a_task_that_there_is_not_is_named():
+    settings = Evaluate(finetune={"by_task": {"mnits": {"learning_rate": 0.1}}})
+    check_task_names(settings, ["mnits"])
+    with pytest.raises(UserError, match=r"finetune\.by_task: .*'mnits'.*Did you mean 'mnist'"):
+        check_task_names(settings, ["faces", "mnist"])
 
 
 def test_only_the_middle_of_a_test_image_counts(task):
