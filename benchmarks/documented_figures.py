@@ -109,11 +109,11 @@ def classifier(summary: dict) -> str:
         ])  # fmt: skip
     heads = ["way", "chosen in it", "validation", "test", "the classifier's gain over it"]
     images = summary["images"]
-    return (
-        f"Accuracy in percent with {images['train']:,} training and {images['test']:,} test images, "
-        f"with standard errors; gains in points with 95 % intervals:\n\n{table(heads, rows)}\n\n"
-        f"> {summary['verdict']}"
+    begin = (
+        f"Accuracy in percent with {images['train']:,} training and {images['test']:,} test "
+        "images, with standard errors; gains in points with 95 % intervals:"
     )
+    return f"{begin}\n\n{table(heads, rows)}\n\n> {summary['verdict']}"
 
 
 def _signed(values: list[float]) -> str:

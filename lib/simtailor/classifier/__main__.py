@@ -47,9 +47,9 @@ def _run(given: argparse.Namespace) -> int:
     from simtailor.classifier.predict import COLUMNS, files_of, predict  # noqa: PLC0415
     from simtailor.intake.folder import broken_message  # noqa: PLC0415
 
-    files = files_of(given.images, _say)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     classifier = ImageClassifier.read(given.classifier, device)
+    files = files_of(given.images, _say)
     sys.stdout.reconfigure(encoding="utf-8")
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(COLUMNS)
