@@ -18,7 +18,9 @@ rule classifier_origin:
     resources:
         mem_mb=TASKS.memory_mb(),
         runtime=240,
-        gpu=int(CONFIGURATION.device != "cpu"),
+        gpu=lambda wildcards: int(
+            CONFIGURATION.device != "cpu" and wildcards.origin != RAW_PIXELS
+        ),
     params:
         settings=settings_of_a_classifier(CONFIGURATION),
         seed=CONFIGURATION.seed,

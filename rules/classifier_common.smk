@@ -2,6 +2,7 @@
 from simtailor.classifier.inputs import (
     IMAGENET,
     ORIGINS,
+    RAW_PIXELS,
     SIMULATED,
     settings_of_a_classifier,
 )

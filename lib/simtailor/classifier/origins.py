@@ -95,13 +95,15 @@ def try_origin(
     Raises:
         UserError: something cannot be read, or a training diverged.
     """
-    check_device(device)
     size = settings["image_size"]
     trial = Trial.of(task, Classifier.model_validate(settings["classifier"]), seed, report)
     found: dict[str, tuple[Attempt, ImageClassifier]] = {}
     if origin == RAW_PIXELS:
         attempts = try_pixels(trial, Neighbours.model_validate(settings["knn"]))
-    elif origin == RANDOM:
+        write_attempts(output, attempts, {})
+        return
+    check_device(device)
+    if origin == RANDOM:
         pretrain = Pretrain.model_validate(settings["pretrain"])
         attempts = try_random(trial, pretrain, device, size)
     else:
