@@ -143,7 +143,6 @@ SECTIONS = {
                 ),
             )
         },
-        {f"{CLASSIFIER}/wrong.png": "classifier_wrong.png"},
         settings={"task2sim": {"classifier": {"set": "1_0_0_0_0_3_0_0_0"}}},
     ),
     "assets": Section(
