@@ -60,8 +60,8 @@ def write_random_backbone(folder, name="1_0_0_0_0_3_0_0_0", seed=7):
     return folder
 
 
-def prepared(folder, size=16, **more):
-    row = TaskRow(name="mine", title="Mine", study="extra", kind="folder", source=str(folder),
+def prepared(folder, size=16, name="mine", **more):
+    row = TaskRow(name=name, title="Mine", study="extra", kind="folder", source=str(folder),
                   **more)  # fmt: skip
     return prepare_task(row, TaskSize(size, None, 1 / 3), "none", 0, lambda line: None)[0]
 

@@ -6,11 +6,11 @@ import pytest
 import yaml
 from conftest import Project
 from pictures import draw_folder
-from test_classifier import PRETRAIN, packaged, table, write_random_backbone
+from test_classifier import PRETRAIN, packaged, prepared, table, write_random_backbone
 from test_controller_explore import SETS, write_known
 
-# Sets, backbones and the task's vector are there.
-LIGHT = ("prepare_task", "recommend", "classifier_origin", "classifier")
+# Sets, backbones, the prepared task and its vector are there.
+LIGHT = ("recommend", "classifier_origin", "classifier")
 
 
 @pytest.mark.slow
@@ -18,20 +18,18 @@ def test_a_folder_becomes_a_classifier_on_the_recommended_or_the_given_set(tmp_p
     cache = tmp_path / "resources"
     packaged(cache)
     project = Project(tmp_path / "project", cache)
-    write_known(project.folder)
-    study, vectors = (project.folder / part for part in
-                      ("results/task2sim", "work/task2sim/task_vectors"))  # fmt: skip
-    vectors.mkdir(parents=True)
-    (project.folder / "new.npz").rename(vectors / "new.npz")
+    study, work = (project.folder / part / "task2sim" for part in ("results", "work"))
+    photos = draw_folder(project.folder / "photos")
+    options = {"flip": True, "test_share": 0.25}
+    prepared(photos, size=32, name="new", **options).write(work / "tasks/new")
+    write_known(project.folder)  # after the task, or its vector would be out of date
+    (work / "task_vectors").mkdir()
+    (project.folder / "new.npz").rename(work / "task_vectors/new.npz")
     for seed, name in enumerate(SETS):
         write_random_backbone(study / f"backbones/{name}", name, seed)
-    photos = draw_folder(project.folder / "photos")
     keys = {
         "pretrain": PRETRAIN.model_dump(include={"model", "model_options", "image_size"}),
-        "tasks": {
-            "image_size": 32,
-            "extra": {"new": {"folder": str(photos), "flip": True, "test_share": 0.25}},
-        },
+        "tasks": {"image_size": 32, "extra": {"new": {"folder": str(photos), **options}}},
         "controller": {"reward_db": "db.json", "task_vectors": "known.npz"},
         "classifier": {"steps": 2, "batch_size": 8},
     }
