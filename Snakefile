@@ -39,6 +39,7 @@ include: "rules/pretrain.smk"
 include: "rules/study.smk"
 include: "rules/evaluation.smk"
 include: "rules/controller.smk"
+include: "rules/classifier.smk"
 include: "rules/dag.smk"
 
 

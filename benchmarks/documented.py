@@ -13,6 +13,7 @@ commit. Results that are there already are not made again.
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
 | study | 20 minutes |
 | controller | 40 minutes; with --reference |
+| classifier | 15 minutes |
 | assets | 5 minutes and 140 MB to fetch |
 | recovery | 80 minutes |
 """
@@ -67,12 +68,14 @@ class Section:
         targets: below the folder of results.
         places: by name; pictures: files in docs/pictures by what they are copies of.
         needs: a file that must be there first, and what to do.
+        settings: keys of the configuration beside the defaults.
     """
 
     targets: tuple[str, ...] = ()
     places: dict[str, Place] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
     needs: tuple[str, str] | None = None
+    settings: dict = field(default_factory=dict)
 
 
 def _metasim(name: str) -> Place:
@@ -90,6 +93,7 @@ def _policies(render: Callable[[str, str], str], which: str) -> Place:
     return Place("", lambda results: render(SAVED_CONTROLLER.read_text(), which))
 
 
+CLASSIFIER = "task2sim/classifier/mnist"
 DISTANCES = "task2sim/task_vectors/summary.json"
 SECTIONS = {
     "metasim": Section(
@@ -128,6 +132,18 @@ SECTIONS = {
             "controller_front": _policies(figures.controller_front, "All sets"),
         },
         {"task2sim/controller/few_shot.png": "few_shot.png"},
+    ),
+    "classifier": Section(
+        (CLASSIFIER,),
+        {
+            "classifier": Place(
+                f"{CLASSIFIER}/summary.json",
+                lambda results: figures.classifier(
+                    figures.read_json(results / f"{CLASSIFIER}/summary.json")
+                ),
+            )
+        },
+        settings={"task2sim": {"classifier": {"set": "1_0_0_0_0_3_0_0_0"}}},
     ),
     "assets": Section(
         ("task2sim/assets/builtin", "task2sim/assets/sweethome3d"),
@@ -179,7 +195,7 @@ def make(name: str, section: Section, results: Path, reference: Path | None) -> 
         subprocess.run(script, check=True)
     if section.needs and not Path(section.needs[0]).exists():
         sys.exit(f"section '{name}': {section.needs[0]} is absent; {section.needs[1]}")
-    values: dict = {"results": str(results)}
+    values: dict = {"results": str(results), **section.settings}
     if reference is not None and name == "controller":
         files = {k: str((reference / f).resolve()) for k, f in (
             ("reward_db", "reward_db.json"), ("task_vectors", "task_vectors.npz"))}  # fmt: skip

@@ -95,6 +95,31 @@ def _effects(effects: list[dict]) -> str:
     return f"{words}:\n\n{table(['parameter', 'task', 'points', 'interval'], rows)}"
 
 
+def classifier(summary: dict) -> str:
+    """Return what a classifier and the ways beside it give on the test images."""
+    rows = []
+    for name, way in sorted(summary["ways"].items(), key=lambda item: -item[1]["test"]):
+        gain = f"{way['gain']:+.1f} ({_signed(way['gain_interval_95'])})"
+        rows.append([
+            f"{way['title']}{' (the classifier)' if name == summary['classifier'] else ''}",
+            way["way"],
+            f"{way['validation']:.1f}",
+            f"{way['test']:.1f} ± {way['standard_error']:.1f}",
+            "–" if name == summary["classifier"] else gain,
+        ])  # fmt: skip
+    heads = ["way", "chosen in it", "validation", "test", "the classifier's gain over it"]
+    images = summary["images"]
+    begin = (
+        f"Accuracy in percent with {images['train']:,} training and {images['test']:,} test "
+        "images, with standard errors; gains in points with 95 % intervals:"
+    )
+    return f"{begin}\n\n{table(heads, rows)}\n\n> {summary['verdict']}"
+
+
+def _signed(values: list[float]) -> str:
+    return " to ".join(f"{value:+.1f}" for value in values)
+
+
 def distances(summary: dict, kind: str = "shape") -> str:
     """Return which tasks are near to which by Task2Vec."""
     rows = [

@@ -51,7 +51,8 @@ rule train_controller:
         "../workflow_scripts/train_controller.py"
 
 
-rule recommend:
+# A checkpoint, for the classifier pre-trains on the set that it names.
+checkpoint recommend:
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,

@@ -91,6 +91,24 @@ def test_a_study_says_only_what_its_summary_holds():
     assert "effects" not in figures.study(STUDY, [])
 
 
+def test_a_classifier_becomes_a_table_with_the_best_way_first():
+    way = {"way": "ridge", "validation": 91.0, "standard_error": 0.5}
+    ways = {
+        "simulated_head": way | {"title": "a head", "test": 90.0, "gain": 0.0,
+                                 "gain_interval_95": [-0.1, 0.1]},
+        "imagenet_head": way | {"title": "the other", "test": 95.0, "gain": -5.0,
+                                "gain_interval_95": [-7.0, -3.0]},
+    }  # fmt: skip
+    summary = {"classifier": "simulated_head", "ways": ways, "verdict": "It is worse.",
+               "images": {"train": 1333, "test": 667}}  # fmt: skip
+    text = figures.classifier(summary)
+    assert "1,333 training and 667 test images" in text
+    other, own = text.split("\n")[4:6]
+    assert other == "| the other | ridge | 91.0 | 95.0 ± 0.5 | -5.0 (-7.0 to -3.0) |"
+    assert own == "| a head (the classifier) | ridge | 91.0 | 90.0 ± 0.5 | – |"
+    assert text.endswith("> It is worse.")
+
+
 def test_policies_and_distances_become_tables():
     page = (ROOT / "benchmarks/controller.md").read_text()
     whole, without = (figures.controller(page, which) for which in ("All sets", "Without"))

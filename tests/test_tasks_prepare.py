@@ -4,6 +4,7 @@ import gzip
 import json
 import pickle
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from simtailor.files import read_json
 from simtailor.tasks.prepare import TaskSize, prepare_task, source_state
 from simtailor.tasks.prepared import PreparedTask
 from simtailor.tasks.results import write_shown
+from simtailor.tasks.settings import ExtraTask, Tasks
 from simtailor.tasks.sources.arrays import pickled_array
 from simtailor.tasks.sources.landsat import RReader
-from simtailor.tasks.table import TaskRow
+from simtailor.tasks.table import TaskRow, find_task
 
+TABLE = Path(__file__).parent.parent / "config/tasks.tsv"
 SIZE = TaskSize(image_size=16, most_images=24, test_share=1 / 3)
 LARGE = TaskSize(image_size=16, most_images=None, test_share=1 / 3)
 
@@ -54,7 +57,43 @@ def test_a_folder_becomes_a_task_that_is_read_as_written(tmp_path):
     assert shown["counts"]["red"] == {"train": 5, "test": 3}
     assert Image.open(tmp_path / "shown/contact_sheet.png").width > 400
     assert {"name", "title", "classes", "image_size", "source", "licence", "notes", "train",
-            "test", "sha256"} == set(read.facts)  # fmt: skip
+            "test", "sha256", "in_source", "fit", "flip", "ranges"} == set(read.facts)  # fmt: skip
+    classes = [Path(read.name_of(i)).parent.name for i in range(len(read.images))]
+    assert classes == [read.classes[label] for label in read.labels]
+
+
+def test_a_folder_has_the_options_of_the_table(tmp_path):
+    folder = tmp_path / "photos"
+    for name, colour in (("red", 0), ("blue", 2)):
+        for part in range(4):
+            for i in range(3):
+                path = folder / name / f"part{part}_{i}.png"
+                write_picture(path, colour, 100 * colour + 10 * part + i, (20, 40))
+    extra = ExtraTask(folder=str(folder), fit="pad", group="part[0-9]", test_share=0.5, flip=True)
+    settings = Tasks(table=str(TABLE), extra={"mine": extra})
+    task, summary = prepare(find_task(settings, "mine"))
+    assert task.facts["flip"]
+    assert (task.images[:, :, 0] == 255).all()  # the border of an upright picture
+    parts = [{task.name_of(i)[-7] for i in side} for side in (task.train, task.test)]
+    assert len(task.test) == 12
+    assert not parts[0] & parts[1]
+    assert summary["split"] == "by the group in the path"
+    wrong = ExtraTask(folder=str(folder), group="part[12]")
+    with pytest.raises(UserError, match=r"'group' .* finds nothing in the paths of 12 of 24"):
+        source_state(find_task(Tasks(table=str(TABLE), extra={"mine": wrong}), "mine"), "none")
+    with pytest.raises(UserError, match=r"'blue' has .*, as all its images are of one group"):
+        prepare(row("folder", folder, options={"group": "^[a-z]+"}))
+
+
+def test_a_folder_s_own_parts_that_divide_groups_are_noted(tmp_path):
+    for part in ("train", "test"):
+        for name, colour in (("red", 0), ("blue", 2)):
+            for i in range(3):
+                seed = 1000 * (part == "test") + 10 * colour + i
+                write_picture(tmp_path / part / name / f"patient{i}.png", colour, seed)
+    task, summary = prepare(row("folder", tmp_path, options={"group": "patient[0-9]"}))
+    assert "3 groups have images that train and images that test" in summary["notes"][-1]
+    assert len(task.test) == 6
 
 
 def test_what_was_found_and_done_stands_in_the_summary_and_on_the_sheet(tmp_path):

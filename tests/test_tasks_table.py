@@ -120,6 +120,30 @@ def test_a_task_of_the_table_is_not_replaced_unsaid(tmp_path):
         find_task(settings, "flowers")
 
 
+def test_a_table_may_have_the_optional_columns(tmp_path):
+    header = (*COLUMNS, "flip", "test_share")
+    rows = ({**GOOD, "flip": "true", "test_share": ""},
+            {**GOOD, "name": "b", "flip": "", "test_share": "0.2"})  # fmt: skip
+    flowers, other = read_table(write_table(tmp_path / "a.tsv", *rows, header=header)).values()
+    assert (flowers.flip, flowers.test_share) == (True, None)
+    assert (other.flip, other.test_share) == (False, 0.2)
+    wrong = {**GOOD, "flip": "", "test_share": "2"}
+    with pytest.raises(UserError, match=r":4: column 12 \(test_share\): .* less than 1, got '2'"):
+        read_table(write_table(tmp_path / "b.tsv", wrong, header=header))
+    with pytest.raises(UserError, match="behind them perhaps test_share, flip"):
+        read_table(write_table(tmp_path / "c.tsv", GOOD, header=(*COLUMNS, "flop")))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [({"group": "part("}, "not a regular expression"), ({"fit": "stretch"}, "'crop' or 'pad'"),
+     ({"test_share": 1.5}, "less than 1"), ({"flip": "perhaps"}, "valid boolean")],
+)  # fmt: skip
+def test_options_of_a_folder_are_checked_with_the_configuration(given, problem):
+    with pytest.raises(ValueError, match=problem):
+        ExtraTask(folder="x", **given)
+
+
 def test_resources_stand_for_the_folder_of_the_configuration(tmp_path):
     path = write_table(tmp_path / "t.tsv", {**GOOD, "source": "{resources}/tasks/flowers"})
     row = read_table(path)["flowers"]

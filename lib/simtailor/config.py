@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from simtailor.classifier.settings import Classifier
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.settings import Evaluate
@@ -41,6 +42,7 @@ class Task2Sim(Section):
     task2vec: Task2Vec = Task2Vec()
     evaluate: Evaluate = Evaluate()
     controller: Controller = Controller()
+    classifier: Classifier = Classifier()
 
 
 class Configuration(Section):

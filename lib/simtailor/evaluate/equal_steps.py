@@ -80,35 +80,65 @@ def _trained_accuracy(
     start: Backbone, task: PreparedTask, steps: int, pair: int, settings: Evaluate, seed: int
 ) -> float:
     """Return the balanced accuracy, percent, of a copy of ``start`` after some steps."""
-    short, device = settings.equal_steps, start.device
-    labelled = task.train[labelled_images(task, settings, seed, pair)]
-    batches = generator(seed, "equal steps", task.name, pair)
-    varied = generator(seed, "equal steps, variations", task.name, pair)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(batches.integers(2**31)))
-        model = FineTuned(start.network, len(task.classes), dropout=0.0).to(device).train()
-        optimiser = torch.optim.AdamW(
-            model.parameters(), short.learning_rate, weight_decay=WEIGHT_DECAY
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, short.learning_rate, total_steps=steps + 1
-        )
-        for indices in _batches(labelled, short.batch_size, steps, batches):
-            pixels = torch.from_numpy(np.asarray(task.images[indices])).to(device)
-            variations = draw_variations(VARIED, len(indices), varied)
-            scores = model(vary_batch(pixels, variations, start.image_size))
-            wanted = torch.from_numpy(np.asarray(task.labels[indices])).to(device)
-            optimiser.zero_grad(set_to_none=True)
-            functional.cross_entropy(scores, wanted).backward()
-            optimiser.step()
-            schedule.step()
-    model.eval()
+    short = settings.equal_steps
+    model = trained_for_steps(
+        start,
+        task,
+        task.train[labelled_images(task, settings, seed, pair)],
+        steps,
+        short.batch_size,
+        short.learning_rate,
+        VARIED,
+        generator(seed, "equal steps", task.name, pair),
+        generator(seed, "equal steps, variations", task.name, pair),
+    )
     with torch.no_grad():
         answers = [
             model(start.prepared(task.images[task.test[first : first + TESTED]])).argmax(1).cpu()
             for first in range(0, len(task.test), TESTED)
         ]
     return balanced_accuracy(torch.cat(answers).numpy(), np.asarray(task.test_labels))
+
+
+def trained_for_steps(
+    start: Backbone,
+    task: PreparedTask,
+    indices: np.ndarray,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    variation: Augmentation,
+    order: np.random.Generator,
+    varied: np.random.Generator,
+    told: Callable[[int], None] = lambda step: None,
+) -> FineTuned:
+    """Return a copy of a backbone with a head, trained by AdamW, in evaluation mode.
+
+    Args:
+        indices: of the task's images that train, int64 [n].
+        learning_rate: highest; it rises, and falls along a half cosine.
+        order: draws the head's weights and the batches; ``varied`` the variations.
+        told: is given the number of every step that is done.
+    """
+    device = start.device
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(order.integers(2**31)))
+        model = FineTuned(start.network, len(task.classes), dropout=0.0).to(device).train()
+        optimiser = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=WEIGHT_DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, learning_rate, total_steps=steps + 1
+        )
+        for step, batch in enumerate(_batches(indices, batch_size, steps, order), 1):
+            pixels = torch.from_numpy(np.asarray(task.images[batch])).to(device)
+            variations = draw_variations(variation, len(batch), varied)
+            scores = model(vary_batch(pixels, variations, start.image_size))
+            wanted = torch.from_numpy(np.asarray(task.labels[batch])).to(device)
+            optimiser.zero_grad(set_to_none=True)
+            functional.cross_entropy(scores, wanted).backward()
+            optimiser.step()
+            schedule.step()
+            told(step)
+    return model.eval()
 
 
 def _batches(

@@ -67,6 +67,17 @@ def ridge_answers(
             yield scores.argmax(1).cpu().numpy()
 
 
+def ridge_head(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the linear classifier of all images: weights float64 [D, C] and offsets [C].
+
+    Args:
+        features: float32 [N, D]; labels: int64 [N], of every class at least one.
+    """
+    targets = torch.nn.functional.one_hot(torch.from_numpy(labels)).double()
+    weights, offsets = _fitted(torch.from_numpy(features).double()[None], targets[None])
+    return weights[0].numpy(), offsets[0].numpy()
+
+
 def _fitted(features: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return weights [E, D, C] and offsets [E, C] of features [E, n, D] and targets [E, n, C]."""
     count, width = features.shape[1:]

@@ -54,6 +54,9 @@ class Reading:
         method: of resampling.
         most_pixels: images of more are refused.
         key: the key of ``most_pixels``, for messages.
+        ranges: the numbers that become black and white in images of more than 8 bits, by
+            whether these have fractions, as ``Squares.ranges`` of earlier images; an image of
+            another kind cannot be read. None takes the range of the images at hand.
     """
 
     size: int
@@ -61,6 +64,7 @@ class Reading:
     method: Image.Resampling = Image.Resampling.BICUBIC
     most_pixels: int = MOST_PIXELS
     key: str = "most_pixels"
+    ranges: Mapping[bool, tuple[float, float]] | None = None
 
 
 @dataclass(eq=False)
@@ -71,11 +75,16 @@ class Squares:
         images: uint8 [n, S, S, 3].
         sizes: width and height that they had, upright.
         converted: number of images by what was done to them.
+        ranges: what became black and white in images of more than 8 bits, by whether these
+            have fractions.
+        broken: names of the images that cannot be read, each with its reason; they are black.
     """
 
     images: np.ndarray
     sizes: set[tuple[int, int]] = field(default_factory=set)
     converted: Counter[str] = field(default_factory=Counter)
+    ranges: dict[bool, tuple[float, float]] = field(default_factory=dict)
+    broken: dict[int, tuple[str, str]] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
         """Return what was done to the images, in sentences."""
@@ -100,9 +109,24 @@ def read_squares(
     Raises:
         UserError: some cannot be read; they are named.
     """
-    squares = Squares(np.empty((len(chosen), reading.size, reading.size, 3), np.uint8))
+    squares = read_what_can_be(read, name_of, chosen, reading, threads, report)
+    if squares.broken:
+        raise UserError(broken_message(where, len(chosen), list(squares.broken.values())))
+    return squares
+
+
+def read_what_can_be(
+    read: Callable[[int], Image.Image],
+    name_of: Callable[[int], str],
+    chosen: Sequence[int],
+    reading: Reading,
+    threads: int = 1,
+    report: Callable[[str], None] = lambda line: None,
+) -> Squares:
+    """Read images as ``read_squares`` does; those that cannot be read are ``broken``, by place."""
+    shape = (len(chosen), reading.size, reading.size, 3)
+    squares = Squares(np.zeros(shape, np.uint8))
     deep: dict[int, DeepImage] = {}
-    broken: list[tuple[str, str]] = []
     begun = shown = time.monotonic()
 
     def one(place: int) -> _Read | tuple[str, str]:
@@ -115,7 +139,7 @@ def read_squares(
     with any_size(), _pool(threads) as pool:
         for place, found in enumerate(pool.map(one, range(len(chosen)))):
             if isinstance(found, tuple):
-                broken.append(found)
+                squares.broken[place] = found
                 continue
             squares.sizes.add(found.size)
             squares.converted.update(found.converted)
@@ -127,9 +151,8 @@ def read_squares(
                 shown = time.monotonic()
                 left = (shown - begun) / (place + 1) * (len(chosen) - place - 1)
                 report(f"{place + 1:,} of {len(chosen):,} images read, {_duration(left)} left")
-    if broken:
-        raise UserError(broken_message(where, len(chosen), broken))
-    _scale(squares, deep, reading)
+    if not squares.broken or reading.ranges is not None:
+        _scale(squares, deep, reading)
     return squares
 
 
@@ -196,6 +219,9 @@ def _decoded(image: Image.Image, again: Callable[[], Image.Image], reading: Read
     deep = deep_values(upright, lower)
     if deep is not None:
         small = made_small(*deep, upright.mode == "F", lambda i: _fitted(i, reading))
+        if reading.ranges is not None and small.floating not in reading.ranges:
+            kind = "numbers with fractions" if small.floating else "more than 8 bits"
+            raise ValueError(f"it has {kind}, and no range is known for them; save it with 8 bits")
         if small.alpha is not None:
             converted.append(CONVERTED["transparent"])
         return _Read(small, size, converted)
@@ -244,8 +270,12 @@ def _scale(squares: Squares, deep: dict[int, DeepImage], reading: Reading) -> No
         group = {place: image for place, image in deep.items() if image.floating is floating}
         if not group:
             continue
-        alone = len(group) == len(squares.images)
-        low, high, rule = value_range(list(group.values()), alone)
+        if reading.ranges is None:
+            alone = len(group) == len(squares.images)
+            low, high, rule = value_range(list(group.values()), alone)
+        else:
+            (low, high), rule = reading.ranges[floating], "as given"
+        squares.ranges[floating] = low, high
         for place, image in group.items():
             grey = Image.fromarray(scaled_down(image, low, high)).convert("RGB")
             squares.images[place] = np.asarray(_padded(grey, reading))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ def prepare_task(
     """
     kind = find_kind(row.kind)
     source = kind.load(row.place(resources), kind.options.model_validate(row.options))
+    if row.test_share is not None:
+        size = replace(size, test_share=row.test_share)
     for line in source.intake.lines() if source.intake else ():
         report(line)
     report(f"{len(source.labels)} images of {len(source.classes)} classes in the source")
@@ -86,6 +88,13 @@ def prepare_task(
             "the source's own split leaks"
         )
         report(notes[-1])
+    shared = _groups_on_both_sides(source, chosen)
+    if shared:
+        notes.append(
+            f"{shared:,} groups have images that train and images that test: the source's own "
+            "split leaks"
+        )
+        report(notes[-1])
     counts = {
         name: {
             "train": int((~test & (labels == i)).sum()),
@@ -95,11 +104,14 @@ def prepare_task(
     }
     for index, (name, count) in enumerate(counts.items()):
         if not count["train"] or not count["test"]:
-            same = source.test is None and len(np.unique(alike[labels == index])) == 1
+            own = labels == index
+            same = source.test is None and len(np.unique(alike[own])) == 1
+            one = source.groups is not None and len(np.unique(source.groups[chosen][own])) == 1
             raise UserError(
                 f"task '{row.name}' from {where}: the class '{name}' has {count['train']} images "
                 f"to train and {count['test']} to test"
                 + (", as all its images are near-duplicates of each other" if same else "")
+                + (", as all its images are of one group" if one and not same else "")
                 + "; give it more, or take it out"
             )
     facts = {
@@ -112,13 +124,16 @@ def prepare_task(
         "notes": notes,
         "train": int((~test).sum()),
         "test": int(test.sum()),
+        "in_source": len(source.labels),
+        "fit": row.fit,
+        "flip": row.flip,
+        "ranges": [[kind, *ends] for kind, ends in sorted(squares.ranges.items())],
     }
     summary = {
         **facts,
         "study": row.study,
         "split": source.split,
         "seed": seed,
-        "in_source": len(source.labels),
         "original_sizes": _described(squares.sizes),
         "chance": round(100 / len(source.classes), 2),
         "largest_class": round(100 * max(c["test"] for c in counts.values()) / facts["test"], 2),
@@ -130,7 +145,8 @@ def prepare_task(
         source.intake.read, source.intake.converted = len(chosen), squares.converted
         summary["intake"] = source.intake.summary()
     parts = np.flatnonzero(~test), np.flatnonzero(test)
-    return PreparedTask(facts, images, labels, *parts), summary
+    names = tuple(source.name_of(int(index)) for index in chosen)
+    return PreparedTask(facts, images, labels, *parts, names), summary
 
 
 def reading_threads(row: TaskRow) -> int:
@@ -240,6 +256,14 @@ def _split(
         return source.test[chosen], alike
     groups = alike if source.groups is None else merged_groups(alike, source.groups[chosen])
     return split_by_groups(labels, groups, size.test_share, random), alike
+
+
+def _groups_on_both_sides(source: ImageSource, chosen: np.ndarray) -> int:
+    """Return how many groups a source's own split divides."""
+    if source.test is None or source.groups is None:
+        return 0
+    groups, test = source.groups[chosen], source.test[chosen]
+    return len(np.intersect1d(groups[test], groups[~test]))
 
 
 def _described(sizes: set[tuple[int, int]]) -> str:

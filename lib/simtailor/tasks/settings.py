@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from simtailor.intake.limits import MOST_PIXELS
 from simtailor.section import InputPath, Name, Section, Unique
+
+
+def regular_expression(text: str) -> str:
+    """Return a regular expression as it is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return text
+
+
+RegularExpression = Annotated[str, Field(min_length=1), AfterValidator(regular_expression)]
+TestShare = Annotated[float, Field(gt=0, lt=1)]
+Fit = Literal["crop", "pad"]
 
 LARGEST_TASK = 100_000  # images: about those of SVHN, the largest of the published tasks
 
@@ -18,6 +37,23 @@ class ExtraTask(Section):
     folder: InputPath = Field(description="Folder with one subfolder of images a class.")
     title: str = Field("", description="Title for tables and figures; the name where absent.")
     licence: str = Field("", description="Licence of the images, for the records.")
+    fit: Fit = Field(
+        "crop",
+        description="'crop' cuts images to the middle square, 'pad' adds a white border.",
+    )
+    group: RegularExpression | None = Field(
+        None,
+        description="Regular expression for a part of the path below the folder, as 'patient[0-9]+'"
+        "; images for which it finds the same text are never on both sides of the split.",
+    )
+    test_share: TestShare | None = Field(
+        None, description="Share of the images that test; empty takes task2sim.tasks.test_share."
+    )
+    flip: bool = Field(
+        False,
+        description="Whether a mirrored image is of the same class: then a classifier is trained "
+        "on both. Wrong for digits and characters.",
+    )
 
 
 class Tasks(Section):
@@ -53,7 +89,7 @@ class Tasks(Section):
     most_pixels: Annotated[int, Field(ge=1_000_000, strict=True)] = Field(
         MOST_PIXELS, description="Pixels of an image, at most; larger ones are refused by name."
     )
-    test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+    test_share: TestShare = Field(
         1 / 3, description="Share of the images that test, where a task has no split of its own."
     )
 

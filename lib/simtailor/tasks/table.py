@@ -14,7 +14,7 @@ from simtailor.errors import UserError, nearest_name
 from simtailor.packages import find_package
 from simtailor.section import Section
 from simtailor.tasks import sources  # noqa: F401  (registers the kinds)
-from simtailor.tasks.settings import Tasks
+from simtailor.tasks.settings import Fit, Tasks, TestShare
 from simtailor.tasks.sources.base import Place, find_kind
 from simtailor.text_files import parse_json, read_text
 
@@ -32,6 +32,8 @@ class TaskRow(Section):
         packages: whose files are the source instead.
         options: of the kind.
         fit: ``crop`` cuts images to the middle square, ``pad`` adds a border.
+        test_share: share of the images that test; None takes that of the study.
+        flip: whether a mirrored image is of the same class.
     """
 
     name: str
@@ -41,9 +43,11 @@ class TaskRow(Section):
     source: str = ""
     packages: tuple[str, ...] = ()
     options: dict[str, Any] = Field({})
-    fit: Literal["crop", "pad"] = "crop"
+    fit: Fit = "crop"
     licence: str = ""
     notes: str = ""
+    test_share: TestShare | None = None
+    flip: bool = False
 
     def place(self, resources: str | Path) -> Place:
         """Return where the source's files are."""
@@ -54,7 +58,8 @@ class TaskRow(Section):
         )
 
 
-COLUMNS = tuple(TaskRow.model_fields)
+OPTIONAL = ("test_share", "flip")  # columns that a table may lack
+COLUMNS = tuple(name for name in TaskRow.model_fields if name not in OPTIONAL)
 
 
 def study_tasks(settings: Tasks) -> list[str]:
@@ -101,7 +106,9 @@ def _find(settings: Tasks, name: str, rows: dict[str, TaskRow]) -> TaskRow:
         extra = settings.extra[name]
         return TaskRow(
             name=name, title=extra.title or name, study="extra", kind="folder",
-            source=extra.folder, licence=extra.licence,
+            source=extra.folder, licence=extra.licence, fit=extra.fit,
+            options={} if extra.group is None else {"group": extra.group},
+            test_share=extra.test_share, flip=extra.flip,
         )  # fmt: skip
     if name not in rows:
         known = [*rows, *settings.extra]
@@ -116,7 +123,7 @@ def read_table(path: str | Path) -> dict[str, TaskRow]:
     """Return the tasks of a table by name.
 
     The table has tabs between its columns, one line a task and the names of the columns in
-    the first; lines that start with # are skipped.
+    the first, the optional ones last; lines that start with # are skipped.
 
     Raises:
         UserError: names line and column of what is wrong.
@@ -128,7 +135,9 @@ def read_table(path: str | Path) -> dict[str, TaskRow]:
         if line.strip() and not line.startswith("#")
     ]
     header = lines[0][1] if lines else []
-    if header != list(COLUMNS):
+    required, further = header[: len(COLUMNS)], header[len(COLUMNS) :]
+    known = len(set(further)) == len(further) and set(further) <= set(OPTIONAL)
+    if required != list(COLUMNS) or not known:
         where = f"{path}:{lines[0][0] if lines else 1}"
         if len(header) == 1 and header[0].split() == list(COLUMNS):
             raise UserError(
@@ -136,27 +145,28 @@ def read_table(path: str | Path) -> dict[str, TaskRow]:
             )
         given = ", ".join(map(repr, header)) or "none"
         raise UserError(
-            f"{where}: the columns are {given}. Expected, with tabs between: {', '.join(COLUMNS)}."
+            f"{where}: the columns are {given}. Expected, with tabs between: {', '.join(COLUMNS)}; "
+            f"behind them perhaps {', '.join(OPTIONAL)}."
         )
     rows: dict[str, TaskRow] = {}
     for number, cells in lines[1:]:
-        row = _row(f"{path}:{number}", cells)
+        row = _row(f"{path}:{number}", header, cells)
         if row.name in rows:
             raise UserError(f"{path}:{number}: column 1 (name): '{row.name}' is there twice")
         rows[row.name] = row
     return rows
 
 
-def _row(where: str, cells: Sequence[str]) -> TaskRow:
-    if len(cells) != len(COLUMNS):
+def _row(where: str, columns: Sequence[str], cells: Sequence[str]) -> TaskRow:
+    if len(cells) != len(columns):
         raise UserError(
-            f"{where}: {len(cells)} columns, expected {len(COLUMNS)}: {', '.join(COLUMNS)}. "
+            f"{where}: {len(cells)} columns, expected {len(columns)}: {', '.join(columns)}. "
             "Separate them by tabs; an empty one keeps its tab."
         )
-    values: dict[str, Any] = dict(zip(COLUMNS, (cell.strip() for cell in cells), strict=True))
+    values: dict[str, Any] = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
 
     def wrong(column: str, problem: object) -> UserError:
-        return UserError(f"{where}: column {COLUMNS.index(column) + 1} ({column}): {problem}")
+        return UserError(f"{where}: column {columns.index(column) + 1} ({column}): {problem}")
 
     if not NAME.fullmatch(values["name"]):
         raise wrong("name", f"'{values['name']}': use letters, digits, _ and -")

@@ -17,13 +17,27 @@ from simtailor.intake.formats import open_image
 from simtailor.intake.layout import labelled_files
 from simtailor.intake.names import printable
 from simtailor.section import Section
-from simtailor.tasks.sources.base import ImageSource, NoOptions, Place, register_source
+from simtailor.tasks.settings import RegularExpression
+from simtailor.tasks.sources.base import ImageSource, Place, register_source
+
+BY_GROUP = "by the group in the path"
+
+
+class FolderOptions(Section):
+    """Options of the kind ``folder``."""
+
+    group: RegularExpression | None = Field(
+        None,
+        description="Regular expression for a part of the path below the folder, with '/' as "
+        "separator; images for which it finds the same text (or the same group 'group', if it has "
+        "one) are never on both sides of a split.",
+    )
 
 
 class PatternOptions(Section):
     """Options of the kind ``files``."""
 
-    pattern: str = Field(
+    pattern: RegularExpression = Field(
         description="Regular expression for a whole path below the folder, with '/' as separator "
         "and the group 'class'; the group 'group', if there is one, names what may not be on "
         "both sides of a split. Other files are left out."
@@ -35,25 +49,43 @@ class PatternOptions(Section):
     @field_validator("pattern")
     @classmethod
     def _names_a_class(cls, value: str) -> str:
-        try:
-            groups = re.compile(value).groupindex
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-        if "class" not in groups:
+        if "class" not in re.compile(value).groupindex:
             raise ValueError("give the regular expression a group (?P<class>...)")
         return value
 
 
-@register_source("folder", NoOptions, needs="source")
-def load_folder(place: Place, _: NoOptions) -> ImageSource:
+@register_source("folder", FolderOptions, needs="source")
+def load_folder(place: Place, options: FolderOptions) -> ImageSource:
     """Return the images of a folder whose subfolders are the classes.
 
     Raises:
-        UserError: the folder is not laid out so.
+        UserError: the folder is not laid out so, or some of its images are in no group.
     """
-    found = labelled_files(place.folders[0])
+    folder = place.folders[0]
+    found = labelled_files(folder)
     test = None if found.test is None else np.array(found.test)
-    return file_source(found.labelled, test=test, split=found.report.split, intake=found.report)
+    groups, split = None, found.report.split
+    if options.group is not None:
+        names = _groups_of([path for path, _ in found.labelled], folder, options.group)
+        groups = np.unique(names, return_inverse=True)[1]
+        split = BY_GROUP if test is None else split
+    return file_source(found.labelled, test=test, groups=groups, split=split, intake=found.report)
+
+
+def _groups_of(paths: Sequence[Path], folder: Path, expression: str) -> list[str]:
+    """Return the name of each image's group."""
+    found = [
+        (path, re.search(expression, "/".join(path.parts[len(folder.parts) :]))) for path in paths
+    ]
+    outside = [path for path, match in found if match is None]
+    if outside:
+        raise UserError(
+            f"{printable(folder)}: the regular expression 'group' ({expression}) finds nothing in "
+            f"the paths of {len(outside)} of {len(paths)} images, as {printable(outside[0])}; "
+            "correct it, or take it out"
+        )
+    named = "group" in re.compile(expression).groupindex
+    return [printable((match["group"] if named else match[0]) or "") for _, match in found]
 
 
 @register_source("files", PatternOptions)
@@ -88,9 +120,7 @@ def load_files(place: Place, options: PatternOptions) -> ImageSource:
         return file_source(labelled, intake=images.report)
     names = [printable(found[path]["group"] or "") for path in fitting]
     groups = np.unique(names, return_inverse=True)[1]
-    return file_source(
-        labelled, groups=groups, split="by the group in the path", intake=images.report
-    )
+    return file_source(labelled, groups=groups, split=BY_GROUP, intake=images.report)
 
 
 def file_source(labelled: Sequence[tuple[Path, str]], **more: object) -> ImageSource:

@@ -1,0 +1,69 @@
+# A classifier of a task, and what simpler ways give beside it.
+include: "classifier_common.smk"
+
+
+rule classifier_origin:
+    input:
+        task=rules.prepare_task.output.prepared,
+        network=network_of_origin,
+    output:
+        directory(f"{ATTEMPTS}/{{task}}/{{origin}}"),
+    log:
+        "logs/task2sim/classifiers/{task}/{origin}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/classifiers/{task}/{origin}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: EVALUATE.threads
+    resources:
+        mem_mb=TASKS.memory_mb(),
+        runtime=240,
+        gpu=lambda wildcards: int(
+            CONFIGURATION.device != "cpu" and wildcards.origin != RAW_PIXELS
+        ),
+    params:
+        settings=settings_of_a_classifier(CONFIGURATION),
+        seed=CONFIGURATION.seed,
+        device=CONFIGURATION.device,
+        resources=lambda wildcards: RESOURCES,
+    message:
+        "Try to classify {wildcards.task} from {wildcards.origin}"
+    script:
+        "../workflow_scripts/classifier_origin.py"
+
+
+rule classifier:
+    input:
+        task=rules.prepare_task.output.prepared,
+        origins=expand(
+            rules.classifier_origin.output[0], origin=ORIGINS, allow_missing=True
+        ),
+        recommendation=recommendation_for_classifier,
+    output:
+        report(
+            directory(f"{RESULTS}/task2sim/classifier/{{task}}"),
+            patterns=[f"{FIGURE}.png"],
+            caption="../docs/captions/classifier.rst",
+            category="Task2Sim",
+            subcategory="Classifiers",
+            labels={"task": "{task}", "figure": "{figure}"},
+        ),
+    log:
+        "logs/task2sim/classifiers/{task}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/classifiers/{task}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: 1
+    resources:
+        mem_mb=TASKS.memory_mb(),
+        runtime=30,
+        gpu=0,
+    params:
+        settings=settings_of_a_classifier(CONFIGURATION),
+        seed=CONFIGURATION.seed,
+        given=CLASSIFIER.set,
+    message:
+        "Choose the classifier of {wildcards.task}, and compare it"
+    script:
+        "../workflow_scripts/classifier.py"
