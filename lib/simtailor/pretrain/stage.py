@@ -94,6 +94,7 @@ def pretrain(
     seeds = [seed_of(name, job.seed) for name in job.names]
     with training_process(job.device, environment) as (process, device):
         torch.set_num_threads(max(job.threads // process.local_count, 1))
+        torch.backends.cudnn.benchmark = True  # all batches are of one size
         sets = [SetImages(folder, settings.image_size) for folder in job.sets]
         trainer = Trainer(sets, seeds, settings, process, device, job.threads)
         where = "in memory" if trainer.feeds[0].cached else "read from the shards"
