@@ -8,8 +8,8 @@ import subprocess
 from typing import Any
 
 import torch
-from gpu_checks.bench import Bench
 
+from gpu_checks.bench import Bench
 from simtailor.devices import check_device, gpu_count
 from simtailor.evaluate.neighbours import search_libraries
 

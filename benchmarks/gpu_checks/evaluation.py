@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gpu_checks.bench import Arrays, Bench, relative_difference
 from sklearn.datasets import load_digits
 
+from gpu_checks.bench import Arrays, Bench, relative_difference
 from simtailor.evaluate.heads import finetuned_accuracy, linear_accuracy
 from simtailor.evaluate.neighbours import nearest, normalised, search_libraries
 from simtailor.evaluate.ridge import draw_labelled, ridge_answers

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from gpu_checks.bench import Bench, silent
 
+from gpu_checks.bench import Bench, silent
 from simtailor.config import load_configuration, load_experiment
 from simtailor.files import read_json
 from simtailor.metasim.stage import Machine, make_results, make_target, train

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gpu_checks.bench import Bench, silent
 
+from gpu_checks.bench import Bench, silent
 from simtailor.plan import multiplications
 from simtailor.pretrain.images import SetImages
 from simtailor.pretrain.settings import Augmentation, Pretrain

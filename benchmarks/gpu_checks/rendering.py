@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from gpu_checks.bench import ALL_ON, NO_BLUR, Arrays, Bench, silent
 
+from gpu_checks.bench import ALL_ON, NO_BLUR, Arrays, Bench, silent
 from simtailor.render.raycast import kernels
 from simtailor.render.raycast.compilation import compile_kernels
 from simtailor.simulation.inputs import settings_of_a_set

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from gpu_checks.bench import Bench, relative_difference, silent
 from gpu_checks.pretraining import train
 from gpu_checks.rendering import plan_of
-
 from simtailor.files import read_json
 from simtailor.pretrain.images import SetImages
 from simtailor.pretrain.settings import Pretrain

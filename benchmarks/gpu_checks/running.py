@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from gpu_checks.bench import Bench
-
 from simtailor.files import staged
 from simtailor.plan import COLUMNS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gpu_checks.bench import Arrays, Bench, relative_difference, silent
 
+from gpu_checks.bench import Arrays, Bench, relative_difference, silent
 from simtailor.task2vec.settings import Task2Vec, Variational
 from simtailor.task2vec.vectors import task_vector
 from simtailor.tasks.prepare import TaskSize, prepare_task
