@@ -99,14 +99,14 @@ def main(arguments: list[str] | None = None) -> int:
         if making:
             write_reference(bench, making)
             return 0
-        if bench.tiny:
-            torch.compiler.set_stance("force_eager")
         if bench.on_cuda and torch.cuda.is_available():
             torch.cuda.set_device(number_of(options.device))
         output.mkdir(parents=True, exist_ok=True)
         chosen = [c for c in CHECKS if not options.only or c.name in options.only]
         about = f"- Date: {datetime.date.today().isoformat()}\n- Machine: {describe_machine()}"
-        right = run(chosen, bench, output, options.seconds, f"{about}\n- Device: {bench.device}")
+        about += f"\n- Device: {bench.device}"
+        with torch.compiler.set_stance("force_eager" if bench.tiny else "default"):
+            right = run(chosen, bench, output, options.seconds, about)
         return 0 if right else 1
 
 

@@ -12,11 +12,18 @@ from studio import small_catalogue
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import gpu_check
-from gpu_checks.bench import Bench
-from gpu_checks.running import RATES, ROWS, TABLE, Check, figures_of, run
+import gpu_check  # noqa: E402
+from gpu_checks.bench import Bench  # noqa: E402
+from gpu_checks.running import (  # noqa: E402
+    RATES,
+    ROWS,
+    TABLE,
+    Check,
+    figures_of,
+    run,
+)
 
-from simtailor.plan import Rates
+from simtailor.plan import Rates  # noqa: E402
 
 
 def rows_in(folder):

@@ -1,4 +1,4 @@
-"""Pre-training: images a second by precision and compilation, and what is best for config/gpu.yaml."""
+"""Pre-training: images a second by precision and compilation, and which suits config/gpu.yaml."""
 
 from __future__ import annotations
 

@@ -79,8 +79,8 @@ def plan_of(bench: Bench, pixels: int, images: int) -> SetPlan:
 def sets(bench: Bench) -> dict[str, Any]:
     """Make sets, rendered, compressed and written; later checks train on them."""
     found = {}
-    for pixels, full in bench.size(IMAGES, {64: 32, 128: 8}).items():
-        few, images = max(8, full // 10), full
+    for pixels, full in bench.size(IMAGES, {64: 32, 128: 16}).items():
+        few, images = full // 8, full
 
         def make(count: int, pixels: int = pixels) -> None:
             output = bench.folder / f"set{pixels}-{count}"
