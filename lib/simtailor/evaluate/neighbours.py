@@ -36,7 +36,7 @@ def normalised(features: np.ndarray) -> np.ndarray:
 
 def search_libraries(device: str) -> tuple[str, ...]:
     """Return the libraries that find candidates on a device, the one that is taken first."""
-    faiss = _faiss()
+    faiss = load_faiss()
     if faiss is None or (device != "cpu" and not _sees_gpus(faiss)):
         return (TORCH,)
     return (FAISS, TORCH)
@@ -92,11 +92,11 @@ def nearest(
 
 
 @lru_cache(maxsize=1)
-def _faiss() -> ModuleType | None:
-    """Return FAISS where it loads: the build for GPUs wants libraries of CUDA."""
+def load_faiss() -> ModuleType | None:
+    """Return FAISS where it loads: without CUDA's libraries the build for GPUs does not."""
     try:
         import faiss  # noqa: PLC0415 - after torch
-    except (ImportError, OSError):
+    except (ImportError, OSError, RuntimeError):
         return None
     return faiss
 
@@ -108,14 +108,14 @@ def _sees_gpus(faiss: ModuleType) -> bool:
 @lru_cache(maxsize=1)
 def _gpu_resources() -> object:
     """Return FAISS's memory and streams, which take a while to make, of this process."""
-    return _faiss().StandardGpuResources()
+    return load_faiss().StandardGpuResources()
 
 
 def _candidates_by_faiss(
     train: np.ndarray, queries: np.ndarray, count: int, device: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return cosines in single precision and indices [M, count], nearest first."""
-    faiss = _faiss()
+    faiss = load_faiss()
     faiss.omp_set_num_threads(torch.get_num_threads())
     index = faiss.IndexFlatIP(train.shape[1])
     if device != "cpu":
