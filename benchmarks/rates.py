@@ -137,11 +137,18 @@ def start() -> str:
     return row("job", "cpu", 1, 1 / seconds, "start of Python with torch and timm")
 
 
-def row(stage: str, device: str, work: float, rate: float, conditions: str) -> str:
+def row(
+    stage: str,
+    device: str,
+    work: float,
+    rate: float,
+    conditions: str,
+    source: str = "benchmarks/rates.md",
+) -> str:
     """Return a row of config/rates.tsv."""
     kind = device.partition(":")[0]
     cells = (stage, kind, f"{work:.4g}", f"{float(f'{rate:.3g}'):g}", "measured", conditions)
-    return "\t".join((*cells, "benchmarks/rates.md"))
+    return "\t".join((*cells, source))
 
 
 def main() -> None:

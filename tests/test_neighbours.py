@@ -1,4 +1,7 @@
-"""Nearest neighbours: equal to an exact search, whatever FAISS returns."""
+"""Nearest neighbours: equal to an exact search, whatever FAISS or torch return."""
+
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +9,14 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
-from simtailor.evaluate.neighbours import nearest, neighbour_classes, normalised, vote
+from simtailor.evaluate import neighbours
+from simtailor.evaluate.neighbours import (
+    nearest,
+    neighbour_classes,
+    normalised,
+    search_libraries,
+    vote,
+)
 from simtailor.evaluate.settings import Neighbours
 
 
@@ -30,12 +40,49 @@ def features(count, width, seed, kind):
 
 @pytest.mark.parametrize("kind", ["spread", "near", "ties", "dead"])
 @pytest.mark.parametrize(("count", "width", "k"), [(500, 64, 5), (1500, 16, 20), (7, 3, 5)])
-def test_faiss_equals_the_exact_search(kind, count, width, k):
+@pytest.mark.parametrize("library", ["faiss", "torch"])
+def test_every_library_equals_the_exact_search(kind, count, width, k, library):
     train, queries = features(count, width, 0, kind), features(200, width, 1, kind)
-    indices, cosines = nearest(train, queries, k)
+    indices, cosines = nearest(train, queries, k, library=library)
     expected, expected_cosines = exact_search(train, queries, k)
     np.testing.assert_array_equal(indices, expected)
     np.testing.assert_allclose(cosines, expected_cosines, atol=2e-12)
+
+
+@pytest.fixture
+def other_faiss(monkeypatch):
+    """Return a function that puts another module in the place of FAISS."""
+
+    def put(module):
+        neighbours.load_faiss.cache_clear()
+        monkeypatch.setitem(sys.modules, "faiss", module)
+
+    yield put
+    monkeypatch.undo()
+    neighbours.load_faiss.cache_clear()
+
+
+def test_torch_searches_where_faiss_does_not_load(other_faiss):
+    other_faiss(None)  # importing it is an ImportError
+    assert search_libraries("cpu") == search_libraries("cuda") == ("torch",)
+    train = features(100, 8, 0, "spread")
+    np.testing.assert_array_equal(nearest(train, train, 5)[0], exact_search(train, train, 5)[0])
+
+
+def test_the_build_for_gpus_without_its_libraries_is_no_faiss(monkeypatch, other_faiss, tmp_path):
+    said = "faiss-gpu installed but nvidia-cuda-runtime-cu12 is missing"
+    (tmp_path / "faiss.py").write_text(f"raise RuntimeError({said!r})\n")
+    other_faiss(None)
+    monkeypatch.delitem(sys.modules, "faiss")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert search_libraries("cuda:1") == ("torch",)
+
+
+def test_faiss_searches_on_a_gpu_only_where_it_sees_one(other_faiss):
+    for seen, libraries in ((0, ("torch",)), (2, ("faiss", "torch"))):
+        other_faiss(SimpleNamespace(StandardGpuResources=object, get_num_gpus=lambda n=seen: n))
+        assert search_libraries("cuda") == libraries
+        assert search_libraries("cpu") == ("faiss", "torch")
 
 
 def test_more_neighbours_than_training_images_takes_all():

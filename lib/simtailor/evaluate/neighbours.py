@@ -1,8 +1,8 @@
 """Classification by the nearest neighbours in the space of normalised features.
 
-FAISS finds candidates in single precision; their cosines are then computed anew in double
-precision, and ties go to the training image that comes first. So the result equals an exact
-search, whatever the library's blocking and number of threads.
+FAISS, or torch where that does not load, finds candidates in single precision; their cosines are
+then computed anew in double precision, and ties go to the training image that comes first. So the
+result equals an exact search, whatever the library, its blocking and number of threads.
 
 FAISS and torch each bring an OpenMP runtime. Both are loaded here in one order, torch first
 (the other order crashes on some systems), and FAISS gets torch's number of threads: two pools
@@ -11,9 +11,13 @@ of all cores wait for one another.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from types import ModuleType
+
 import numpy as np
 import torch
 
+from simtailor.devices import number_of
 from simtailor.evaluate.settings import Neighbours
 
 SPARE_CANDIDATES = 4
@@ -21,6 +25,7 @@ SPARE_CANDIDATES = 4
 CERTAIN = 1e-5
 ROUNDING = 12  # decimals: the same sum in another order is the same cosine
 BLOCK_VALUES = 2**24  # values held at a time, 128 MiB in double precision
+FAISS, TORCH = "faiss", "torch"
 
 
 def normalised(features: np.ndarray) -> np.ndarray:
@@ -29,15 +34,28 @@ def normalised(features: np.ndarray) -> np.ndarray:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
+def search_libraries(device: str) -> tuple[str, ...]:
+    """Return the libraries that find candidates on a device, the one that is taken first."""
+    faiss = load_faiss()
+    if faiss is None or (device != "cpu" and not _sees_gpus(faiss)):
+        return (TORCH,)
+    return (FAISS, TORCH)
+
+
 def nearest(
-    train: np.ndarray, queries: np.ndarray, count: int, device: str = "cpu"
+    train: np.ndarray,
+    queries: np.ndarray,
+    count: int,
+    device: str = "cpu",
+    library: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest training vectors of every query, nearest first.
 
     Args:
         train: float32 [N, D], and queries: float32 [M, D], normalised.
         count: how many; at most N are returned.
-        device: ``cpu``, or a CUDA device for a FAISS that was built for one, else for torch.
+        device: ``cpu`` or a CUDA device.
+        library: one of ``search_libraries``; the first if None. The result is the same.
 
     Returns:
         indices int64 [M, k] and cosines float64 [M, k]; equal cosines in the order of indices.
@@ -49,7 +67,9 @@ def nearest(
         open_queries = np.arange(len(queries))
     else:
         wanted = min(count + SPARE_CANDIDATES, len(train))
-        rough, candidates = _candidates(train, queries, wanted, device)
+        library = library or search_libraries(device)[0]
+        find = _candidates_by_faiss if library == FAISS else _candidates_by_torch
+        rough, candidates = find(train, queries, wanted, device)
         block = max(1, BLOCK_VALUES // (wanted * train.shape[1]))
         for start in range(0, len(queries), block):
             part = slice(start, start + block)
@@ -71,20 +91,35 @@ def nearest(
     return indices, cosines
 
 
-def _candidates(
+@lru_cache(maxsize=1)
+def load_faiss() -> ModuleType | None:
+    """Return FAISS where it loads: without CUDA's libraries the build for GPUs does not."""
+    try:
+        import faiss  # noqa: PLC0415 - after torch
+    except (ImportError, OSError, RuntimeError):
+        return None
+    return faiss
+
+
+def _sees_gpus(faiss: ModuleType) -> bool:
+    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+
+
+@lru_cache(maxsize=1)
+def _gpu_resources() -> object:
+    """Return FAISS's memory and streams, which take a while to make, of this process."""
+    return load_faiss().StandardGpuResources()
+
+
+def _candidates_by_faiss(
     train: np.ndarray, queries: np.ndarray, count: int, device: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return cosines in single precision and indices [M, count], nearest first."""
-    import faiss  # noqa: PLC0415 - after torch
-
-    on_gpu = device.startswith("cuda")
-    if on_gpu and not hasattr(faiss, "StandardGpuResources"):
-        return _candidates_by_torch(train, queries, count, device)
+    faiss = load_faiss()
     faiss.omp_set_num_threads(torch.get_num_threads())
     index = faiss.IndexFlatIP(train.shape[1])
-    if on_gpu:
-        place = torch.device(device).index or 0
-        index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), place, index)
+    if device != "cpu":
+        index = faiss.index_cpu_to_gpu(_gpu_resources(), number_of(device), index)
     index.add(train)
     return index.search(queries, count)
 

@@ -52,7 +52,7 @@ class TaskNetwork(nn.Module):
         size = min(images.shape[1], self.largest)
         parts = []
         for start in range(0, len(images), CHUNK):
-            part = images_as_tensor(images[start : start + CHUNK]).to(self.mean.device)
+            part = images_as_tensor(images[start : start + CHUNK], self.mean.device)
             if part.shape[-1] != size:
                 part = functional.adaptive_avg_pool2d(part, size)
             parts.append((part - self.mean) / self.spread)

@@ -130,23 +130,25 @@ class Backbone:
             maximum over the image.
         """
         if not len(images):
-            return tuple(values[:0] for values in self._features(np.zeros((1, 32, 32, 3), "u1")))
+            none = self._features(np.zeros((1, 32, 32, 3), "u1"))
+            return tuple(values[:0].cpu().numpy() for values in none)
         parts = [
             self._features(images[start : start + CHUNK]) for start in range(0, len(images), CHUNK)
         ]
-        pooled, stages = zip(*parts, strict=True)
-        return np.concatenate(pooled), np.concatenate(stages)
+        # Together from the device: each copy would wait for what the device has yet to do.
+        pooled, stages = (torch.cat(values).cpu().numpy() for values in zip(*parts, strict=True))
+        return pooled, stages
 
     def prepared(self, images: np.ndarray) -> torch.Tensor:
         """Return images, uint8 [N, H, W, 3], as the network takes them: float32 [N, 3, S, S]."""
         mean, std = self.description["mean"], self.description["std"]
         return network_input(images, self.image_size, mean, std, self.device)
 
-    def _features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _features(self, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         maps, stages = self.network.forward_intermediates(self.prepared(images), indices=STAGES)
         pooled = self.network.forward_head(maps, pre_logits=True)
         values = [pool(stage, (2, 3)) for stage in stages for pool in (torch.mean, torch.amax)]
-        return pooled.float().cpu().numpy(), torch.cat(values, 1).float().cpu().numpy()
+        return pooled.float(), torch.cat(values, 1).float()
 
 
 def describe(settings: Pretrain, classes: list[str], parameters: str, seed: int) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def pretrain(
     seed = seed_of(job.name, job.seed)
     with training_process(job.device, environment) as (process, device):
         torch.set_num_threads(max(job.threads // process.local_count, 1))
+        torch.backends.cudnn.benchmark = True  # all batches are of one size
         images = SetImages(job.simulated, settings.image_size)
         trainer = Trainer(images, seed, settings, process, device, job.threads)
         where = "in memory" if trainer.feed.cached else "read from the shards"

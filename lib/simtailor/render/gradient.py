@@ -20,9 +20,9 @@ RESPONDING_PIXELS = 0.002  # share of the pixels that have to respond to a step 
 GOOD_RESPONSE = 8.0  # ... by so many grey levels
 
 
-def images_as_tensor(images: np.ndarray) -> torch.Tensor:
-    """Return uint8 [B, H, W, 3] as float32 [B, 3, H, W] in [0, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32) / 255
+def images_as_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Return uint8 [B, H, W, 3] as float32 [B, 3, H, W] in [0, 1], made so on the device."""
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).to(torch.float32) / 255
 
 
 def render_with_gradient(
@@ -65,8 +65,8 @@ class _Render(torch.autograd.Function):
         context.renderer, context.graphs, context.steps = renderer, graphs, steps
         context.changed = changed
         values = features.detach().cpu().numpy()
-        images = images_as_tensor(renderer.render(graphs.with_features(values)).images)
-        return images.to(features.device)
+        images = renderer.render(graphs.with_features(values)).images
+        return images_as_tensor(images, features.device)
 
     @staticmethod
     def backward(context, gradient):
@@ -84,10 +84,12 @@ class _Render(torch.autograd.Function):
             images = context.renderer.render(graphs).images
             images = images.reshape(len(part), 2, len(values), *images.shape[1:])
             for e, (node, feature) in enumerate(part):
-                # int16 holds the difference of two bytes at half the memory of a float.
+                # int16 holds the difference of two bytes at half the memory of a float; so it
+                # goes to the device, and becomes a float there.
                 difference = images[e, 0].astype(np.int16) - images[e, 1]
                 changed.append(difference.any(axis=(1, 2, 3)))
-                difference = torch.from_numpy(difference).permute(0, 3, 1, 2).to(gradient)
+                difference = torch.from_numpy(difference).to(gradient.device)
+                difference = difference.permute(0, 3, 1, 2).to(gradient)
                 # Each image's derivative meets the gradient of its own image only.
                 slope = torch.einsum("bchw,bchw->b", difference, gradient) / 255
                 distance = torch.from_numpy(distances[e]).to(gradient)

@@ -65,7 +65,7 @@ def features_of(
     """Return the features, without gradient, of images as they are stored, uint8 [n, H, W, 3]."""
     with torch.no_grad():
         parts = [
-            extractor(images_as_tensor(images[i : i + CHUNK]).to(device))
+            extractor(images_as_tensor(images[i : i + CHUNK], device))
             for i in range(0, len(images), CHUNK)
         ]
     return [torch.cat(level) for level in zip(*parts, strict=True)]

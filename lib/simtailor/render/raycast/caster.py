@@ -25,9 +25,14 @@ BLOCK_PIXELS = 1 << 22  # of scenes that are drawn together; bounds the memory o
 
 def use_kernel_cache(folder: str | Path | None) -> None:
     """Keep compiled kernels in ``folder``; takes effect before the first renderer is made."""
-    if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        wp.config.kernel_cache_dir = str(Path(folder).resolve())
+    if folder is None:
+        return
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Warp's start adds a folder of its version, which must not be taken away again.
+    used = wp.config.kernel_cache_dir
+    if used is None or Path(used).parent != folder:
+        wp.config.kernel_cache_dir = str(folder)
 
 
 def warp_device(name: str) -> wp.Device:

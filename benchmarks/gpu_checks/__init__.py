@@ -1,0 +1,1 @@
+"""What benchmarks/gpu_check.py checks and measures, a file a subject."""
