@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from simtailor.intake.limits import MOST_PIXELS
+from simtailor.render.description import RendererDescription, StageSettings
+from simtailor.render.registry import DEFAULT, find_renderer, settings_of
+from simtailor.scene.grammar import Grammar
 from simtailor.section import InputPath, Name, PositiveInt, Section, Share, Unique
 
 PACKAGED_MODEL = "tf_efficientnet_lite0"
-
-
-class Stage(Section):
-    """What the renderer draws on."""
-
-    image_size: Annotated[int, Field(ge=8, le=4096, strict=True)] = Field(
-        128, description="Pixels of the square images."
-    )
-    samples: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(
-        1, description="Rays a pixel: 1 is fast, 4 or more is smooth."
-    )
-    frame_width: Annotated[float, Field(gt=0, le=10)] = Field(
-        0.42, description="Metres of table that a picture shows from side to side."
-    )
 
 
 class Target(Section):
@@ -269,8 +266,14 @@ class Experiment(Section):
     description: str = Field("", description="One sentence for tables and figures.")
     grammar: InputPath = Field(description="Grammar file of the scenes to start from.")
     target: Target
-    renderer: str = Field("tabletop", description="Name of a registered renderer.")
-    stage: Stage = Stage()
+    renderer: str = Field(
+        DEFAULT,
+        description="Name of a renderer that is built in or installed, or the path of a Python "
+        "file that describes one.",
+    )
+    stage: SerializeAsAny[StageSettings] = Field(
+        StageSettings(), description="What the renderer draws on; its keys are the renderer's own."
+    )
     generator: Literal["transport", "gcn"] = Field(
         "transport", description="'transport' moves the prior's sample; 'gcn' is as published."
     )
@@ -282,6 +285,41 @@ class Experiment(Section):
     seed: Annotated[int, Field(ge=0, strict=True)] | None = Field(
         None, description="Seed of this experiment; the project's seed where absent."
     )
+
+    @field_validator("renderer")
+    @classmethod
+    def _known(cls, renderer: str) -> str:
+        find_renderer(renderer)
+        return renderer
+
+    @field_validator("stage", mode="before")
+    @classmethod
+    def _of_renderer(cls, stage: Any, info: ValidationInfo) -> Any:
+        """Return the renderer's own settings, checked by their types."""
+        if "renderer" not in info.data:  # it is wrong, which is told already
+            return StageSettings()
+        settings = find_renderer(info.data["renderer"]).settings
+        if isinstance(stage, StageSettings) and not isinstance(stage, settings):
+            stage = stage.model_dump(exclude_unset=True)
+        return settings.model_validate(stage)
+
+    @property
+    def contract(self) -> RendererDescription:
+        """What the renderer reads, returns and needs, for the stage's settings."""
+        return find_renderer(self.renderer).of(self.stage)
+
+    def read_grammar(self, path: str | Path) -> Grammar:
+        """Read a grammar whose scenes the experiment's renderer is to draw."""
+        return Grammar.read(path, self.contract.attributes)
+
+    @classmethod
+    def with_stage_of(cls, renderer: Any) -> type[Experiment]:
+        """Return the same with the type of a renderer's stage, so that all its keys are known."""
+        settings = settings_of(renderer)
+        if settings is None:
+            return cls
+        stage = (settings, Field(settings(), description=cls.model_fields["stage"].description))
+        return create_model(cls.__name__, __base__=cls, stage=stage)
 
 
 class MetaSim(Section):

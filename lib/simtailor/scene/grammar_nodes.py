@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from scipy.special import ndtri
-
 from simtailor.errors import UserError, nearest_name
-from simtailor.scene.attributes import attribute
+from simtailor.scene.attributes import UNKNOWN, Attribute, NodeAttributes
+from simtailor.scene.distributions import (
+    DISTRIBUTIONS,
+    Distribution,
+    check_range,
+    is_number,
+    parse_distribution,
+)
 
-DISTRIBUTIONS = ("Deterministic", "Gaussian", "Uniform")
-SMALLEST_MAXIMUM = 1e-6
+MAIN = "object"  # the name of a node whose class is random or a number
 NODE_KEYS = ("class", "attributes", "num_child", "child")
 # Attributes of the published grammars that may be no distributions: kept as they are.
 CONSTANTS = ("asset_dir", "dataset", "directed", "features", "immutable", "mutable", "num_samples",
              "output_dir", "size", "split", "texture")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Distribution of one attribute.
-
-    Attributes:
-        kind: ``Deterministic``, ``Gaussian`` or ``Uniform``.
-        first: the value, the mean or the lower end.
-        second: unused, the standard deviation or the upper end.
-        maximum: what the value is divided by to give the feature; greater than 0.
-    """
-
-    kind: str
-    first: float
-    second: float
-    maximum: float
-
-    def sample(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Draw float64 [count] in the attribute's own unit."""
-        if self.kind == "Gaussian":
-            return random.normal(self.first, self.second, count)
-        if self.kind == "Uniform":
-            return random.uniform(self.first, self.second, count)
-        return np.full(count, self.first)
-
-    def quantiles(self, shares: np.ndarray) -> np.ndarray:
-        """Return the values below which ``shares`` in (0, 1) of all lie: float64 as ``shares``."""
-        if self.kind == "Gaussian":
-            return self.first + self.second * ndtri(shares)
-        if self.kind == "Uniform":
-            return self.first + (self.second - self.first) * shares
-        return np.full(shares.shape, self.first)
 
 
 @dataclass(frozen=True)
@@ -70,8 +40,19 @@ class GrammarNode:
     distributions: dict[str, Distribution] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """The class, or ``object`` where that is random or a number."""
+        return name_of(self.classes)
 
-def parse_nodes(tree: Any, source: str) -> list[GrammarNode]:
+
+def name_of(classes: tuple[str | int, ...]) -> str:
+    """Return the name of a node that has one of these classes."""
+    named = len(classes) == 1 and isinstance(classes[0], str)
+    return str(classes[0]) if named else MAIN
+
+
+def parse_nodes(tree: Any, source: str, attributes: NodeAttributes) -> list[GrammarNode]:
     """Check the tree and return its nodes in the published order.
 
     The published sampler pops from a stack, so the last child comes first. Players that
@@ -94,7 +75,9 @@ def parse_nodes(tree: Any, source: str) -> list[GrammarNode]:
         for key in NODE_KEYS:
             if key not in node:
                 raise fail(key, "this key is missing")
-        distributions, constants = _parse_attributes(node["attributes"], fail)
+        classes = _parse_classes(node["class"], fail)
+        known = attributes.get(name_of(classes), {})
+        distributions, constants = _parse_attributes(node["attributes"], known, fail)
         if parent < 0:
             _check_root(constants, distributions, fail)
         features = nodes[0].constants["features"] if nodes else constants["features"]
@@ -102,14 +85,13 @@ def parse_nodes(tree: Any, source: str) -> list[GrammarNode]:
         children = _parse_children(node, fail)
         index = len(nodes)
         places.append(fail)
-        nodes.append(
-            GrammarNode(_parse_classes(node["class"], fail), parent, distributions, constants)
-        )
+        nodes.append(GrammarNode(classes, parent, distributions, constants))
         stack.extend((index, c, (*where, "child", i)) for i, c in enumerate(children))
     for node, fail in zip(nodes, places, strict=True):
         for name in nodes[0].constants["mutable"]:
             if name in node.distributions and not node.constants["immutable"]:
-                _check_range(name, node.distributions[name], fail)
+                known = attributes.get(node.name, {}).get(name, UNKNOWN)
+                check_range(name, node.distributions[name], known, fail)
     _check_mutable(nodes, places[0])
     return nodes
 
@@ -159,16 +141,20 @@ def _parse_classes(value: Any, fail: _Failure) -> tuple[str | int, ...]:
     return tuple(names)
 
 
-def _parse_attributes(value: Any, fail: _Failure) -> tuple[dict[str, Distribution], dict[str, Any]]:
+def _parse_attributes(
+    value: Any, known: Mapping[str, Attribute], fail: _Failure
+) -> tuple[dict[str, Distribution], dict[str, Any]]:
     if not isinstance(value, dict):
         raise fail("attributes", f"expected an object, got {type(value).__name__}")
     distributions, constants = {}, {}
     for name, entry in value.items():
         if isinstance(entry, list) and entry and isinstance(entry[0], str):
             if entry[0] in DISTRIBUTIONS:
-                distributions[name] = _parse_distribution(name, entry, fail)
+                distributions[name] = parse_distribution(
+                    name, entry, known.get(name, UNKNOWN), fail
+                )
                 continue
-            if len(entry) == 4 and all(_is_number(v) for v in entry[1:]):
+            if len(entry) == 4 and all(is_number(v) for v in entry[1:]):
                 suggestion = nearest_name(entry[0], DISTRIBUTIONS)
                 raise fail(
                     f"attributes.{name}",
@@ -188,7 +174,7 @@ def _check_constants(constants: dict[str, Any], features: list[str], fail: _Fail
     for name, entry in constants.items():
         if name in CONSTANTS and name not in features:
             continue
-        value = f"{entry:g}" if _is_number(entry) else "VALUE"
+        value = f"{entry:g}" if is_number(entry) else "VALUE"
         write = f'write ["Deterministic", {value}, 0, MAXIMUM]'
         if name not in features:
             known = (*features, *CONSTANTS)
@@ -198,34 +184,6 @@ def _check_constants(constants: dict[str, Any], features: list[str], fail: _Fail
             f"{reprlib.repr(entry)} is no distribution; {write}, or another of "
             f"{', '.join(DISTRIBUTIONS)}. Or remove it.",
         )
-
-
-def _parse_distribution(name: str, entry: list[Any], fail: _Failure) -> Distribution:
-    key = f"attributes.{name}"
-    if len(entry) != 4 or not all(_is_number(v) for v in entry[1:]):
-        raise fail(key, f"expected [{entry[0]!r}, number, number, maximum], got {entry!r}")
-    kind, first, second, maximum = entry[0], *(float(v) for v in entry[1:])
-    if maximum < SMALLEST_MAXIMUM:
-        raise fail(
-            key, f"the maximum (last entry) must be at least {SMALLEST_MAXIMUM:g}, got {maximum:g}"
-        )
-    period = attribute(name).period
-    if period and maximum % period:
-        raise fail(key, f"an angle's maximum must be a multiple of {period:g}, got {maximum:g}")
-    if kind == "Gaussian" and second < 0:
-        raise fail(key, f"the standard deviation must not be negative, got {second:g}")
-    if kind == "Uniform" and second < first:
-        raise fail(key, f"the lower end {first:g} is above the upper end {second:g}")
-    return Distribution(kind, first, second, maximum)
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < 1e30
-        and math.isfinite(value)
-    )
 
 
 def _parse_children(node: dict[str, Any], fail: _Failure) -> list[Any]:
@@ -269,30 +227,3 @@ def _check_mutable(nodes: list[GrammarNode], fail: _Failure) -> None:
                 f"{name!r} is mutable, but no node with 'immutable': false has this attribute."
                 + nearest_name(name, carried),
             )
-
-
-def _check_range(name: str, distribution: Distribution, fail: _Failure) -> None:
-    """Check a mutable attribute: generated values are kept in [0, maximum].
-
-    A prior that lies outside would be cut off. Angles are wrapped, so they may begin below 0.
-    """
-    values = [distribution.first]
-    if distribution.kind == "Uniform":
-        values.append(distribution.second)
-    highest = distribution.maximum
-    lowest = -highest if attribute(name).period else 0.0
-    most = 2 * highest if attribute(name).period and len(values) > 1 else highest
-    off = [value for value in values if not lowest <= value <= most]
-    if off:
-        value = max(off, key=lambda v: max(lowest - v, v - most))
-        raise fail(
-            f"attributes.{name}",
-            f"{value:g} is outside [{lowest:g}, {most:g}], the range of a mutable attribute whose "
-            f"maximum (last entry) is {highest:g}. Give a value in it, or another maximum.",
-        )
-    if attribute(name).period and len(values) > 1 and values[1] - values[0] > highest:
-        raise fail(
-            f"attributes.{name}",
-            f"from {values[0]:g} to {values[1]:g} is more than a turn of {highest:g}. Give at "
-            "most one turn.",
-        )
