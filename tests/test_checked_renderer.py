@@ -94,7 +94,7 @@ def test_what_it_cannot_give_is_not_asked_for():
         ("masks", None, "masks are absent"),
         ("masks", np.zeros((3, SIZE, SIZE), bool), r"masks are bool .* expected uint8"),
         ("depth", np.full((3, SIZE, SIZE), np.nan, np.float32), "depth hold NaN"),
-        ("depth", np.ones((3, SIZE, SIZE)), r"depth are float64 .* metres along the camera"),
+        ("depth", np.ones((3, SIZE, SIZE)), r"depth are float64 .*metres along the camera"),
         ("keypoints", np.ones((3, 7, 2), np.float32), r"expected float32 \[3, K, 3\]"),
     ],
 )
@@ -133,8 +133,9 @@ def test_calls_of_a_slow_renderer_are_short_and_report_progress(monkeypatch):
 
     inner, lines = Slow(), []
     checked(inner, lines, slow=True).render(scenes(100))
-    assert max(inner.sizes) == 20  # ten seconds
-    assert lines[0].startswith("drew 21 of 100 scenes, 2") or "of 100 scenes" in lines[0]
+    assert inner.sizes[0] == 1
+    assert 15 <= max(inner.sizes) <= 20  # about ten seconds
+    assert "of 100 scenes, " in lines[0]
     assert all(line.endswith(" a second") for line in lines)
 
 

@@ -111,7 +111,7 @@ class CheckedRenderer:
         if absent:
             new = self._drawn(graphs[absent], wanted, [keys[i] for i in absent])
             for place, i in enumerate(absent):
-                found[i] = new[place]
+                found[i] = new[place : place + 1]
         return Rendering.joined([scene for scene in found if scene is not None])
 
     def _drawn(
