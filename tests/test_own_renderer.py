@@ -101,18 +101,18 @@ def test_the_example_keeps_its_word(here):
 
 
 @pytest.mark.parametrize(
-    ("stage", "line", "words"),
+    ("stage", "words"),
     [
-        ("frame_with: 0.6", 9, ["frame_with: unknown key", "'frame_width'", "image_size"]),
-        ("frame_width: -1", 9, ["stage.frame_width", "greater than 0", "Metres of desk"]),
+        ("frame_with: 0.6", ["frame_with: unknown key", "'frame_width'", "image_size"]),
+        ("frame_width: -1", ["stage.frame_width", "greater than 0", "Metres of desk"]),
     ],
 )
-def test_a_wrong_key_of_its_stage_is_told_by_line(here, stage, line, words):
+def test_a_wrong_key_of_its_stage_is_told_by_line(here, stage, words):
     path = Path("config/experiments/paper.yaml")
     path.write_text(path.read_text().replace("frame_width: 0.6", stage))
     with pytest.raises(UserError) as caught:
         load_experiment(Configuration(), "paper", [])
-    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert str(caught.value).startswith(f"{path}:8: ")
     for word in words:
         assert word in str(caught.value)
 

@@ -103,7 +103,7 @@ class CheckedRenderer:
         """
         wanted = Wanted(self.description, self.image_size, masks, depth, keypoints)
         graphs = _within_ranges(graphs, self.description)
-        if self.cache is None:
+        if self.cache is None or not len(graphs):
             return self._drawn(graphs, wanted)
         keys = self.cache.keys(graphs, wanted.parts)
         found = [self.cache.get(key) for key in keys]
