@@ -66,7 +66,8 @@ class CheckedRenderer:
         )
         self._report, self.cache = report, cache
         self._repeated = self._in_order = False
-        self._most = FIRST_SLOW_CALL if description.slow else FIRST_CALL
+        self._least = FIRST_SLOW_CALL if description.slow else FIRST_CALL
+        self._most = self._least
         self._scenes = self._seconds = 0.0  # of calls, the earlier ones counting less
 
     def __enter__(self) -> CheckedRenderer:
@@ -143,7 +144,8 @@ class CheckedRenderer:
         if self.description.largest_batch is not None:
             limits.append(self.description.largest_batch)
         if self._seconds:
-            limits.append(max(1, int(LONGEST_CALL * self._scenes / self._seconds)))
+            in_time = int(LONGEST_CALL * self._scenes / self._seconds)
+            limits.append(max(self._least, in_time))  # a busy machine cuts no small call
         return min(limits)
 
     def _learn(self, count: int, seconds: float) -> None:
