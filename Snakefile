@@ -13,7 +13,9 @@ from simtailor.metasim.inputs import (
     checked_features,
     checked_grammars,
     folder_state,
+    needs_kernels,
     packages_of_renderer,
+    renderer_state,
     required_packages,
     settings_of_job,
 )

@@ -51,7 +51,7 @@ from simtailor.metasim.generator import GraphConvolutionalGenerator
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import render_target
 from simtailor.metasim.training import Trainer
-from simtailor.render.digits import DigitsRenderer
+from simtailor.render.creation import create_renderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch
 from simtailor.seeds import generator as random_generator
@@ -329,10 +329,10 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_memory()
     experiment = make_experiment(arguments.epochs)
-    grammar = Grammar.read(experiment.grammar)
-    target_grammar = Grammar.read(str(experiment.target.grammar))
+    grammar = experiment.read_grammar(experiment.grammar)
+    target_grammar = experiment.read_grammar(str(experiment.target.grammar))
     with (
-        DigitsRenderer(image_size=SIZE, cache=arguments.cache) as renderer,
+        create_renderer("digits", image_size=SIZE, cache=arguments.cache) as renderer,
         tempfile.TemporaryDirectory() as folder,
     ):
         target = render_target(target_grammar, renderer, TARGETS + 4, 0)

@@ -23,7 +23,8 @@ import pandas as pd
 import yaml
 from machine import describe_machine
 
-from simtailor.scene.attributes import attribute, mean_and_spread, wrapped
+from simtailor.metasim.settings import Experiment
+from simtailor.scene.attributes import mean_and_spread, wrapped
 from simtailor.scene.grammar import Grammar
 from simtailor.seeds import generator
 
@@ -90,7 +91,9 @@ def main() -> None:
     for name, (setup, number, shapes) in experiments.items():
         summary = results / "metasim" / name / "summary.json"
         if summary.exists():
-            truth = Grammar.read(given.work / "grammars" / f"{name}.json")
+            file = given.work / "experiments" / f"{name}.yaml"
+            experiment = Experiment.model_validate(yaml.safe_load(file.read_text()))
+            truth = experiment.read_grammar(given.work / "grammars" / f"{name}.json")
             rows += rows_of(json.loads(summary.read_text()), truth, setup, number, shapes)
     if not rows:
         sys.exit("nothing was made; the messages above say why")
@@ -169,7 +172,7 @@ def rows_of(
     for node, feature in truth.layout.entries():
         name = truth.layout.features[feature]
         entry = summary["attributes"][truth.layout.entry_name(node, feature)]
-        period = attribute(name).period
+        period = float(truth.layout.period[node, feature])
         sample = mean_and_spread(drawn.values()[:, node, feature], period)
         population = mean_and_spread(many.values()[:, node, feature], period)
         target, generated = entry["target"], entry["generated"]

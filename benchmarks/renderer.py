@@ -26,11 +26,11 @@ from simtailor.assets.content import Category, Model
 from simtailor.assets.environments import sky
 from simtailor.assets.mesh import Material, Mesh, moved
 from simtailor.assets.tabletop import OBJECT_NAMES, tabletop_objects
+from simtailor.render.embedded.tabletop import TabletopRenderer
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
 from simtailor.render.raycast.environment import prefilter
 from simtailor.render.raycast.scenes import Scenes, look_at, rotation_about
 from simtailor.render.raycast.tracers import WARP, tracing_package
-from simtailor.render.tabletop import TabletopRenderer
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters

@@ -55,9 +55,8 @@ def weights_of(wildcards):
 
 def kernels_of(wildcards):
     """Return the ray caster's compiled kernels; nothing for a renderer that needs none."""
-    if experiment_of(wildcards).renderer == "digits":
-        return []
-    return rules.compile_renderer.output
+    needed = needs_kernels(experiment_of(wildcards))
+    return rules.compile_renderer.output if needed else []
 
 
 def package_folders(names):
@@ -97,6 +96,11 @@ def folder_state_of(wildcards):
 def pack_asked_for(wildcards):
     """Return the pack of a target's name, which may be that of a folder of the user's."""
     return pack_called(wildcards.pack, CONFIGURATION.task2sim.simulation.packs)
+
+
+def renderer_state_of(wildcards):
+    """Return the renderer's version: a changed file of the user's starts the stage again."""
+    return renderer_state(experiment_of(wildcards))
 
 
 wildcard_constraints:

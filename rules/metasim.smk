@@ -16,6 +16,7 @@ rule metasim_target:
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_for("target"),
+        renderer_state=renderer_state_of,
         folder_state=folder_state_of,
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
@@ -49,6 +50,7 @@ rule metasim_train:
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_for("training"),
+        renderer_state=renderer_state_of,
         # Not an output: Snakemake deletes the outputs of a job that was killed.
         checkpoint=f"{WORK}/metasim/{{experiment}}/checkpoint.pt",
         device=CONFIGURATION.device,
@@ -95,6 +97,7 @@ rule metasim_results:
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_for("results"),
+        renderer_state=renderer_state_of,
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:

@@ -11,9 +11,11 @@ from simtailor.metasim.target import TargetImages
 from simtailor.metasim.training import Trainer
 from simtailor.render.rendering import Rendering
 from simtailor.scene import Grammar, SceneGraphBatch, SceneGraphLayout
+from simtailor.scene.attributes import ANGLE, Attribute
 from simtailor.seeds import generator as random_generator
 
 SIZE = 16
+KNOWN = {"yaw": ANGLE, "loc_x": Attribute("cm"), "loc_z": Attribute("cm")}
 THING, YAW, LOC_X = 1, 0, 1  # node and features of the grammar below
 
 
@@ -46,7 +48,8 @@ def grammar(
             },
             "num_child": ["Deterministic", 1],
             "child": [thing],
-        }
+        },
+        attributes={"Thing": KNOWN, "object": KNOWN},
     )
 
 

@@ -4,8 +4,10 @@ import numpy as np
 
 from simtailor.render.rendering import Rendering
 from simtailor.scene import Grammar, SceneGraphBatch, SceneGraphLayout
+from simtailor.scene.attributes import ANGLE, Attribute
 
 SIZE = 16
+KNOWN = {"yaw": ANGLE, "loc_x": Attribute("cm"), "loc_z": Attribute("cm")}
 CLASSES = ("falling", "level", "rising")
 ANGLES = np.array([120.0, 0.0, 60.0])  # of the classes at yaw 0, degrees
 
@@ -34,7 +36,8 @@ def bar_grammar(
             },
             "num_child": ["Deterministic", 1],
             "child": [bar],
-        }
+        },
+        attributes={"object": KNOWN},
     )
 
 

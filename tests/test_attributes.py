@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simtailor.scene.attributes import attribute, mean_and_spread, wasserstein_distance, wrapped
+from simtailor.scene.attributes import Attribute, mean_and_spread, wasserstein_distance, wrapped
 
 angles = st.lists(st.integers(-720, 720), min_size=1, max_size=7)
 lines = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=9)
@@ -18,9 +18,13 @@ def around(angle: float) -> float:
     return min(angle % 360, -angle % 360)
 
 
-def test_angles_are_known_as_such():
-    assert {attribute(n).period for n in ("yaw", "pitch", "roll", "camera_pitch")} == {360}
-    assert attribute("loc_x").period == attribute("something else").period == 0
+@pytest.mark.parametrize(
+    "values",
+    [{"period": -1}, {"period": np.nan}, {"low": 2, "high": 2}, {"period": 360, "high": 90}],
+)
+def test_an_impossible_description_is_refused(values):
+    with pytest.raises(ValueError, match=r"period|low"):
+        Attribute(**values)
 
 
 def test_wrapped_goes_the_short_way():

@@ -16,8 +16,7 @@ from simtailor.errors import UserError
 from simtailor.layers import merged
 from simtailor.metasim.inputs import checked_grammars
 from simtailor.metasim.settings import Experiment
-from simtailor.render.renderer import create_renderer
-from simtailor.scene import Grammar
+from simtailor.render.creation import create_renderer
 
 PROJECT = Path(__file__).parents[1]
 OWN = "description: A shoe\ngrammar: shoe.json\ntarget:\n  grammar: target.json\n"
@@ -335,7 +334,7 @@ def test_example_experiments_load(monkeypatch):
         stage = experiment.stage.model_dump()
         renderer = create_renderer(experiment.renderer, **stage, device="cpu", threads=1)
         for file in filter(None, (experiment.grammar, experiment.target.grammar)):
-            layout = Grammar.read(file).layout
+            layout = experiment.read_grammar(file).layout
             assert layout.mutable.any(), name
             assert not (layout.mutable & ~renderer.effective(layout)).any(), name
 

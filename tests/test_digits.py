@@ -12,9 +12,9 @@ from simtailor.errors import UserError
 from simtailor.idx import read_idx
 from simtailor.metasim.task_table import with_training_images
 from simtailor.metasim.training import effective_layout
-from simtailor.render.digits import DigitsRenderer
+from simtailor.render.creation import create_renderer
+from simtailor.render.embedded.digits import DigitsRenderer
 from simtailor.render.gradient import images_as_tensor, render_with_gradient
-from simtailor.render.renderer import create_renderer
 from simtailor.scene.grammar import Grammar
 
 SIZE = 48
@@ -48,8 +48,7 @@ def grammar(classes=ALL, **attributes) -> Grammar:
 @pytest.fixture(scope="module")
 def renderer(digits_cache):
     with create_renderer(
-        "digits", image_size=SIZE, samples=1, frame_width=0.4, device="cpu", threads=1,
-        cache=str(digits_cache),
+        "digits", image_size=SIZE, device="cpu", threads=1, cache=str(digits_cache),
     ) as renderer:  # fmt: skip
         yield renderer
 

@@ -9,6 +9,7 @@ import torch
 from simtailor.metasim.generator import CURVE_END, GENERATORS, SEGMENTS, Start
 from simtailor.metasim.settings import Experiment
 from simtailor.scene import Grammar, SceneGraphBatch
+from simtailor.scene.attributes import ANGLE, Attribute
 
 
 def leaf(name: str | int, immutable: bool, **attributes: list) -> dict:
@@ -45,7 +46,11 @@ GRAMMAR = Grammar(
                 "class": ["Random", [0, 1, 2]],
             },
         ],
-    }
+    },
+    attributes={
+        "object": {"yaw": ANGLE, "pitch": ANGLE, "loc_x": Attribute("cm")},
+        "Wall": {"yaw": ANGLE},
+    },
 )
 LAYOUT = GRAMMAR.layout
 OBJECT = LAYOUT.node_names.index("object")
@@ -78,7 +83,7 @@ def test_transport_starts_as_the_identity_modulo_a_turn():
     changed = batch.with_features(make("transport")(batch).detach().numpy()).values()
     for node, feature in LAYOUT.entries():
         pair = changed[:, node, feature], batch.values()[:, node, feature]
-        if LAYOUT.period[feature]:
+        if LAYOUT.period[node, feature]:
             assert degrees_apart(*pair).max() < 1e-3
         else:
             np.testing.assert_allclose(*pair, atol=1e-3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from simtailor.render.embedded.tabletop import TabletopRenderer
 from simtailor.render.gradient import (
     images_as_tensor,
     perturb,
@@ -13,7 +14,6 @@ from simtailor.render.gradient import (
     responsive_steps,
 )
 from simtailor.render.rendering import Rendering
-from simtailor.render.tabletop import TabletopRenderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 

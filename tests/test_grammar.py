@@ -14,6 +14,7 @@ from scipy.stats import norm, uniform
 
 from simtailor.errors import UserError
 from simtailor.scene import Grammar
+from simtailor.scene.attributes import ANGLE, UNKNOWN, Attribute
 from simtailor.scene.distributions import KINDS
 from simtailor.scene.grammar_nodes import NODE_KEYS
 
@@ -101,9 +102,12 @@ def image(children: list[dict], features: list[str], mutable: list[str]) -> dict
     }
 
 
-def sampled(entry: list, name: str = "size", seed: int = 0) -> np.ndarray:
+def sampled(
+    entry: list, name: str = "size", seed: int = 0, known: Attribute = UNKNOWN
+) -> np.ndarray:
     """Sample one attribute of one node: values [COUNT] in its own unit."""
-    grammar = Grammar(image([leaf({"immutable": False, name: entry})], [name], [name]))
+    tree = image([leaf({"immutable": False, name: entry})], [name], [name])
+    grammar = Grammar(tree, attributes={"Thing": {name: known}})
     return grammar.sample(COUNT, np.random.default_rng(seed)).values()[:, 1, 0]
 
 
@@ -417,11 +421,11 @@ def test_deterministic_is_always_its_value():
 
 
 def test_angles_wrap_and_other_values_are_not_clipped():
-    angles = sampled(["Gaussian", 0, 10, 360], "yaw")
+    angles = sampled(["Gaussian", 0, 10, 360], "heading", known=ANGLE)
     assert angles.min() >= 0
     assert angles.max() <= 360
     assert ((angles > 180).mean()) == pytest.approx(0.5, abs=0.02)
-    lengths = sampled(["Gaussian", 0, 10, 360], "loc_x")
+    lengths = sampled(["Gaussian", 0, 10, 360], "yaw")  # nobody said that it is an angle
     assert lengths.min() < -10
 
 

@@ -7,8 +7,8 @@ import pytest
 from tracing import TRACERS
 
 from simtailor.assets.tabletop import OBJECT_NAMES
+from simtailor.render.embedded.tabletop import FIRST_OBJECT, ROOM, TabletopRenderer
 from simtailor.render.raycast.scenes import Scenes, rotation_about
-from simtailor.render.tabletop import FIRST_OBJECT, ROOM, TabletopRenderer
 
 SIZES = (24, 100, 130)  # less than three cells of the ground's grid, and sizes that none divide
 

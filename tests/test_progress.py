@@ -15,8 +15,7 @@ from simtailor.metasim.progress import COLUMNS, Progress
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import render_target
 from simtailor.metasim.training import Trainer
-from simtailor.render.digits import DigitsRenderer
-from simtailor.scene import Grammar
+from simtailor.render.creation import create_renderer
 
 GRAMMARS = Path(__file__).parents[1] / "config" / "grammars"
 NOTES = {"tolerance": 0.01}
@@ -139,9 +138,9 @@ def task_trainer(digits_cache):
             } | task,
             seed=0,
         )  # fmt: skip
-        renderer = DigitsRenderer(image_size=32, cache=digits_cache)
-        target = render_target(Grammar.read(experiment.target.grammar), renderer, 60, 0)
-        return Trainer(experiment, Grammar.read(experiment.grammar), renderer, target)
+        renderer = create_renderer("digits", image_size=32, cache=digits_cache)
+        target = render_target(experiment.read_grammar(experiment.target.grammar), renderer, 60, 0)
+        return Trainer(experiment, experiment.read_grammar(experiment.grammar), renderer, target)
 
     return make
 
@@ -175,9 +174,9 @@ def test_task_killed_at_any_epoch_ends_with_the_same_bits(task_trainer, tmp_path
 
 def test_renders_of_a_task_are_those_really_made(task_trainer, monkeypatch):
     training, rendered, counts = task_trainer(), [0], []
-    draw = training.renderer._draw
+    draw = training.renderer.inner._draw
     monkeypatch.setattr(
-        training.renderer,
+        training.renderer.inner,
         "_draw",
         lambda g, f: rendered.append(rendered[-1] + len(g)) or draw(g, f),
     )

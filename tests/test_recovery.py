@@ -12,9 +12,8 @@ from simtailor.layers import merged
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, render_images
 from simtailor.metasim.training import Trainer
-from simtailor.render.renderer import create_renderer
+from simtailor.render.creation import create_renderer
 from simtailor.scene.attributes import wasserstein_distance
-from simtailor.scene.grammar import Grammar
 
 IMAGES = 600
 RANDOM = np.random.default_rng(7)
@@ -47,8 +46,9 @@ def test_distribution_of_the_yaw_that_is_not_gaussian_is_recovered(shape):
     small = {"seed": 0, "training": {"image_size": 64}, "stage": {"image_size": 64}}
     shipped = yaml.safe_load((ROOT / "config/experiments/tyol_1attr.yaml").read_text())
     experiment = Experiment.model_validate(merged(shipped, small))
-    prior = Grammar.read(ROOT / experiment.grammar)
-    graphs = Grammar.read(ROOT / experiment.target.grammar).sample(IMAGES, np.random.default_rng(3))
+    prior = experiment.read_grammar(ROOT / experiment.grammar)
+    hidden = experiment.read_grammar(ROOT / experiment.target.grammar)
+    graphs = hidden.sample(IMAGES, np.random.default_rng(3))
     (entry,) = graphs.layout.entries()
     graphs.features[:, *entry] = SHAPES[shape] / 360
     with create_renderer(

@@ -33,7 +33,9 @@ from simtailor.metasim.settings import Features, Search, Training
 from simtailor.metasim.starts import bent_start, starts_from, starts_on_trial, straight_start
 from simtailor.metasim.target import TargetImages
 from simtailor.metasim.training import Trainer, make_generator
-from simtailor.render.renderer import Equivalents, create_renderer
+from simtailor.render.creation import create_renderer
+from simtailor.render.registry import find_renderer
+from simtailor.render.renderer import Equivalents
 from simtailor.render.rendering import Rendering
 from simtailor.scene import Grammar
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
@@ -362,7 +364,7 @@ def test_poses_of_an_object_that_always_looks_like_another_are_taken_close_toget
     """A box looks the same after half a turn: the yaws 270 are as good as 90."""
     tree = json.loads((ROOT / "config/grammars/tyol_1attr.json").read_text())
     tree["child"][1]["child"][0]["class"] = ["Deterministic", 1]
-    prior = Grammar(tree)
+    prior = Grammar(tree, attributes=find_renderer("tabletop").attributes)
     graphs = prior.sample(100, np.random.default_rng(0))
     ((node, feature),) = graphs.layout.entries()
     yaws = np.linspace(70, 110, 100) + np.arange(100) % 2 * 180

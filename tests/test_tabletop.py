@@ -14,8 +14,8 @@ from PIL import Image
 
 from simtailor.assets.tabletop import OBJECT_NAMES, tabletop_objects
 from simtailor.errors import UserError
-from simtailor.render.renderer import create_renderer
-from simtailor.render.tabletop import TabletopRenderer
+from simtailor.render.creation import create_renderer
+from simtailor.render.embedded.tabletop import TabletopRenderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch
 
@@ -104,7 +104,7 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
 def renderer(tmp_path_factory):
     settings = {"image_size": SIZE, "samples": 1, "threads": 2}
     with create_renderer("tabletop", **settings) as made:
-        assert isinstance(made, TabletopRenderer)
+        assert isinstance(made.inner, TabletopRenderer)
         yield made
 
 

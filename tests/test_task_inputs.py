@@ -11,8 +11,8 @@ from simtailor.errors import UserError
 from simtailor.metasim.inputs import check_task, checked_grammars, settings_of_job
 from simtailor.metasim.labels import object_classes
 from simtailor.metasim.settings import Evaluation, Experiment, Training
-from simtailor.render.names import renderer_names
-from simtailor.render.renderer import create_renderer
+from simtailor.render.creation import create_renderer
+from simtailor.render.registry import renderer_names
 from simtailor.scene import Grammar
 
 TREE = {
@@ -113,7 +113,7 @@ def test_images_must_be_large_enough():
 
 
 def test_unknown_renderer_is_named_with_the_nearest():
-    with pytest.raises(UserError, match=r"^renderer: 'tabeltop' .* Did you mean 'tabletop'"):
+    with pytest.raises(UserError, match=r"'tabeltop' .* Did you mean 'tabletop'"):
         checked_grammars(experiment("none").model_copy(update={"renderer": "tabeltop"}))
 
 

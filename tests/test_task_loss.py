@@ -9,9 +9,10 @@ from shapes import CLASSES, BarRenderer, bar_grammar
 
 from simtailor.metasim.generator import TransportGenerator
 from simtailor.metasim.labels import LabelledImages, object_classes
-from simtailor.metasim.settings import Experiment, Task
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import render_target
 from simtailor.metasim.task_loss import SAMPLERS, TaskLoss, stratified_normal, within_range
+from simtailor.metasim.task_settings import Task
 from simtailor.metasim.task_table import labelled_scenes
 from simtailor.metasim.training import Trainer
 from simtailor.scene import Grammar

@@ -6,13 +6,13 @@ import torch
 from shapes import BarRenderer, bar_grammar
 
 from simtailor.metasim.labels import LabelledImages, object_classes
-from simtailor.metasim.settings import NetworkTraining
 from simtailor.metasim.task_network import (
     accuracy,
     class_accuracies,
     confusion_matrix,
     train_task_network,
 )
+from simtailor.metasim.task_settings import NetworkTraining
 from simtailor.metasim.task_table import labelled_scenes
 from simtailor.seeds import generator
 

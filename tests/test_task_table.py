@@ -9,7 +9,7 @@ from shapes import BarRenderer, bar_grammar
 
 from simtailor.figures.task import task_figure
 from simtailor.metasim.labels import object_classes
-from simtailor.metasim.settings import Task
+from simtailor.metasim.task_settings import Task
 from simtailor.metasim.task_table import TaskRow, labelled_scenes, task_summary, task_table
 from simtailor.seeds import generator
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
 from simtailor.scene import Grammar
+from simtailor.scene.attributes import ANGLE, Attribute
 from simtailor.text_files import parse_json
 from simtailor.yaml_files import line_of, read_yaml
 
@@ -118,6 +119,7 @@ GRAMMAR = """{
   }]
 }
 """
+KNOWN = {"object": {"yaw": ANGLE, "x": Attribute("px", low=0.5, high=20)}}
 GRAMMARS = {
     "comma": ("360],", "360]", 10, ["not valid JSON", "column", '"x": ["Uniform", 1, 9, 10]']),
     "single quotes": ('"immutable"', "'immutable'", 8, ["double quotes"]),
@@ -128,6 +130,9 @@ GRAMMARS = {
     "more than a turn": ('"Gaussian", 90, 10', '"Uniform", 0, 500', 9, ["more than a turn"]),
     "negative value": ("1, 9, 10", "-1, 9, 10", 10, ["-1 is outside [0, 10]"]),
     "too large": ("1, 9, 10", "1, 11, 10", 10, ["11 is outside [0, 10]", "another maximum"]),
+    "beyond the renderer": ("1, 9, 10", "1, 9, 30", 10, ["draws at most 20 px. Give at most"]),
+    "below the renderer": ("1, 9, 10", "0, 9, 10", 10, ["0 is below 0.5, the least"]),
+    "turns": ("10, 360", "10, 400", 9, ["an angle's maximum must be a multiple of 360"]),
     "spread": ("90, 10", "90, -10", 9, ["standard deviation must not be negative"]),
     "distribution": ("Gaussian", "Gausian", 9, ["Did you mean 'Gaussian'?"]),
     "children": ('"num_child": ["Deterministic", 0]', '"num_child": ["Deterministic", 2]', 12,
@@ -142,7 +147,7 @@ def test_a_wrong_grammar_is_refused_by_line(tmp_path, case):
     path = tmp_path / "mine.json"
     path.write_text(GRAMMAR.replace(before, after, 1))
     with pytest.raises(UserError) as caught:
-        Grammar.read(path)
+        Grammar.read(path, KNOWN)
     assert str(caught.value).startswith(f"{path}:{line}: ")
     for word in words:
         assert word in str(caught.value)
@@ -153,7 +158,7 @@ def test_a_grammar_of_another_editor_is_read(tmp_path):
     path.write_bytes(
         b"\xef\xbb\xbf" + GRAMMAR.replace("\n", "\r\n").replace("90,", "-10,").encode()
     )
-    assert Grammar.read(path).layout.mutable.sum() == 2
+    assert Grammar.read(path, KNOWN).layout.mutable.sum() == 2
 
 
 texts = st.text(alphabet="ab:-[]{}&*!|>'\"#%@\n\t ,?01.~éx<", max_size=40) | st.binary(max_size=30)

@@ -11,5 +11,5 @@ machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.c
 experiment = experiment_from(snakemake.params.settings)
 training = str(Path(snakemake.input.progress).parent)
 with reporter(snakemake.log[0], name) as report:
-    make_results(name, experiment, machine, snakemake.input.images[0], training, output)
+    make_results(name, experiment, machine, snakemake.input.images[0], training, output, report)
     report(read_json(Path(output) / "summary.json")["verdict"])

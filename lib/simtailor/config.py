@@ -22,6 +22,7 @@ from simtailor.evaluate.settings import Evaluate
 from simtailor.layers import Layer, merged
 from simtailor.metasim.settings import Experiment, MetaSim
 from simtailor.pretrain.settings import Pretrain
+from simtailor.render.registry import BUILT_IN, DEFAULT, settings_of
 from simtailor.section import NAME_PATTERN, NAME_RULE, Folder, Section, Unique
 from simtailor.seeds import SEED_SUFFIX
 from simtailor.simulation.settings import Simulation
@@ -101,7 +102,8 @@ def load_experiment(
             f"Known: {', '.join(known) or 'none'}." + nearest_name(base, known)
         )
     own = read_yaml(own_file) if own_file else {}
-    values = _over_target(configuration.metasim.defaults, own)
+    defaults = _defaults_for(configuration.metasim.defaults, {**own, **(over or {})})
+    values = _over_target(defaults, own)
     values = _over_target(values, over or {})
     given = [Path(f) for f in files]
     layers = [Layer(configuration.metasim.defaults, given, ("metasim", "defaults"))]
@@ -109,7 +111,7 @@ def load_experiment(
         layers.append(Layer(own, [own_file]))
     if over is not None:
         layers.append(Layer(over, given, ("metasim", "experiments", base)))
-    experiment = validate(Experiment, values, layers)
+    experiment = validate(Experiment.with_stage_of(_renderer_of(values)), values, layers)
     suffix = SEED_SUFFIX.search(name)
     seed = int(suffix.group(1)) if suffix else experiment.seed
     seed = configuration.seed if seed is None else seed
@@ -140,6 +142,24 @@ def _experiment_file(configuration: Configuration, name: str) -> Path | None:
             "Rename the file."
         )
     return found[0] if found else None
+
+
+def _renderer_of(values: Mapping[str, Any]) -> Any:
+    return values.get("renderer", DEFAULT)
+
+
+def _defaults_for(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return ``metasim.defaults`` without what they say to another renderer than the experiment's.
+
+    Those are keys of ``stage`` that a built-in renderer knows and the experiment's does not.
+    """
+    stage = defaults.get("stage")
+    settings = settings_of(_renderer_of({**defaults, **own}))
+    if not isinstance(stage, Mapping) or settings is None:
+        return defaults
+    elsewhere = {key for other in BUILT_IN.values() for key in other.settings.model_fields}
+    others = elsewhere - set(settings.model_fields)
+    return {**defaults, "stage": {k: v for k, v in stage.items() if k not in others}}
 
 
 def _over_target(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from simtailor.config import Configuration
 from simtailor.files import staged
 from simtailor.metasim.settings import Experiment
+from simtailor.render.description import StageSettings
+from simtailor.render.registry import BUILT_IN, DEFAULT
 
 HEADER = """# Configuration
 
@@ -32,13 +34,29 @@ def generated_files() -> dict[str, str]:
     """Return the text of each generated file by its path from the project's root."""
     return {
         "config/schema.json": _schema(Configuration),
-        "config/experiment.schema.json": _schema(Experiment),
+        "config/experiment.schema.json": json.dumps(_experiment_schema(), indent=2) + "\n",
         "docs/configuration.md": _reference(),
     }
 
 
 def _schema(model: type[BaseModel]) -> str:
     return json.dumps(model.model_json_schema(), indent=2) + "\n"
+
+
+def _experiment_schema() -> dict[str, Any]:
+    """Return the schema of an experiment, whose ``stage`` depends on its ``renderer``."""
+    schema = Experiment.model_json_schema()
+    schema["$defs"].pop(StageSettings.__name__)
+    schema["properties"]["stage"] = {"type": "object", "default": {}, "title": "Stage"}
+    schema["allOf"] = []
+    for name, description in BUILT_IN.items():
+        settings = description.settings.model_json_schema(ref_template="#/$defs/{model}")
+        schema["$defs"] |= settings.pop("$defs", {})
+        named = {"properties": {"renderer": {"const": name}}}
+        if name != DEFAULT:
+            named["required"] = ["renderer"]
+        schema["allOf"].append({"if": named, "then": {"properties": {"stage": settings}}})
+    return schema
 
 
 def _reference() -> str:
@@ -50,6 +68,11 @@ def _reference() -> str:
         parts.append(f"## {title}\n")
         parts.append("| key | default | meaning |\n|---|---|---|")
         parts.extend(_rows(model, ""))
+        parts.append("")
+    for name, description in BUILT_IN.items():
+        parts.append(f"### `stage` of the renderer `{name}`\n")
+        parts.append("| key | default | meaning |\n|---|---|---|")
+        parts.extend(_rows(description.settings, "stage."))
         parts.append("")
     return "\n".join(parts)
 

@@ -18,7 +18,7 @@ from simtailor.figures.style import (
     save_figure,
 )
 from simtailor.files import staged
-from simtailor.scene.attributes import attribute, mean_and_spread, wasserstein_distance, wrapped
+from simtailor.scene.attributes import mean_and_spread, wasserstein_distance, wrapped
 from simtailor.scene.graph import SceneGraphLayout
 
 SHEET_COLUMNS = 8
@@ -82,7 +82,7 @@ def attribute_figure(
     )
     grid = figure.subplots(len(entries), len(generated), squeeze=False, sharex="row", sharey="row")
     for (node, feature), row in zip(entries, grid, strict=True):
-        known = attribute(layout.features[feature])
+        known = layout.attribute(node, feature)
         samples = [v[:, node, feature] for v in (prior, *generated.values())]
         if target is not None:
             samples.append(target[:, node, feature])

@@ -62,7 +62,7 @@ def bootstrap_intervals(
     values, entries = graphs.values().astype(np.float64), layout.entries()
     statistics, scores = [], []
     for node, feature in entries:
-        period, seen = float(layout.period[feature]), generated.identified[:, node, feature]
+        period, seen = float(layout.period[node, feature]), generated.identified[:, node, feature]
         if not seen.any():
             seen = np.ones(len(graphs), dtype=bool)
         mean, spread = mean_and_spread(values[seen, node, feature], period)

@@ -14,7 +14,7 @@ from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
 from simtailor.metasim.progress import Progress
 from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents
-from simtailor.scene.attributes import attribute, mean_and_spread, wasserstein_distance
+from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
 from simtailor.seeds import generator
 
 PERMUTATIONS = 500
@@ -135,7 +135,7 @@ def _statistics(
 ) -> dict[str, Any]:
     """Return one row of the table, of all classes or of one; None where nothing can be told."""
     node, feature = entry
-    known = attribute(sources["prior"].graphs.layout.features[feature])
+    known = sources["prior"].graphs.layout.attribute(node, feature)
     row: dict[str, Any] = {"unit": known.unit, "prior": None, "target": None, "generated": None}
     samples = {}
     for name, source in sources.items():

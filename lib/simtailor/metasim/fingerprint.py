@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import inspect
 import json
 from pathlib import Path
 
@@ -19,14 +18,6 @@ from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
 
 SOURCE_OF_TRAINING = ("metasim", "render", "scene", "assets")  # packages of simtailor
-
-
-def _source_of(renderer: Renderer) -> str:
-    """Return the checksum of the file that defines a renderer; empty of one without a file."""
-    try:
-        return checksum(inspect.getfile(type(renderer)))
-    except (OSError, TypeError):
-        return ""
 
 
 def _own_source() -> str:
@@ -52,7 +43,6 @@ def fingerprint_of(
     digest = hashlib.sha256(json.dumps([settings, versions, device]).encode())
     weights = weights_file(experiment.features, cache)
     digest.update(checksum(weights).encode() if weights else b"")
-    digest.update(_source_of(renderer).encode())
     digest.update(getattr(renderer, "identity", "").encode())
     digest.update(_own_source().encode())
     digest.update(repr(grammar.nodes).encode())

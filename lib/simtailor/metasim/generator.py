@@ -345,7 +345,7 @@ def prior_statistics(
     spread = np.zeros_like(mean)
     values = prior.values()
     for node, feature in np.argwhere(layout.maximum > 0):
-        statistics = mean_and_spread(values[:, node, feature], float(layout.period[feature]))
+        statistics = mean_and_spread(values[:, node, feature], float(layout.period[node, feature]))
         maximum = layout.maximum[node, feature]
         mean[node, feature], spread[node, feature] = np.array(statistics) / maximum
     return mean, spread

@@ -17,8 +17,7 @@ from simtailor.metasim.labels import object_classes, translated_labels
 from simtailor.metasim.settings import Evaluation, Experiment, Target
 from simtailor.metasim.target import FEWEST_CLASSES, split_target
 from simtailor.metasim.target_folder import find_target
-from simtailor.render.names import renderer_names
-from simtailor.render.vocabulary import check_drawable
+from simtailor.render.drawable import check_drawable, check_startable
 from simtailor.scene.grammar import Grammar
 
 FEWEST_TO_TRAIN_ON = 4  # images: two are compared with two others
@@ -33,10 +32,10 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
             prior's may change, or the task lacks what it needs.
     """
     files = {"grammar": experiment.grammar}
-    prior = Grammar.read(experiment.grammar)
+    prior = experiment.read_grammar(experiment.grammar)
     if experiment.target.grammar is not None:
         files["target_grammar"] = experiment.target.grammar
-        target_grammar = Grammar.read(experiment.target.grammar)
+        target_grammar = experiment.read_grammar(experiment.target.grammar)
         target = target_grammar.layout
         carried = {
             (target.node_keys[node], target.features[feature])
@@ -54,22 +53,19 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
     _check_parts(experiment)
     check_task(experiment)
     for file in files.values():
-        check_drawable(Grammar.read(file), experiment.renderer)
+        check_drawable(experiment.read_grammar(file), experiment.contract)
     return files
 
 
 def _check_renderer(experiment: Experiment) -> None:
-    """Check that there is such a renderer, and that it can draw what the training wants."""
-    name, known = experiment.renderer, renderer_names()
-    if name not in known:
-        raise UserError(
-            f"renderer: '{name}' is unknown; known: {', '.join(known)}.{nearest_name(name, known)}"
-        )
+    """Check that the renderer can start, and draw what the training wants."""
+    contract = experiment.contract
+    check_startable(contract)
     training, stage = experiment.training.image_size, experiment.stage.image_size
-    if name == "digits" and training < stage:
+    if not contract.resizable and training < stage:
         raise UserError(
-            f"training.image_size: {training}, but the digits of stage.image_size {stage} are "
-            f"placed in its pixels; set training.image_size: {stage}"
+            f"training.image_size: {training}, but the renderer '{contract.name}' places things in "
+            f"pixels of stage.image_size {stage}; set training.image_size: {stage}"
         )
 
 
@@ -125,14 +121,15 @@ def check_task(experiment: Experiment) -> None:
                 f"{section}.image_size: {size}, but a task network needs at least "
                 f"{SMALLEST_IMAGE} pixels"
             )
-    names = object_classes(Grammar.read(experiment.grammar))
+    names = object_classes(experiment.read_grammar(experiment.grammar))
     if len(names) < FEWEST_CLASSES:
         raise UserError(
             f"{experiment.grammar}: task.network: '{network}' needs exactly one node with a "
             'random class, such as ["Random", ["bowl", "mug"]]; its class is the label'
         )
     if target.grammar is not None:
-        source, label_names = target.grammar, object_classes(Grammar.read(target.grammar))
+        source = target.grammar
+        label_names = object_classes(experiment.read_grammar(target.grammar))
         fix = "give it exactly one node with a random class"
     else:
         source = f"{target.folder}: target.folder"
@@ -190,7 +187,17 @@ def checked_features(experiment: Experiment) -> dict[str, str]:
 
 def packages_of_renderer(experiment: Experiment) -> list[str]:
     """Return the names of the fetched packages that the renderer reads."""
-    return ["mnist"] if experiment.renderer == "digits" else []
+    return list(experiment.contract.needs.packages)
+
+
+def renderer_state(experiment: Experiment) -> str:
+    """Return in which version the renderer is; empty of one that is built in."""
+    return experiment.contract.identity
+
+
+def needs_kernels(experiment: Experiment) -> bool:
+    """Return whether the ray caster's kernels have to be compiled first."""
+    return experiment.contract.needs.kernels
 
 
 def required_packages(experiment: Experiment) -> list[str]:

@@ -14,9 +14,8 @@ import numpy as np
 
 from simtailor.errors import UserError, nearest_name
 from simtailor.scene.grammar import Grammar
+from simtailor.scene.grammar_nodes import MAIN
 from simtailor.scene.graph import SceneGraphBatch
-
-MAIN_OBJECT = "object"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +34,14 @@ class LabelledImages:
 def object_classes(grammar: Grammar) -> tuple[str, ...]:
     """Return the main object's class names, sorted; none where there is not one such node."""
     names = grammar.layout.node_names
-    if names.count(MAIN_OBJECT) != 1:
+    if names.count(MAIN) != 1:
         return ()
-    return tuple(sorted({str(name) for name in grammar.nodes[names.index(MAIN_OBJECT)].classes}))
+    return tuple(sorted({str(name) for name in grammar.nodes[names.index(MAIN)].classes}))
 
 
 def scene_labels(graphs: SceneGraphBatch, names: Sequence[str]) -> np.ndarray:
     """Return the label of each graph, int64 [B], as an index into ``names``."""
-    node = graphs.layout.node_names.index(MAIN_OBJECT)
+    node = graphs.layout.node_names.index(MAIN)
     label_of = {name: i for i, name in enumerate(names)}
     lookup = np.array([label_of.get(str(name), -1) for name in graphs.layout.class_names])
     return lookup[graphs.classes[:, node]]

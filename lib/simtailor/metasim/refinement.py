@@ -41,7 +41,7 @@ class Refinement:
         self.entries = np.array(layout.entries())
         self._nodes, self._columns = self.entries[:, 0], self.entries[:, 1]
         maximum = layout.maximum[self._nodes, self._columns]
-        self._turn = layout.period[self._columns] / maximum  # 0 for a line
+        self._turn = layout.period[self._nodes, self._columns] / maximum  # 0 for a line
         self._longest = LONGEST_STEP * np.where(self._turn > 0, self._turn, 1.0)
 
     def run(

@@ -107,7 +107,7 @@ class TrainedExperiment:
         """Return the target's hidden graphs in the prior's layout; None for a folder."""
         if self.target.features is None:
             return None
-        grammar = Grammar.read(str(self.experiment.target.grammar))
+        grammar = self.experiment.read_grammar(str(self.experiment.target.grammar))
         drawn = grammar.sample(len(self.target.images), random_generator(self.seed, "target"))
         if not np.array_equal(drawn.features, self.target.features):
             raise UserError(
@@ -320,7 +320,7 @@ def _write_task(trained: TrainedExperiment, folder: Path) -> dict[str, Any]:
     }
     data = {name: labelled_scenes(render, graphs, names) for name, graphs in sources.items()}
     if trained.experiment.target.grammar is not None:
-        grammar = Grammar.read(trained.experiment.target.grammar)
+        grammar = trained.experiment.read_grammar(trained.experiment.target.grammar)
         fresh = grammar.sample(count, random_generator(trained.seed, "upper bound"))
         own = object_classes(grammar)
         bound = labelled_scenes(render, with_training_images(fresh), own)

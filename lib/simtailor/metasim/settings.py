@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from simtailor.intake.limits import MOST_PIXELS
+from simtailor.metasim.task_settings import Task
+from simtailor.render.description import RendererDescription, StageSettings
+from simtailor.render.registry import DEFAULT, find_renderer, settings_of
+from simtailor.scene.grammar import Grammar
 from simtailor.section import InputPath, Name, PositiveInt, Section, Share, Unique
 
 PACKAGED_MODEL = "tf_efficientnet_lite0"
-
-
-class Stage(Section):
-    """What the renderer draws on."""
-
-    image_size: Annotated[int, Field(ge=8, le=4096, strict=True)] = Field(
-        128, description="Pixels of the square images."
-    )
-    samples: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(
-        1, description="Rays a pixel: 1 is fast, 4 or more is smooth."
-    )
-    frame_width: Annotated[float, Field(gt=0, le=10)] = Field(
-        0.42, description="Metres of table that a picture shows from side to side."
-    )
 
 
 class Target(Section):
@@ -214,63 +212,20 @@ class Evaluation(Section):
         return self
 
 
-class NetworkTraining(Section):
-    """Training of one task network."""
-
-    image_size: Annotated[int, Field(ge=16, le=64, strict=True)] = Field(
-        32, description="Larger images are averaged down to so many pixels."
-    )
-    epochs: PositiveInt = Field(2, description="Passes over the generated images.")
-    batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(
-        16, description="Images a step; 8 as published."
-    )
-    learning_rate: Annotated[float, Field(gt=0)] = Field(
-        0.01, description="Highest rate: it rises over the first quarter and falls to 0."
-    )
-    momentum: Share = Field(0.9, description="Nesterov's; 0.5 as published.")
-
-
-class Task(Section):
-    """A task that the generated images are to serve: classification of the main object."""
-
-    network: Literal["none", "digits", "resnet18"] = Field(
-        "none", description="Task network; needs a target with labels."
-    )
-    epochs: PositiveInt = Field(10, description="Epochs on discrepancy and task, after the others.")
-    groups: Annotated[int, Field(ge=2, strict=True)] = Field(
-        8, description="Sets of scenes a step, each with a task network of its own."
-    )
-    scenes: Annotated[int, Field(ge=20, strict=True)] = Field(500, description="Scenes of a set.")
-    noise: Literal["group", "scene"] = Field(
-        "group", description="'group' moves all scenes of a set alike; 'scene' is as published."
-    )
-    noise_share: Annotated[float, Field(gt=0, le=0.5)] = Field(
-        0.02, description="Noise on the attributes, share of the attribute's maximum."
-    )
-    spread_noise: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.1, description="Noise on the logarithm of the spread of a set, for noise 'group'."
-    )
-    baseline: Literal["other_groups", "moving_average"] = Field(
-        "other_groups",
-        description="What rewards are compared with; 'moving_average' is as published.",
-    )
-    learning_rate: Annotated[float, Field(gt=0)] = Field(
-        0.02, description="Of Adam in the epochs of the task."
-    )
-    weight: Annotated[float, Field(gt=0)] = Field(
-        1.0, description="Weight of the task beside the discrepancy."
-    )
-    training: NetworkTraining = NetworkTraining()
-
-
 class Experiment(Section):
     """One Meta-Sim experiment."""
 
     description: str = Field("", description="One sentence for tables and figures.")
     grammar: InputPath = Field(description="Grammar file of the scenes to start from.")
     target: Target
-    renderer: str = Field("tabletop", description="Name of a registered renderer.")
-    stage: Stage = Stage()
+    renderer: str = Field(
+        DEFAULT,
+        description="Name of a renderer that is built in or installed, or the path of a Python "
+        "file that describes one.",
+    )
+    stage: SerializeAsAny[StageSettings] = Field(
+        StageSettings(), description="What the renderer draws on; its keys are the renderer's own."
+    )
     generator: Literal["transport", "gcn"] = Field(
         "transport", description="'transport' moves the prior's sample; 'gcn' is as published."
     )
@@ -282,6 +237,41 @@ class Experiment(Section):
     seed: Annotated[int, Field(ge=0, strict=True)] | None = Field(
         None, description="Seed of this experiment; the project's seed where absent."
     )
+
+    @field_validator("renderer")
+    @classmethod
+    def _known(cls, renderer: str) -> str:
+        find_renderer(renderer)
+        return renderer
+
+    @field_validator("stage", mode="before")
+    @classmethod
+    def _of_renderer(cls, stage: Any, info: ValidationInfo) -> Any:
+        """Return the renderer's own settings, checked by their types."""
+        if "renderer" not in info.data:  # it is wrong, which is told already
+            return StageSettings()
+        settings = find_renderer(info.data["renderer"]).settings
+        if isinstance(stage, StageSettings) and not isinstance(stage, settings):
+            stage = stage.model_dump(exclude_unset=True)
+        return settings.model_validate(stage)
+
+    @property
+    def contract(self) -> RendererDescription:
+        """What the renderer reads, returns and needs, for the stage's settings."""
+        return find_renderer(self.renderer).of(self.stage)
+
+    def read_grammar(self, path: str | Path) -> Grammar:
+        """Read a grammar whose scenes the experiment's renderer is to draw."""
+        return Grammar.read(path, self.contract.attributes)
+
+    @classmethod
+    def with_stage_of(cls, renderer: Any) -> type[Experiment]:
+        """Return the same with the type of a renderer's stage, so that all its keys are known."""
+        settings = settings_of(renderer)
+        if settings is None:
+            return cls
+        stage = (settings, Field(settings(), description=cls.model_fields["stage"].description))
+        return create_model(cls.__name__, __base__=cls, stage=stage)
 
 
 class MetaSim(Section):

@@ -18,8 +18,9 @@ from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, render_target
 from simtailor.metasim.target_folder import read_target
 from simtailor.metasim.training import Trainer
-from simtailor.render.renderer import Renderer, create_renderer
-from simtailor.scene.grammar import Grammar
+from simtailor.render.creation import renderer_for
+from simtailor.render.description import RenderMachine
+from simtailor.render.renderer import Renderer
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,21 @@ class Machine:
     cache: str
 
     def renderer(
-        self, experiment: Experiment, image_size: int | None = None
+        self,
+        experiment: Experiment,
+        report: Callable[[str], None],
+        image_size: int | None = None,
     ) -> AbstractContextManager[Renderer]:
         """Create the experiment's renderer, for images of the stage's or another size."""
         # The network is small and the renderer takes the cores. One thread keeps sums in
         # one order, so that the result does not depend on the number of cores.
         torch.set_num_threads(1)
         check_device(self.device)
-        stage = experiment.stage.model_dump()
-        return create_renderer(
-            experiment.renderer,
-            **stage | ({"image_size": image_size} if image_size else {}),
-            device=self.device,
-            threads=self.threads,
-            cache=self.cache,
-        )
+        stage = experiment.stage
+        if image_size is not None:
+            stage = stage.model_copy(update={"image_size": image_size})
+        machine = RenderMachine(self.device, self.threads, self.cache)
+        return renderer_for(experiment.renderer, stage, machine, report)
 
 
 def experiment_from(settings: dict[str, Any]) -> Experiment:
@@ -73,8 +74,8 @@ def make_target(
             report=report,
         )
     else:
-        grammar = Grammar.read(str(experiment.target.grammar))
-        with machine.renderer(experiment) as renderer:
+        grammar = experiment.read_grammar(str(experiment.target.grammar))
+        with machine.renderer(experiment, report) as renderer:
             target = render_target(grammar, renderer, experiment.target.images, seed)
     known = set(target.intake["notes"]) if target.intake else set()  # these are printed
     for note in target.notes:
@@ -101,8 +102,8 @@ def train(
     with only_one(f"{checkpoint}.lock", busy, report):
         size = min(experiment.training.image_size, experiment.stage.image_size)
         images = TargetImages.read(target).resized(size)
-        grammar = Grammar.read(experiment.grammar)
-        with machine.renderer(experiment, size) as renderer:
+        grammar = experiment.read_grammar(experiment.grammar)
+        with machine.renderer(experiment, report, size) as renderer:
             trainer = Trainer(experiment, grammar, renderer, images, machine.device, machine.cache)
             progress = trainer.train(checkpoint, report)
         progress.write(output)
@@ -110,14 +111,20 @@ def train(
 
 
 def make_results(
-    name: str, experiment: Experiment, machine: Machine, target: str, training: str, output: str
+    name: str,
+    experiment: Experiment,
+    machine: Machine,
+    target: str,
+    training: str,
+    output: str,
+    report: Callable[[str], None],
 ) -> None:
     """Assemble the results directory."""
-    with machine.renderer(experiment) as renderer:
+    with machine.renderer(experiment, report) as renderer:
         trained = TrainedExperiment(
             name=name,
             experiment=experiment,
-            grammar=Grammar.read(experiment.grammar),
+            grammar=experiment.read_grammar(experiment.grammar),
             renderer=renderer,
             features=make_features(experiment.features, machine.device, machine.cache),
             device=machine.device,

@@ -34,9 +34,9 @@ import torch
 
 from simtailor.metasim.generator import Generator
 from simtailor.metasim.labels import LabelledImages, scene_labels
-from simtailor.metasim.settings import Task
 from simtailor.metasim.target import render_images
 from simtailor.metasim.task_network import accuracy, train_task_network
+from simtailor.metasim.task_settings import Task
 from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphBatch
 from simtailor.seeds import generator as random_generator

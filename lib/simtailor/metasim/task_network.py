@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from simtailor.metasim.features import CHUNK
-from simtailor.metasim.settings import NetworkTraining
+from simtailor.metasim.task_settings import NetworkTraining
 from simtailor.render.gradient import images_as_tensor
 from simtailor.seeds import generator
 from simtailor.torchvision_compat import import_torchvision

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from simtailor.metasim.labels import LabelledImages, scene_labels
-from simtailor.metasim.settings import Task
 from simtailor.metasim.target import render_images
 from simtailor.metasim.task_network import class_accuracies, confusion_matrix, train_task_network
+from simtailor.metasim.task_settings import Task
 from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphBatch
 

@@ -39,7 +39,6 @@ from simtailor.metasim.task_network import accuracy, train_task_network
 from simtailor.metasim.task_table import labelled_scenes
 from simtailor.render.gradient import render_with_gradient, responsive_steps
 from simtailor.render.renderer import Renderer
-from simtailor.scene.attributes import attribute
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 from simtailor.seeds import generator as random_generator
@@ -363,11 +362,12 @@ class Trainer:
         self.steps, responses, renders = responsive_steps(self.renderer, graphs, self.steps)
         notes["steps"] = {}
         for node, feature in self.layout.entries():
-            name, unit = self.layout.entry_name(node, feature), self.layout.features[feature]
+            name = self.layout.entry_name(node, feature)
+            unit = self.layout.attribute(node, feature).unit
             step = float(self.steps[node, feature] * self.layout.maximum[node, feature])
             response = float(responses[node, feature])
             notes["steps"][name] = {"step": step, "response": response}
-            report(f"step of {name}: {step:.4g} {attribute(unit).unit}, {response:.1f} grey levels")
+            report(f"step of {name}: {step:.4g} {unit}, {response:.1f} grey levels")
             if response == 0:
                 report(f"{name} is blind: a step of {step:.4g} changes no picture")
         return renders

@@ -1,7 +1,9 @@
-"""What is known of an attribute apart from its distribution: unit, and whether it is an angle."""
+"""What is known of an attribute apart from its distribution: unit, period and range."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,38 +11,37 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute of scene graph nodes.
+    """An attribute of scene graph nodes, as the renderer that reads it describes it.
 
     Attributes:
         unit: unit of its values, for axes and tables.
         period: 360 for an angle in degrees; 0 where the values lie on a line.
+        low, high: the range that can be drawn. Not for angles, which go round.
     """
 
     unit: str = ""
     period: float = 0.0
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.period) and self.period >= 0):
+            raise ValueError(f"period: expected 0 or a positive number, got {self.period!r}")
+        if not self.low < self.high:
+            raise ValueError(f"low: {self.low!r} is not below high: {self.high!r}")
+        if self.period and self.bounded:
+            raise ValueError("give either a period or a range: an angle goes round")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the range has an end."""
+        return math.isfinite(self.low) or math.isfinite(self.high)
 
 
 ANGLE = Attribute(unit="degrees", period=360.0)
-KNOWN_ATTRIBUTES = {
-    "yaw": ANGLE,
-    "pitch": ANGLE,
-    "roll": ANGLE,
-    "camera_pitch": ANGLE,
-    "camera_roll": ANGLE,
-    "loc_x": Attribute(unit="cm"),
-    "loc_y": Attribute(unit="px"),
-    "loc_z": Attribute(unit="cm"),
-    "x": Attribute(unit="px"),
-    "y": Attribute(unit="px"),
-    "intensity": Attribute(unit="of the nominal light"),
-    "size_x": Attribute(unit="px"),
-    "size_y": Attribute(unit="px"),
-}
-
-
-def attribute(name: str) -> Attribute:
-    """Return what is known of ``name``; an unknown attribute lies on a line and has no unit."""
-    return KNOWN_ATTRIBUTES.get(name, Attribute())
+# By the name of the node and that of the attribute. What is not in it is a number on a line.
+NodeAttributes = Mapping[str, Mapping[str, Attribute]]
+UNKNOWN = Attribute()
 
 
 def wrapped(difference: np.ndarray, period: float) -> np.ndarray:

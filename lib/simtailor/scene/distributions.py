@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from simtailor.scene.attributes import Attribute
+
 SMALLEST_MAXIMUM = 1e-6
 FARTHEST, HALVINGS = 9.0, 60  # standard deviations; halvings of that range to find a quantile
 
@@ -156,12 +158,12 @@ KINDS: dict[str, type[Distribution]] = {
 }
 
 
-def parse_distribution(entry: Sequence[Any], period: float) -> Distribution:
+def parse_distribution(entry: Sequence[Any], known: Attribute) -> Distribution:
     """Return the distribution of a list that begins with the name of a kind.
 
     Args:
         entry: such as ``["Gaussian", mean, deviation, maximum]``.
-        period: of the attribute; 0 where its values lie on a line.
+        known: what is known of the attribute.
 
     Raises:
         ValueError: it is none, with what is wrong in words for the user.
@@ -175,8 +177,10 @@ def parse_distribution(entry: Sequence[Any], period: float) -> Distribution:
         raise ValueError(
             f"the maximum (last entry) must be at least {SMALLEST_MAXIMUM:g}, got {maximum:g}"
         )
-    if period and maximum % period:
-        raise ValueError(f"an angle's maximum must be a multiple of {period:g}, got {maximum:g}")
+    if known.period and maximum % known.period:
+        raise ValueError(
+            f"an angle's maximum must be a multiple of {known.period:g}, got {maximum:g}"
+        )
     if kind is Mixture:
         weights, means, deviations = zip(*(map(float, part) for part in values[0]), strict=True)
         if min(weights) <= 0 or min(deviations) <= 0:
@@ -190,6 +194,41 @@ def parse_distribution(entry: Sequence[Any], period: float) -> Distribution:
     if kind is Uniform and second < first:
         raise ValueError(f"the lower end {first:g} is above the upper end {second:g}")
     return kind(maximum, first, second)  # type: ignore[call-arg]
+
+
+def check_range(distribution: Distribution, known: Attribute) -> None:
+    """Check a mutable attribute: generated values are kept in [0, maximum].
+
+    A prior that lies outside would be cut off. Angles are wrapped, so they may begin below 0.
+
+    Raises:
+        ValueError: it lies outside, with what is wrong in words for the user.
+    """
+    values, highest = distribution.ends, distribution.maximum
+    lowest = -highest if known.period else 0.0
+    most = 2 * highest if known.period and len(values) > 1 else highest
+    off = [value for value in values if not lowest <= value <= most]
+    if off:
+        value = max(off, key=lambda v: max(lowest - v, v - most))
+        raise ValueError(
+            f"{value:g} is outside [{lowest:g}, {most:g}], the range of a mutable attribute whose "
+            f"maximum (last entry) is {highest:g}. Give a value in it, or another maximum."
+        )
+    if known.period and len(values) > 1 and values[1] - values[0] > highest:
+        raise ValueError(
+            f"from {values[0]:g} to {values[1]:g} is more than a turn of {highest:g}. Give at "
+            "most one turn."
+        )
+    if highest > known.high:
+        raise ValueError(
+            f"the maximum (last entry) is {highest:g}, and the renderer draws at most "
+            f"{known.high:g}{f' {known.unit}' if known.unit else ''}. Give at most that."
+        )
+    if min(values) < known.low:
+        raise ValueError(
+            f"{min(values):g} is below {known.low:g}, the least that the renderer draws. Give at "
+            "least that."
+        )
 
 
 def is_number(value: Any) -> bool:

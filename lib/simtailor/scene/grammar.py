@@ -21,12 +21,14 @@ from typing import Any
 import numpy as np
 
 from simtailor.errors import UserError
-from simtailor.scene.attributes import attribute
+from simtailor.scene.attributes import UNKNOWN, NodeAttributes
 from simtailor.scene.grammar_nodes import MalformedError, parse_nodes
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 from simtailor.seeds import scene_seeds
 from simtailor.text_files import parse_json, read_text
 from simtailor.yaml_files import line_of
+
+NOTHING_KNOWN: NodeAttributes = {}
 
 
 class Grammar:
@@ -35,23 +37,27 @@ class Grammar:
     Args:
         tree: the published format as nested dictionaries and lists.
         source: where the tree comes from, for error messages.
+        attributes: what is known of the attributes, from the renderer that is to draw the
+            scenes. Without it no attribute is an angle.
 
     Raises:
         UserError: the tree is malformed. The message names the source and the key.
     """
 
-    def __init__(self, tree: Any, source: str = "grammar") -> None:
-        self.source = source
-        self.nodes = parse_nodes(tree, source)
+    def __init__(
+        self, tree: Any, source: str = "grammar", attributes: NodeAttributes = NOTHING_KNOWN
+    ) -> None:
+        self.source, self._attributes = source, attributes
+        self.nodes = parse_nodes(tree, source, attributes)
         self.layout = self._layout()
 
     @classmethod
-    def read(cls, path: str | Path) -> Grammar:
+    def read(cls, path: str | Path, attributes: NodeAttributes = NOTHING_KNOWN) -> Grammar:
         """Read a grammar file in the published JSON format."""
         text = read_text(path)
         tree = parse_json(text, path)
         try:
-            return cls(tree, str(path))
+            return cls(tree, str(path), attributes)
         except MalformedError as error:
             line = line_of(path, error.location) or 1
             raise UserError(f"{path}:{line}: {error.problem}") from None
@@ -90,6 +96,7 @@ class Grammar:
             classes[:, n] = choices[drawn]
         groups = _groups(cubes, classes) if hypercube > 1 else cubes
         for n, node in enumerate(self.nodes):
+            known = self._attributes.get(node.name, {})
             for name, distribution in node.distributions.items():
                 if name not in layout.features:
                     continue
@@ -97,7 +104,7 @@ class Grammar:
                     values = distribution.sample(random, count)
                 else:
                     values = distribution.quantiles(_latin_shares(random, cubes, groups))
-                if attribute(name).period:
+                if known.get(name, UNKNOWN).period:
                     values %= distribution.maximum
                 features[:, n, layout.features.index(name)] = values / distribution.maximum
         return SceneGraphBatch(layout, classes, features, scene_seeds(random, count))
@@ -121,17 +128,13 @@ class Grammar:
                     mutable[n, f] = name in root["mutable"] and not node.constants["immutable"]
         return SceneGraphLayout(
             class_names=tuple(class_names),
-            node_names=tuple(
-                str(node.classes[0])
-                if len(node.classes) == 1 and isinstance(node.classes[0], str)
-                else "object"
-                for node in self.nodes
-            ),
+            node_names=tuple(node.name for node in self.nodes),
             node_constants=tuple(node.constants for node in self.nodes),
             parents=np.array([node.parent for node in self.nodes], dtype=np.int64),
             features=features,
             maximum=maximum,
             mutable=mutable,
+            attributes=self._attributes,
         )
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from simtailor.errors import UserError, nearest_name
-from simtailor.scene.attributes import attribute
-from simtailor.scene.distributions import KINDS, Distribution, is_number, parse_distribution
+from simtailor.scene.attributes import UNKNOWN, Attribute, NodeAttributes
+from simtailor.scene.distributions import (
+    KINDS,
+    Distribution,
+    check_range,
+    is_number,
+    parse_distribution,
+)
 
+MAIN = "object"  # the name of a node whose class is random or a number
 NODE_KEYS = ("class", "attributes", "num_child", "child")
 # Attributes of the published grammars that may be no distributions: kept as they are.
 CONSTANTS = ("asset_dir", "dataset", "directed", "features", "immutable", "mutable", "num_samples",
@@ -32,8 +41,19 @@ class GrammarNode:
     distributions: dict[str, Distribution] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """The class, or ``object`` where that is random or a number."""
+        return name_of(self.classes)
 
-def parse_nodes(tree: Any, source: str) -> list[GrammarNode]:
+
+def name_of(classes: tuple[str | int, ...]) -> str:
+    """Return the name of a node that has one of these classes."""
+    named = len(classes) == 1 and isinstance(classes[0], str)
+    return str(classes[0]) if named else MAIN
+
+
+def parse_nodes(tree: Any, source: str, attributes: NodeAttributes) -> list[GrammarNode]:
     """Check the tree and return its nodes in the published order.
 
     The published sampler pops from a stack, so the last child comes first. Players that
@@ -56,7 +76,9 @@ def parse_nodes(tree: Any, source: str) -> list[GrammarNode]:
         for key in NODE_KEYS:
             if key not in node:
                 raise fail(key, "this key is missing")
-        distributions, constants = _parse_attributes(node["attributes"], fail)
+        classes = _parse_classes(node["class"], fail)
+        known = attributes.get(name_of(classes), {})
+        distributions, constants = _parse_attributes(node["attributes"], known, fail)
         if parent < 0:
             _check_root(constants, distributions, fail)
         features = nodes[0].constants["features"] if nodes else constants["features"]
@@ -64,14 +86,14 @@ def parse_nodes(tree: Any, source: str) -> list[GrammarNode]:
         children = _parse_children(node, fail)
         index = len(nodes)
         places.append(fail)
-        nodes.append(
-            GrammarNode(_parse_classes(node["class"], fail), parent, distributions, constants)
-        )
+        nodes.append(GrammarNode(classes, parent, distributions, constants))
         stack.extend((index, c, (*where, "child", i)) for i, c in enumerate(children))
     for node, fail in zip(nodes, places, strict=True):
         for name in nodes[0].constants["mutable"]:
             if name in node.distributions and not node.constants["immutable"]:
-                _check_range(name, node.distributions[name], fail)
+                known = attributes.get(node.name, {}).get(name, UNKNOWN)
+                with _told_of(name, fail):
+                    check_range(node.distributions[name], known)
     _check_mutable(nodes, places[0])
     return nodes
 
@@ -121,14 +143,17 @@ def _parse_classes(value: Any, fail: _Failure) -> tuple[str | int, ...]:
     return tuple(names)
 
 
-def _parse_attributes(value: Any, fail: _Failure) -> tuple[dict[str, Distribution], dict[str, Any]]:
+def _parse_attributes(
+    value: Any, known: Mapping[str, Attribute], fail: _Failure
+) -> tuple[dict[str, Distribution], dict[str, Any]]:
     if not isinstance(value, dict):
         raise fail("attributes", f"expected an object, got {type(value).__name__}")
     distributions, constants = {}, {}
     for name, entry in value.items():
         if isinstance(entry, list) and entry and isinstance(entry[0], str):
             if entry[0] in KINDS:
-                distributions[name] = _parse_distribution(name, entry, fail)
+                with _told_of(name, fail):
+                    distributions[name] = parse_distribution(entry, known.get(name, UNKNOWN))
                 continue
             if len(entry) == 4 and all(is_number(v) for v in entry[1:]):
                 suggestion = nearest_name(entry[0], KINDS)
@@ -161,9 +186,11 @@ def _check_constants(constants: dict[str, Any], features: list[str], fail: _Fail
         )
 
 
-def _parse_distribution(name: str, entry: list[Any], fail: _Failure) -> Distribution:
+@contextmanager
+def _told_of(name: str, fail: _Failure) -> Iterator[None]:
+    """Tell of what is wrong with an attribute's distribution where it stands."""
     try:
-        return parse_distribution(entry, attribute(name).period)
+        yield
     except ValueError as error:
         raise fail(f"attributes.{name}", str(error)) from None
 
@@ -209,28 +236,3 @@ def _check_mutable(nodes: list[GrammarNode], fail: _Failure) -> None:
                 f"{name!r} is mutable, but no node with 'immutable': false has this attribute."
                 + nearest_name(name, carried),
             )
-
-
-def _check_range(name: str, distribution: Distribution, fail: _Failure) -> None:
-    """Check a mutable attribute: generated values are kept in [0, maximum].
-
-    A prior that lies outside would be cut off. Angles are wrapped, so they may begin below 0.
-    """
-    values = distribution.ends
-    highest = distribution.maximum
-    lowest = -highest if attribute(name).period else 0.0
-    most = 2 * highest if attribute(name).period and len(values) > 1 else highest
-    off = [value for value in values if not lowest <= value <= most]
-    if off:
-        value = max(off, key=lambda v: max(lowest - v, v - most))
-        raise fail(
-            f"attributes.{name}",
-            f"{value:g} is outside [{lowest:g}, {most:g}], the range of a mutable attribute whose "
-            f"maximum (last entry) is {highest:g}. Give a value in it, or another maximum.",
-        )
-    if attribute(name).period and len(values) > 1 and values[1] - values[0] > highest:
-        raise fail(
-            f"attributes.{name}",
-            f"from {values[0]:g} to {values[1]:g} is more than a turn of {highest:g}. Give at "
-            "most one turn.",
-        )

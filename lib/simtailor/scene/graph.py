@@ -6,14 +6,14 @@ of features, and is sampled, changed and rendered with no Python loop over scene
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import networkx
 import numpy as np
 
 from simtailor.errors import UserError
-from simtailor.scene.attributes import attribute
+from simtailor.scene.attributes import UNKNOWN, Attribute, NodeAttributes
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,7 @@ class SceneGraphLayout:
         maximum: float32 [N, F], the value that the feature 1.0 stands for; 0 where the
             node lacks the feature.
         mutable: bool [N, F], the entries that a generator may change.
+        attributes: what is known of the attributes, from the renderer.
     """
 
     class_names: tuple[str | int, ...]
@@ -40,6 +41,7 @@ class SceneGraphLayout:
     features: tuple[str, ...]
     maximum: np.ndarray
     mutable: np.ndarray
+    attributes: NodeAttributes = field(default_factory=dict)
 
     @property
     def adjacency(self) -> np.ndarray:
@@ -52,8 +54,17 @@ class SceneGraphLayout:
 
     @property
     def period(self) -> np.ndarray:
-        """Period of each feature in the attribute's own unit, 0 for a line: float32 [F]."""
-        return np.array([attribute(name).period for name in self.features], dtype=np.float32)
+        """Period of each entry in the attribute's own unit, 0 for a line: float32 [N, F]."""
+        nodes, features = self.maximum.shape
+        return np.array(
+            [[self.attribute(n, f).period for f in range(features)] for n in range(nodes)],
+            dtype=np.float32,
+        ).reshape(nodes, features)
+
+    def attribute(self, node: int, feature: int) -> Attribute:
+        """Return what is known of an entry; one that nobody described is a number on a line."""
+        of_node = self.attributes.get(self.node_names[node], {})
+        return of_node.get(self.features[feature], UNKNOWN)
 
     @property
     def node_keys(self) -> tuple[str, ...]:

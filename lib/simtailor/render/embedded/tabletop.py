@@ -18,18 +18,18 @@ from simtailor.assets.environments import soft_room
 from simtailor.assets.mesh import Mesh
 from simtailor.assets.tabletop import OBJECT_NAMES, room, tabletop_objects
 from simtailor.errors import UserError, nearest_name
+from simtailor.render.description import RenderMachine
+from simtailor.render.embedded.contracts import TabletopSettings
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
 from simtailor.render.raycast.environment import prefilter
 from simtailor.render.raycast.ground import Ground
 from simtailor.render.raycast.outlines import object_spans
 from simtailor.render.raycast.scenes import Scenes, rotation_about
-from simtailor.render.renderer import Equivalents, register_renderer
+from simtailor.render.renderer import Equivalents
 from simtailor.render.rendering import Rendering
-from simtailor.render.vocabulary import VOCABULARIES
 from simtailor.scene.attributes import wrapped
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
-CONSUMED = VOCABULARIES["tabletop"].attributes
 FIELD_OF_VIEW = 40.0  # degrees
 ANGLES = ("yaw", "pitch", "roll")
 CENTRE = 100.0  # loc_x and loc_z of the picture's middle, centimetres
@@ -42,7 +42,6 @@ SAME_AFTER_HALF_A_TURN = ("box", "basket")
 SAME_AFTER_ANY_TURN = ("bowl",)
 
 
-@register_renderer("tabletop")
 class TabletopRenderer:
     """Renders tabletop scene graphs.
 
@@ -88,20 +87,21 @@ class TabletopRenderer:
         top = around.vertices[around.faces[:2]].reshape(-1, 3)
         self._table = top.min(0), top.max(0)
 
+    @classmethod
+    def create(cls, settings: TabletopSettings, machine: RenderMachine) -> TabletopRenderer:
+        """Return the renderer of an experiment."""
+        return cls(
+            **settings.model_dump(),
+            device=machine.device,
+            threads=machine.threads,
+            cache=machine.cache,
+        )
+
     def __enter__(self) -> TabletopRenderer:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._caster.close()
-
-    def effective(self, layout: SceneGraphLayout) -> np.ndarray:
-        """Return the entries that the stage looks at: bool [N, F]."""
-        _check_object(layout)
-        mask = np.zeros(layout.mutable.shape, dtype=bool)
-        for n, node in enumerate(layout.node_names):
-            for f, feature in enumerate(layout.features):
-                mask[n, f] = feature in CONSUMED.get(node, ()) and layout.maximum[n, f] > 0
-        return mask
 
     def render(
         self, graphs: SceneGraphBatch, *, masks: bool = False, depth: bool = False

@@ -18,17 +18,14 @@ from torch.nn import functional
 
 from simtailor.errors import UserError, nearest_name
 from simtailor.idx import read_idx
-from simtailor.render.renderer import register_renderer
+from simtailor.render.description import RenderMachine, StageSettings
 from simtailor.render.rendering import Rendering
-from simtailor.render.vocabulary import VOCABULARIES
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
-ATTRIBUTES = VOCABULARIES["digits"].attributes["object"]
 DIGIT = 28  # pixels of MNIST's square images
 FILES = {"train": "train", "test": "t10k"}
 
 
-@register_renderer("digits")
 class DigitsRenderer:
     """Renders scene graphs of one digit each.
 
@@ -38,29 +35,25 @@ class DigitsRenderer:
         cache: folder with ``packages/mnist``, which holds MNIST's four files in IDX format.
     """
 
-    grey = True
-
     def __init__(
-        self, *, image_size: int = 32, device: str = "cpu", cache: str | Path = "resources", **_
+        self, *, image_size: int = 32, device: str = "cpu", cache: str | Path = "resources"
     ) -> None:
         self.image_size = image_size
         self._device = torch.device(device)
         self._folder = Path(cache) / "packages" / "mnist"
         self._digits: dict[str, tuple[torch.Tensor, dict[str, np.ndarray]]] = {}
 
+    @classmethod
+    def create(cls, settings: StageSettings, machine: RenderMachine) -> DigitsRenderer:
+        """Return the renderer of an experiment."""
+        cache = "resources" if machine.cache is None else machine.cache
+        return cls(image_size=settings.image_size, device=machine.device, cache=cache)
+
     def __enter__(self) -> DigitsRenderer:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._digits.clear()
-
-    def effective(self, layout: SceneGraphLayout) -> np.ndarray:
-        """Return the entries that the stage looks at: bool [N, F]."""
-        node = _object_node(layout)
-        looked_at = np.isin(layout.features, ATTRIBUTES)
-        mask = np.zeros(layout.mutable.shape, dtype=bool)
-        mask[node] = looked_at & (layout.maximum[node] > 0)
-        return mask
 
     def render(self, graphs: SceneGraphBatch, *, masks: bool = False) -> Rendering:
         """Render B graphs: images and, if wanted, masks (1 where a digit is over half bright)."""

@@ -1,0 +1,1 @@
+"""The renderers that come with simtailor."""
