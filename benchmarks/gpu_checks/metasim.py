@@ -56,7 +56,7 @@ def _fitted(bench: Bench, name: str) -> dict[str, Any]:
             lambda: train(experiment, machine, target, training, checkpoint, silent)
         ),
         "results": bench.seconds(
-            lambda: make_results(name, experiment, machine, target, training, results)
+            lambda: make_results(name, experiment, machine, target, training, results, silent)
         ),
     }
     summary = read_json(folder / "results/summary.json")

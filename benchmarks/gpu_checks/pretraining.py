@@ -28,8 +28,8 @@ def train(
 ) -> tuple[Trained, int]:
     """Train on the set with images of so many pixels; return the network and the set's images."""
     images = SetImages(bench.sets[pixels], settings.image_size)
-    trainer = Trainer([images], [0], settings, device=bench.device, threads=bench.threads)
-    return trainer.train(checkpoint, silent)[0], len(images)
+    trainer = Trainer(images, 0, settings, device=bench.device, threads=bench.threads)
+    return trainer.train(checkpoint, silent), len(images)
 
 
 def figures_of_training(bench: Bench, settings: Pretrain, pixels: int) -> dict[str, float]:
@@ -133,6 +133,6 @@ def rate_of_training(folder: Path, settings: Pretrain, device: str) -> float:
     """Train in a process of its own and return the images a second of the later epochs."""
     torch.set_num_threads(1)
     images = SetImages(folder, settings.image_size)
-    (trained,) = Trainer([images], [0], settings, device=device).train(None, silent)
+    trained = Trainer(images, 0, settings, device=device).train(None, silent)
     later = trained.rows[len(trained.rows) // 2 :]
     return sum(row[RATE] for row in later) / len(later)

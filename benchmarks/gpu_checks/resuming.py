@@ -57,7 +57,7 @@ def train_until_killed(folder: Path, settings: Pretrain, device: str, checkpoint
             os.kill(os.getpid(), signal.SIGKILL)
 
     images = SetImages(folder, settings.image_size)
-    Trainer([images], [0], settings, device=device).train(checkpoint, report)
+    Trainer(images, 0, settings, device=device).train(checkpoint, report)
 
 
 def _apart(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> float:
