@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def declared(*extras: str) -> set[str]:
     return {normal(r) for part in (PROJECT["dependencies"], *parts) for r in part}
 
 
+@cache
 def imports(*folders: str) -> dict[str, str]:
     """Return the modules that are imported from elsewhere, and a file that does so of each."""
     files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
