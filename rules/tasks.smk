@@ -58,7 +58,7 @@ rule task_vector:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=TASKS.memory_mb(),
+        mem_mb=TASKS.memory_mb() + TASK2VEC.memory_mb(),
         runtime=60,
         gpu=int(CONFIGURATION.device != "cpu"),
     params:

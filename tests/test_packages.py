@@ -34,7 +34,7 @@ def npm_archive(path, mode="w:gz", **members):
 
 def package_of(archive, registry="npm", files=(WANTED,), **where) -> Package:
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    return Package(registry, "some-data", "1.2.3", digest, files, "CC0", **where)
+    return Package(registry, "some-data", "1.2.3", digest, "CC0", files, **where)
 
 
 def debian_archive(path, mode="w:xz", **members):

@@ -18,11 +18,10 @@ from torch.func import functional_call
 from simtailor.seeds import generator
 from simtailor.task2vec.layers import Call, LayerCalls, squared_gradients
 from simtailor.task2vec.probe import Head, Probe
-from simtailor.task2vec.settings import Task2Vec, Variational
+from simtailor.task2vec.settings import KEPT, Task2Vec, Variational
 
 BLOCK = 128  # draws between two looks at the precision
 FEWEST_BLOCKS = 4
-KEPT = 2**26  # numbers of squared gradients that are kept, 256 MB
 PLAIN = 0.1  # share of draws that go by the model's probability alone
 SMALL_VARIANCE = 1e-12  # of a prior
 FIRST_LOG_VARIANCE = -4.0  # of the noise, in units of the prior's

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from simtailor.section import InputPath, PositiveInt, Section
 
+KEPT = 2**26  # float32 numbers of squared gradients that a job keeps
+
 
 class Variational(Section):
     """The variational method."""
@@ -43,3 +45,7 @@ class Task2Vec(Section):
     most_draws: PositiveInt = Field(1024, description="Draws of 'monte_carlo', at most.")
     batch_size: PositiveInt = Field(64, description="Images a pass of the network.")
     variational: Variational = Variational()
+
+    def memory_mb(self) -> int:
+        """Return what a job keeps beside the images and the network, in MB."""
+        return 4 * KEPT // 10**6 if self.method == "monte_carlo" else 0

@@ -1,0 +1,80 @@
+"""pyproject.toml names what the code imports, and nothing else."""
+
+import ast
+import re
+import sys
+import tomllib
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Python 3.11 does not see which package a compiled module without a folder is of.
+INSTALLED = {"OpenEXR": ["openexr"]} | packages_distributions()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TEST = "test"  # the extra that users do not need
+# Other renderers, which only a comparison of renderers asks for.
+OPTIONAL = {"moderngl", "pyvista", "vtk"}
+# Commands and plugins, which nothing imports.
+COMMANDS = {"pytest-xdist", "ruff", "snakefmt", "snakemake", "snakemake-executor-plugin-slurm"}
+BY_NAME = {"find_spec", "import_module", "importorskip"}
+
+
+def normal(requirement: str) -> str:
+    """Return a requirement's name alone, as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement).group()).lower()
+
+
+def declared(*extras: str) -> set[str]:
+    parts = [PROJECT["optional-dependencies"][extra] for extra in extras]
+    return {normal(r) for part in (PROJECT["dependencies"], *parts) for r in part}
+
+
+@cache
+def imports(*folders: str) -> dict[str, str]:
+    """Return the modules that are imported from elsewhere, and a file that does so of each."""
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    own = {"simtailor", *(file.stem for file in files)}
+    found = {}
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            elif isinstance(node, ast.Call) and node.args:
+                called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if called in BY_NAME and isinstance(node.args[0], ast.Constant):
+                    names = [node.args[0].value]
+            found |= {name.split(".")[0]: str(file.relative_to(ROOT)) for name in names}
+    return {n: f for n, f in found.items() if n not in own | sys.stdlib_module_names}
+
+
+def packages_of(module: str) -> set[str]:
+    """Return the installed packages that a module may come from."""
+    return {normal(name) for name in INSTALLED.get(module, [])}
+
+
+USERS = ["lib", "workflow_scripts"]
+EXTRAS = set(PROJECT["optional-dependencies"])
+PARTS = [(USERS, EXTRAS - {TEST}), ([*USERS, "tests", "benchmarks"], EXTRAS)]
+
+
+@pytest.mark.parametrize(("folders", "extras"), PARTS, ids=["users", "everybody"])
+def test_what_is_imported_is_declared(folders, extras):
+    missing = {
+        module: file
+        for module, file in imports(*folders).items()
+        if module not in OPTIONAL and not packages_of(module) & declared(*extras)
+    }
+    assert not missing
+
+
+@pytest.mark.parametrize(("folders", "extras"), PARTS, ids=["users", "everybody"])
+def test_what_is_declared_is_imported(folders, extras):
+    used = set().union(*map(packages_of, imports(*folders)))
+    installed = {normal(name) for names in INSTALLED.values() for name in names}
+    assert not (declared(*extras) & installed) - used - COMMANDS
