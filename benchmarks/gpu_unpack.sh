@@ -11,6 +11,7 @@ for group in "$@"; do
     fi
     # Python reads xz, too, where the machine has no program for it.
     cat .whl/part*/"$group".piece.* | python3 -c 'import sys, tarfile
-tarfile.open(fileobj=sys.stdin.buffer, mode="r|xz").extractall(sys.argv[1], filter="tar")' "$SITE" || return 1
+safe = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}  # not in early releases
+tarfile.open(fileobj=sys.stdin.buffer, mode="r|xz").extractall(sys.argv[1], **safe)' "$SITE" || return 1
 done
 export PYTHONPATH=$PWD/lib:$SITE${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 GIT_PYTHON_REFRESH=quiet
