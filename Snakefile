@@ -21,7 +21,7 @@ from simtailor.metasim.inputs import (
 )
 from simtailor.packages import find_package
 from simtailor.tasks.prepare import reading_threads, source_exists, source_state
-from simtailor.tasks.table import find_task, study_tasks
+from simtailor.tasks.table import find_task, study_tasks, task_names
 
 min_version("9.20")
 

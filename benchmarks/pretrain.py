@@ -9,7 +9,7 @@ Feeding: images a second, decoded, varied and collated in batches of 64, against
 - timm's transform with RandAugment, image by image on both sides: the same function, so that
   the difference is reading and decoding alone.
 
-Training: the default network alone, and several at once.
+Training: the default network.
 
 All in one process and one thread, the fastest of some epochs. A set of the workflow is used
 if ``--set`` names one; otherwise one is rendered.
@@ -45,13 +45,16 @@ TABLE = Path(__file__).with_suffix(".md")
 
 def render_set(folder: Path, images: int, size: int) -> Path:
     """Render a set as the workflow does."""
+    from simtailor.simulation.catalogue import Catalogue, merge_packs
     from simtailor.simulation.machine import Machine
     from simtailor.simulation.making import SetPlan, make_set
 
+    pack = merge_packs(["builtin"], None, resources="resources")
+    catalogue = Catalogue.create(pack, "resources")
     name = "1_0_0_0_0_3_0_1_0"
     plan = SetPlan.create(name, {"images": images, "image_size": size, "seed": 0})
     machine = Machine("cpu", torch.get_num_threads(), "resources")
-    make_set(plan, machine, str(folder / "work"), str(folder / name), print)
+    make_set(plan, catalogue, machine, str(folder / "work"), str(folder / name), print)
     return folder / name
 
 
@@ -116,16 +119,15 @@ def fed_by_set(source: Path, settings: Pretrain, repetitions: int) -> float:
     return fastest((epoch(n) for n in range(repetitions)), feed.steps * feed.batch_size)
 
 
-def trained(source: Path, settings: Pretrain, count: int, repetitions: int) -> float:
-    """Return images a second that ``count`` networks are trained on at once."""
-    images = [SetImages(source, settings.image_size) for _ in range(count)]
-    trainer = Trainer(images, list(range(count)), settings)
+def trained(source: Path, settings: Pretrain, repetitions: int) -> float:
+    """Return images a second that a network is trained on."""
+    trainer = Trainer(SetImages(source, settings.image_size), 0, settings)
     best = 0.0
     for number in range(repetitions):
         started = time.process_time()
         trainer._epoch(number)
         taken = time.process_time() - started
-        best = max(best, trainer.steps * trainer.feeds[0].batch_size * count / taken)
+        best = max(best, trainer.steps * trainer.feed.batch_size / taken)
     return best
 
 
@@ -171,12 +173,8 @@ def main() -> None:
                     f"| {memory / base:.2f} |",
                     file=out,
                 )
-        print("\n| training, default settings | images/s | against one |\n|---|---|---|", file=out)
-        one = 0.0
-        for count in (1, 2, 4):
-            speed = trained(sources[0], Pretrain(at_once=count), count, 2)
-            one = one or speed
-            print(f"| {count} at once | {speed:,.0f} | {speed / one:.2f} |", file=out)
+        speed = trained(sources[0], Pretrain(), 2)
+        print(f"\nTraining with the default settings: {speed:,.0f} images/s.", file=out)
     print(out.getvalue())
     TABLE.write_text(out.getvalue())
 

@@ -92,7 +92,7 @@ def train(clock: Clock, device: str, folder: Path, images: Path) -> str:
 
     def run(epochs: int) -> float:
         job = Job(
-            names=[SET], sets=[str(images)], outputs=[str(folder / f"backbone{epochs}")],
+            name=SET, simulated=str(images), output=str(folder / f"backbone{epochs}"),
             settings=settings.model_dump() | {"epochs": epochs, "warmup_epochs": 1}, seed=0,
             device=device, threads=1, checkpoint=str(folder / f"{epochs}.pt"),
         )  # fmt: skip

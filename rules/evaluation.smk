@@ -1,5 +1,6 @@
 # Accuracy of every backbone on every task, and the reward database.
 from simtailor.evaluate.inputs import (
+    check_task_names,
     evaluation_settings,
     evidence_digest,
     pairs_at_equal_steps,
@@ -15,7 +16,6 @@ REPEATS = repeated_sets(
     SETS,
     EVALUATE.repeats.sets,
     EVALUATE.repeats.seeds,
-    PRETRAIN.at_once,
     max(CONFIGURATION.seed, SIMULATION.seed),
 )
 PAIRS = pairs_at_equal_steps(SETS, EVALUATE)

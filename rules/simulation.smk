@@ -1,6 +1,7 @@
 # Simulated sets.
 from simtailor.assets.pack import fetched_packages, packs_state
 from simtailor.simulation.inputs import (
+    SETS_VERSION,
     set_names,
     settings_of_a_set,
     settings_of_pictures,
@@ -82,6 +83,7 @@ rule simulation_pictures:
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_pictures(SIMULATION),
+        version=SETS_VERSION,
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:
@@ -111,6 +113,7 @@ rule simulate_part:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         parts=SIMULATION.parts,
         work=f"{WORK}/task2sim/sets/{{parameters}}",
+        version=SETS_VERSION,
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:
@@ -156,6 +159,7 @@ rule simulate_set:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         # Not an output: Snakemake deletes the outputs of a job that was killed.
         work=f"{WORK}/task2sim/sets/{{parameters}}",
+        version=SETS_VERSION,
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:

@@ -4,7 +4,8 @@ from functools import cache
 
 @cache
 def names_of_tasks():
-    """Return the names of the study's tasks, read once."""
+    """Return the names of the study's tasks, read and checked once."""
+    check_task_names(EVALUATE, task_names(TASKS))
     return study_tasks(TASKS)
 
 

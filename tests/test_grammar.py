@@ -15,7 +15,8 @@ from scipy.stats import norm, uniform
 from simtailor.errors import UserError
 from simtailor.scene import Grammar
 from simtailor.scene.attributes import ANGLE, UNKNOWN, Attribute
-from simtailor.scene.grammar_nodes import DISTRIBUTIONS, NODE_KEYS
+from simtailor.scene.distributions import KINDS
+from simtailor.scene.grammar_nodes import NODE_KEYS
 
 # The structure of the published digit grammars (nv-tlabs/meta-sim).
 PUBLISHED = """{
@@ -322,7 +323,7 @@ def check_reading(path, content: bytes) -> None:
 
 
 words = st.sampled_from(
-    (*DISTRIBUTIONS, *NODE_KEYS, "Random", "features", "mutable", "immutable", "yaw", "loc_x")
+    (*KINDS, *NODE_KEYS, "Random", "features", "mutable", "immutable", "yaw", "loc_x")
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | words,
@@ -376,6 +377,43 @@ def test_uniform_fills_its_range_evenly():
     assert values.max() <= 30 + 1e-5
     counts, _ = np.histogram(values, bins=10, range=(10, 30))
     np.testing.assert_allclose(counts / COUNT, 0.1, atol=0.012)
+
+
+MIXTURE = ["Mixture", [[3, 20, 2], [1, 44, 4]], 64]
+
+
+def test_mixture_has_the_moments_of_its_parts():
+    values = sampled(MIXTURE)
+    mean, variance = 26, 0.75 * 2**2 + 0.25 * 4**2 + 0.75 * 6**2 + 0.25 * 18**2
+    assert values.mean() == pytest.approx(mean, abs=0.3)
+    assert values.std() == pytest.approx(variance**0.5, abs=0.3)
+    assert (values > 32).mean() == pytest.approx(0.25, abs=0.015)
+
+
+@pytest.mark.parametrize("size", [2, 7, 50])
+def test_hypercube_of_a_mixture_has_one_value_in_each_equally_likely_range(size):
+    grammar = Grammar(image([leaf({"immutable": False, "size": MIXTURE})], ["size"], ["size"]))
+    values = grammar.sample(size, np.random.default_rng(0), hypercube=size).values()[:, 1, 0]
+    below = 0.75 * norm(20, 2).cdf(values) + 0.25 * norm(44, 4).cdf(values)
+    np.testing.assert_array_equal(np.sort(np.floor(below * size)), np.arange(size))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ["Mixture", 64],
+        ["Mixture", [], 64],
+        ["Mixture", [[1, 20]], 64],
+        ["Mixture", [[1, 20, "2"]], 64],
+        ["Mixture", [[0, 20, 2]], 64],
+        ["Mixture", [[1, 20, 0]], 64],
+        ["Mixture", [[1, 20, 2], [1, 65, 2]], 64],
+        ["Mixture", [[1, 20, 2]], 0],
+    ],
+)
+def test_malformed_mixtures_are_errors_that_name_the_attribute(entry):
+    with pytest.raises(UserError, match="size"):
+        Grammar(image([leaf({"immutable": False, "size": entry})], ["size"], ["size"]))
 
 
 def test_deterministic_is_always_its_value():

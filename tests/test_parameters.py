@@ -1,18 +1,23 @@
 """The nine simulation parameters."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from simtailor.errors import UserError
 from simtailor.simulation.parameters import (
     PARAMETER_NAMES,
+    PUBLISHED_VALUES,
     SimulationParameters,
     enumerate_parameters,
 )
+from simtailor.simulation.settings import Simulation
 
 PUBLISHED = Path(__file__).parents[2] / "shared/reference/task2sim/reward_db.json"
 EACH = st.builds(
@@ -45,6 +50,35 @@ def test_published_study_has_256_sets():
     names = {str(p) for p in enumerate_parameters()}
     assert len(names) == 256
     assert "1_0_1_0_1_3_0_1_0" in names
+
+
+@pytest.mark.parametrize(("fraction", "count"), [(2, 128), (4, 64), (8, 32), (16, 16)])
+def test_a_fraction_tells_each_effect_from_the_others_and_from_interactions_of_two(fraction, count):
+    sets = list(enumerate_parameters(fraction=fraction))
+    assert len(set(sets)) == count
+    assert set(sets) <= set(enumerate_parameters())
+    values = np.array([p.as_tuple() for p in sets])
+    levels = np.where(values == values.max(0), 1, -1)[:, np.ptp(values, axis=0) > 0]
+    assert levels.shape[1] == 8
+    assert (levels.T @ levels == count * np.eye(8)).all()
+    for first, second in combinations(range(8), 2):
+        product = levels[:, first] * levels[:, second]
+        assert not (product @ levels).any()  # with none of the parameters, themselves included
+    assert [str(p) for p in sets] == [str(p) for p in enumerate_parameters(fraction=fraction)]
+
+
+@pytest.mark.parametrize(
+    ("values", "fraction", "words"),
+    [
+        (PUBLISHED_VALUES, 3, r"one in 3 of 256 .*possible beside 1: 2 \(128 sets\) or 4"),
+        (PUBLISHED_VALUES, 64, "one in 64 of 256"),
+        ({"backgr": [0, 1], "pose_rot": [0, 1]}, 2, "possible beside 1: none"),
+        ({"materials": [0, 1, 3], "pose_rot": [0, 1]}, 2, "one or two values of each"),
+    ],
+)
+def test_a_fraction_that_tells_nothing_is_refused_in_the_settings(values, fraction, words):
+    with pytest.raises(ValidationError, match=words):
+        Simulation(values={k: list(v) for k, v in values.items()}, fraction=fraction)
 
 
 def test_names_are_those_of_the_published_database():

@@ -602,7 +602,7 @@ def assorted_scenes(count: int) -> Scenes:
     scenes.rotation[:, 0] = rotation_about("y", random.uniform(0, 360, count))
     scenes.scale[:, :2] = random.uniform(0.3, 0.8, (count, 2))
     scenes.label[:] = [1, 2, 0]
-    scenes.material[:, 0] = random.integers(-1, 2, count)
+    scenes.material[:, 0, 0] = random.integers(-1, 2, count)
     scenes.light_direction[:] = random.uniform([-1, 0.3, -1], 1, (count, 3))
     scenes.light_softness[:] = random.uniform(0, 0.2, count)
     scenes.environment[:] = random.integers(0, 2, count)

@@ -26,6 +26,7 @@ from simtailor.assets.pack import fetched_packages
 from simtailor.assets.packs.sweethome3d import TABLE, read_table
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
+from simtailor.evaluate.inputs import check_task_names
 from simtailor.files import read_json, write_json
 from simtailor.simulation.inputs import set_names, settings_of_a_set, study_settings
 from simtailor.simulation.machine import Machine
@@ -366,6 +367,7 @@ def test_the_paper_study_has_the_classes_and_the_cores_that_it_needs():
     assert study.simulation.classes == len(categories) == 100
     assert len(set_names(study.simulation)) == 256
     assert study.pretrain.threads >= study.pretrain.processes * study.pretrain.workers
+    check_task_names(study.evaluate, study.tasks.names)
 
 
 def test_the_default_study_and_the_seed():

@@ -9,7 +9,7 @@ from studio import small_catalogue, small_pack
 from simtailor.assets.arrays import write_pack
 from simtailor.assets.content import AssetPack, Category, Model, Sky
 from simtailor.assets.environments import soft_room
-from simtailor.assets.mesh import Material, box
+from simtailor.assets.mesh import Material, box, join
 from simtailor.errors import UserError
 from simtailor.simulation.catalogue import merge_packs, read_catalogue
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
@@ -102,8 +102,8 @@ def test_blur_softens_edges_in_three_quarters_of_the_images(take):
         return (steps * edges).sum((1, 2)) / edges.sum((1, 2))
 
     ratio = sharpness(on) / sharpness(off)
-    assert np.median(ratio[blurred]) < 0.9
-    assert np.quantile(ratio[blurred], 0.25) < 0.75
+    assert np.median(ratio[blurred]) < 0.95  # a pixel or so at this size
+    assert np.quantile(ratio[blurred], 0.25) < 0.9
     assert np.abs(ratio[~blurred] - 1).max() < 0.05
     apertures = attribute(on, "f_number")[blurred]
     assert apertures.min() >= 0.5
@@ -152,7 +152,7 @@ def test_light_intensity_changes_the_brightness(take):
     off, on = take(), take(lighting_intensity=1)
     same = of_model(on, "basket")
     brightness = [object_colours(p)[same].mean(1) for p in (off, on)]
-    assert brightness[1].std() > 10 * brightness[0].std()
+    assert brightness[1].std() > 5 * brightness[0].std()
     intensity = attribute(on, "light_intensity")
     assert correlation(brightness[1], intensity[same]) > 0.95
     assert intensity.min() >= 0.4
@@ -163,16 +163,59 @@ def test_light_intensity_changes_the_brightness(take):
 def test_materials_are_one_natural_fixed_or_random(take):
     one, natural, fixed, random = (take(materials=m) for m in range(4))
     assert np.ptp(chromaticities(object_colours(one))[..., 1]) < 0.05  # all are grey
-    assert set(attribute(natural, "material")) == {-1}
+
+    def drawn(pictures, name):
+        """Return the materials of each image of a model, by slot."""
+        same = [a for a in pictures.annotations if a["model"] == name]
+        return [tuple(a["attributes"]["material"]) for a in same]
+
     for name in ("mug", "basket", "brick 0", "brick 1"):
         same = of_model(natural, name)
-        assert len(set(attribute(fixed, "material")[same])) == 1
-        assert len(set(attribute(random, "material")[same])) > 4
+        assert set(drawn(natural, name)) == {(-1,) * len(drawn(natural, name)[0])}
+        assert len(set(drawn(fixed, name))) == 1
+        assert len(set(drawn(random, name))) > 4
         assert object_colours(fixed)[same].std(0).max() < 0.01
         assert object_colours(random)[same].std(0).max() > 0.1
-    assert len(set(attribute(fixed, "material"))) > 1
-    assert set(attribute(random, "material")) == set(range(1, 9))
+    assert drawn(fixed, "brick 0")[0] != drawn(fixed, "brick 1")[0]
+    assert {m for ms in drawn(random, "basket") for m in ms} == set(range(1, 9))
     assert not np.allclose(object_colours(fixed), object_colours(natural), atol=0.05)
+
+
+def test_each_part_of_a_model_has_a_material_of_its_own(kernel_cache):
+    halves = join(
+        box((0, -0.5, -0.5), (0.5, 0.5, 0.5), Material((0.5, 0.5, 0.5))),
+        box((-0.5, -0.5, -0.5), (0, 0.5, 0.5), Material((0.1, 0.1, 0.1))),
+    )
+    catalogue = small_catalogue(Category("block", "n0", (Model("block", halves),)))
+    with Studio(catalogue, device="cpu", threads=1, cache=kernel_cache) as studio:
+        parameters = SimulationParameters(materials=3)
+        pictures = studio.take(parameters, 0, np.arange(3, 160, 4), image_size=32, samples=1)
+    slots = np.array([a["attributes"]["material"] for a in pictures.annotations])
+    assert slots.shape == (40, 2)
+    alike = slots[:, 0] == slots[:, 1]  # one in eight by chance
+    assert 0 < alike.sum() < 20
+    assert correlation(slots[:, 0], slots[:, 1]) < 0.5
+    shown = zip(pictures.images, pictures.masks, strict=True)
+    contrast = np.array([image[mask].mean(-1).std() for image, mask in shown])
+    assert contrast[~alike].mean() > 1.5 * contrast[alike].mean()
+
+
+def test_objects_are_as_far_and_as_large_as_published(take):
+    """A box side of 1 m at (1, 0.5, 1.8) m fills 41 % of the height at 60 degrees."""
+    off = take()
+    assert set(attribute(off, "distance")) == {2.1190}
+    high = np.array([a["box"][3] for a in off.annotations])[of_model(off, "brick 1")]
+    # The brick's upright edge, of 1 m, seen from 13.6 degrees above, and its depth.
+    assert 0.40 * SIZE < high[0] < 0.60 * SIZE
+
+
+def test_the_camera_looks_everywhere_and_always_at_the_object(take):
+    """The published camera was not aimed again where the distance was fixed."""
+    on = take(backgr=1)
+    elevation = np.sin(np.radians(attribute(on, "camera_elevation")))
+    assert np.abs(np.quantile(elevation, [0.25, 0.5, 0.75]) - [-0.5, 0, 0.5]).max() < 0.25
+    shares = np.array([a["visible"] for a in on.annotations])
+    assert shares.min() > 0.02
 
 
 def test_camera_moves_the_object_off_the_centre(take):

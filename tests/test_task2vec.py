@@ -98,10 +98,10 @@ def exact_fisher(probe, head, images, layers):
 
 def test_squared_gradients_of_all_layers_equal_brute_force():
     probe, head, images = small_probe(), small_head(), small_images()
-    chosen, labels = np.array([0, 3, 3, 9, 1, 2, 5, 6, 7]), np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
+    chosen, labels = np.array([0, 3, 3, 9, 1, 3, 5, 6, 7]), np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
     factors = np.linspace(0.1, 2, 9)
-    squares = SquaredGradients(probe, head)
-    found = squares.mean(images, chosen, labels, factors)
+    squares = SquaredGradients(probe, head, images)
+    found = squares.mean(chosen, labels, factors)
     expected = 0
     for i, label, factor in zip(chosen, labels, factors, strict=True):
         one = brute_force(probe, head, images[i], label)
@@ -109,6 +109,21 @@ def test_squared_gradients_of_all_layers_equal_brute_force():
     assert squares.skipped == ["groups.weight"]
     assert list(squares.layers) == layers_of(probe)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("kept", "passes"), [(2**20, 2), (0, 3)])
+def test_what_is_drawn_again_is_computed_once_as_long_as_there_is_room(monkeypatch, kept, passes):
+    monkeypatch.setattr(fisher, "KEPT", kept)
+    probe, batches = small_probe(), []
+    prepare = probe.prepare
+    probe.prepare = lambda images: batches.append(len(images)) or prepare(images)
+    squares = SquaredGradients(probe, small_head(), small_images())
+    draws = np.array([0, 3, 3]), np.array([0, 1, 1])
+    once = squares.mean(*draws, np.ones(3))
+    np.testing.assert_allclose(squares.mean(*draws, np.ones(3)), once, rtol=1e-12)
+    squares.mean(np.array([3, 4]), np.array([1, 1]), np.ones(2))
+    assert len(batches) == passes
+    assert batches[0] == 2
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "tf_mobilenetv3_small_minimal_100"])
@@ -126,8 +141,8 @@ def test_networks_of_timm_equal_brute_force(name):
     probe = small_probe(network=network)
     images = small_images(3)
     head = small_head(probe.features(images[:1]).shape[1])
-    squares = SquaredGradients(probe, head)
-    found = squares.mean(images, np.arange(3), np.arange(3), np.ones(3))
+    squares = SquaredGradients(probe, head, images)
+    found = squares.mean(np.arange(3), np.arange(3), np.ones(3))
     assert not squares.skipped
     ones = [brute_force(probe, head, images[i], i) for i in range(3)]
     expected = sum(torch.cat([one[n] for n in squares.layers]) for one in ones) / 3

@@ -219,6 +219,16 @@ def test_the_empty_class_of_torchvisions_letters_is_left_out(tmp_path, letters, 
     assert summary["counts"]["a"] == {"train": 6, "test": 6}
 
 
+def test_several_torchvision_parts_train_together(tmp_path, letters):
+    options = OPTIONS | {"train": [{"train": True}, {"train": True}]}
+    _, summary = prepare(row("torchvision", "Letters", options=options), tmp_path, LARGE)
+    assert summary["counts"]["b"] == {"train": 12, "test": 6}
+    alone = {"train": options["train"]}
+    _, summary = prepare(row("torchvision", "Letters", options=alone), tmp_path, LARGE)
+    assert summary["in_source"] == 36
+    assert summary["split"].startswith("at random")
+
+
 def test_a_torchvision_part_without_labels_is_named(tmp_path, letters):
     letters.withheld = True
     with pytest.raises(UserError, match="torchvision's 'Letters': the test part has no labels"):

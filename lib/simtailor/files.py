@@ -111,12 +111,6 @@ def only_one(path: str | Path, busy: str, report: Callable[[str], None]) -> Iter
         yield
 
 
-def copy_folder(source: str | Path, path: str | Path) -> None:
-    """Copy a folder, whole or not at all."""
-    with staged_folder(path) as staging:
-        shutil.copytree(source, staging, dirs_exist_ok=True)
-
-
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as indented JSON with a final newline."""
     with staged(path) as staging:

@@ -9,6 +9,27 @@ import torch
 from torch.nn import functional
 
 
+def network_input(
+    images: np.ndarray,
+    size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """Return images as a network takes them, in the memory layout in which it is fastest.
+
+    Args:
+        images: uint8 [N, H, W, 3].
+        size: edge in pixels that they are resized to.
+        mean, std: of each channel, in [0, 1].
+
+    Returns:
+        float32 [N, 3, size, size] in channels-last order.
+    """
+    pixels = normalised(resized(unit_images(images, device), size), mean, std)
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
 def unit_images(images: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
     """Return images, uint8 [N, H, W, 3], as float32 [N, 3, H, W] in [0, 1] on a device."""
     pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device)

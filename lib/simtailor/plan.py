@@ -22,7 +22,6 @@ from torch import nn
 from simtailor.errors import UserError
 from simtailor.evaluate.inputs import evaluation_settings, pairs_at_equal_steps, repeated_sets
 from simtailor.evaluate.stage import RANDOM_SEEDS
-from simtailor.pretrain.names import group_of
 from simtailor.pretrain.network import create_network
 
 if TYPE_CHECKING:
@@ -140,14 +139,7 @@ def plan_study(
     study = configuration.task2sim
     device = "cpu" if configuration.device == "cpu" else "cuda"
     simulation, pretrain, repeats = study.simulation, study.pretrain, study.evaluate.repeats
-    repeated = repeated_sets(
-        sets, repeats.sets, repeats.seeds, pretrain.at_once, configuration.seed
-    )
-    backbones = len(sets) + len(repeated)
-    trainings = backbones
-    if pretrain.at_once > 1:  # a job a group, and one a backbone that takes it out
-        groups = {group_of(name, sets, pretrain.at_once) for name in (*sets, *repeated)}
-        trainings += len(groups)
+    backbones = len(sets) + len(repeated_sets(sets, repeats.sets, repeats.seeds))
     evaluation = evaluation_settings(configuration)
     macs, weights = multiplications(pretrain.model, pretrain.model_options, pretrain.image_size)
     seen, _ = multiplications(pretrain.model, pretrain.model_options, evaluation.image_size)
@@ -168,7 +160,7 @@ def plan_study(
          3 * evaluated * task_pixels / 1e3),
         ("render", 2 + backbones * set_jobs, rendered, device, set_pixels * simulation.samples,
          stored),
-        ("pretrain", trainings, backbones * simulation.images * pretrain.epochs, device, macs,
+        ("pretrain", backbones, backbones * simulation.images * pretrain.epochs, device, macs,
          backbones * 4 * weights / 1e9),
         ("evaluate", backbones + 1, (backbones + 2 * RANDOM_SEEDS + 1) * evaluated, device, seen,
          0),

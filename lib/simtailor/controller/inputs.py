@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simtailor.evaluate.inputs import evaluation_settings, settings_of_an_evaluation
 from simtailor.files import files_state
 from simtailor.pretrain.inputs import settings_of_a_backbone
-from simtailor.simulation.inputs import IMAGES, study_settings
+from simtailor.simulation.inputs import settings_of_images, study_settings
 
 if TYPE_CHECKING:
     from simtailor.config import Configuration
@@ -37,9 +37,7 @@ def settings_of_evidence(configuration: Configuration) -> dict[str, Any]:
         "seed": configuration.seed,
         "task2sim.evaluate": settings_of_an_evaluation(evaluation_settings(configuration)),
         "task2sim.pretrain": settings_of_a_backbone(study.pretrain),
-        "task2sim.simulation": study_settings(configuration).model_dump(
-            mode="json", include=IMAGES
-        ),
+        "task2sim.simulation": settings_of_images(study_settings(configuration)),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from simtailor.files import read_json, write_json
 
 # Raised when an evaluation gives other results from the same inputs.
-EVALUATION_VERSION = 3
+EVALUATION_VERSION = 4
 
 Percents = dict[str, list[float]]  # of a method, or of a number of steps: one an episode
 

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from simtailor.metasim.features.networks import make_network
+from simtailor.metasim.features.networks import make_network, normalisation
 from simtailor.metasim.settings import PACKAGED_MODEL, Features
 from simtailor.network_images import unit_images
 from simtailor.pretrain.backbone import Backbone
-from simtailor.task2vec.probe import PACKAGED
 
 PIXEL_EDGE = 32
 CHUNK = 1024  # images read at a time
@@ -56,6 +55,14 @@ def task_features(
     return TaskFeatures(pooled_train, pooled_test, stages_train, stages_test)
 
 
+def middle(images: np.ndarray, share: float) -> np.ndarray:
+    """Return the middle of images [N, S, S, 3], of so large a share of their edge."""
+    edge = images.shape[1]
+    kept = max(round(share * edge), 1)
+    first = (edge - kept) // 2
+    return images[:, first : first + kept, first : first + kept]
+
+
 def raw_pixels(images: np.ndarray) -> np.ndarray:
     """Return the pixels of images, uint8 [N, H, W, 3], averaged to an edge of at most 32.
 
@@ -81,9 +88,8 @@ def imagenet_backbone(cache: str | Path, image_size: int, device: torch.device |
     Raises:
         UserError: the package is absent or holds something else.
     """
-    network = make_network(
-        Features(kind="timm", model=PACKAGED_MODEL, weights="package"), Path(cache)
-    )
-    mean, std = ((value,) * 3 for value in PACKAGED)
+    settings = Features(kind="timm", model=PACKAGED_MODEL, weights="package")
+    network = make_network(settings, Path(cache))
+    mean, std = normalisation(network, settings)
     description = {"model": PACKAGED_MODEL, "mean": mean, "std": std}
     return Backbone(network, description, device, image_size)

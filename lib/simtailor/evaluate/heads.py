@@ -3,9 +3,7 @@
 Source of the head (dropout, batch normalisation without weights, a linear layer), of the
 optimiser and of the schedule in steps: Task2Sim (CVPR 2022), section 4, whose evaluation
 follows Islam et al., "A Broad Study on the Transferability of Visual Representations with
-Contrastive Learning" (ICCV 2021). As published: 50 epochs, a tenth of the rate after 25 and
-37, batches of 128 (linear) or 32, learning rate by task from 0.1 to 0.001, weight decay 0 or
-1e-5.
+Contrastive Learning" (ICCV 2021). The published numbers are those of config/paper.yaml.
 """
 
 from __future__ import annotations
@@ -17,9 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from simtailor.evaluate.settings import FineTuning, HeadTraining
+from simtailor.evaluate.features import middle
+from simtailor.evaluate.settings import HeadTraining
 from simtailor.pretrain.augmentation import draw_variations, vary_batch
 from simtailor.pretrain.backbone import Backbone
+from simtailor.pretrain.network import timm
 from simtailor.pretrain.settings import Augmentation
 from simtailor.seeds import generator
 
@@ -55,6 +55,19 @@ class FineTuned(nn.Module):
         return self.head(self.network(pixels))
 
 
+class Probed(FineTuned):
+    """The same of which only the head is trained: the network stays as it is."""
+
+    def __init__(self, network: nn.Module, class_count: int, dropout: float) -> None:
+        super().__init__(network, class_count, dropout)
+        self.network.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Probed:
+        super().train(mode)
+        self.network.eval()
+        return self
+
+
 def linear_accuracy(
     train: np.ndarray,
     train_labels: np.ndarray,
@@ -86,16 +99,21 @@ def finetuned_accuracy(
     labels: np.ndarray,
     train: np.ndarray,
     test: np.ndarray,
-    settings: FineTuning,
+    settings: HeadTraining,
     seed: int,
+    *,
+    centre: float = 1.0,
+    only_head: bool = False,
 ) -> float:
-    """Return the percentage that the whole network gets right after training on the task.
+    """Return the percentage that a network gets right after training on varied images of a task.
 
     NaN where its training diverges with every learning rate.
 
     Args:
         images: uint8 [N, H, H, 3], which may be mapped from a file; labels: int64 [N].
         train, test: indices of the two parts.
+        centre: share of the edge of a test image that the network sees.
+        only_head: leave the network as it is.
     """
     class_count = int(np.max(labels)) + 1
     random = generator(seed, "augmentation")
@@ -107,15 +125,16 @@ def finetuned_accuracy(
         def batch(indices: np.ndarray, training: bool) -> torch.Tensor:
             chosen = images[part[indices]]
             if not training:
-                return backbone.prepared(chosen)
+                return backbone.prepared(middle(chosen, centre))
             variations = draw_variations(varied, len(indices), random)
             pixels = torch.from_numpy(chosen).to(backbone.device)
             return vary_batch(pixels, variations, backbone.image_size)
 
         return batch
 
+    kind = Probed if only_head else FineTuned
     trained = _best_of(
-        lambda: FineTuned(backbone.network, class_count, settings.dropout).to(backbone.device),
+        lambda: kind(backbone.network, class_count, settings.dropout).to(backbone.device),
         batches_of(train),
         labels[train],
         settings,
@@ -162,10 +181,10 @@ def _trained(
         torch.manual_seed(int(random.integers(2**31)))
         model = make()
         optimiser = torch.optim.SGD(
-            model.parameters(),
+            timm().optim.param_groups_weight_decay(model, settings.weight_decay),
             lr=rate,
             momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
+            nesterov=settings.momentum > 0,
         )
         milestones = [round(share * settings.epochs) for share in settings.decay_at]
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, milestones, gamma=0.1)

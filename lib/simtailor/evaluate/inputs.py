@@ -6,32 +6,27 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.evidence import digest_of
 from simtailor.evaluate.settings import Evaluate
 from simtailor.pretrain.inputs import settings_of_a_backbone
-from simtailor.simulation.inputs import IMAGES, study_settings
+from simtailor.simulation.inputs import settings_of_images, study_settings
 
 if TYPE_CHECKING:
     from simtailor.config import Configuration
 
 
-def repeated_sets(
-    sets: Sequence[str], count: int, seeds: int, at_once: int = 1, seed: int = 0
-) -> list[str]:
+def repeated_sets(sets: Sequence[str], count: int, seeds: int, seed: int = 0) -> list[str]:
     """Return the names of the backbones that are trained again, ``.seedN`` behind the set's.
 
     The sets are spread evenly over the study's list, its ends included.
 
     Args:
         count: how many sets; seeds: how often each.
-        at_once: backbones that one job trains; then ``count`` is rounded up to whole groups
-            of neighbours in the list.
         seed: of the study; the repeats have the ones that follow it.
     """
-    groups = [sets[start : start + at_once] for start in range(0, len(sets), at_once)]
-    chosen = [name for group in spread(groups, -(-count // at_once)) for name in group]
     others = range(seed + 1, seed + seeds + 1)
-    return [f"{name}.seed{other}" for name in chosen for other in others]
+    return [f"{name}.seed{other}" for name in spread(sets, count) for other in others]
 
 
 def spread(items: Sequence[Any], count: int) -> list[Any]:
@@ -47,9 +42,24 @@ def evaluation_settings(configuration: Configuration) -> Evaluate:
     return settings.model_copy(update={"image_size": size})
 
 
+def check_task_names(settings: Evaluate, known: Sequence[str]) -> None:
+    """Check that what is set by task is set for tasks that there are.
+
+    Raises:
+        UserError: a name is none of the ``known`` ones.
+    """
+    for method in ("linear", "finetune"):
+        for name in getattr(settings, method).by_task:
+            if name not in known:
+                raise UserError(
+                    f"task2sim.evaluate.{method}.by_task: there is no task '{name}'; give names of "
+                    f"the table of tasks or of task2sim.tasks.extra.{nearest_name(name, known)}"
+                )
+
+
 def settings_of_an_evaluation(settings: Evaluate) -> dict[str, Any]:
     """Return as plain values what the evaluation of a set depends on."""
-    used = {"methods", "image_size", *settings.methods}
+    used = {"methods", "image_size", "centre", *settings.methods}
     values = settings.model_dump(mode="json", include=used)
     return values | {"reward": settings.methods[0]}  # which it is decides nothing here
 
@@ -79,9 +89,8 @@ def evidence_digest(configuration: Configuration) -> str:
     change nothing in it.
     """
     study = configuration.task2sim
-    simulation = study_settings(configuration)
     return digest_of(
-        simulation.model_dump(mode="json", include=IMAGES),
+        settings_of_images(study_settings(configuration)),
         settings_of_a_backbone(study.pretrain),
         study.tasks.model_dump(mode="json", include={"image_size", "most_images", "test_share"}),
         settings_of_an_evaluation(evaluation_settings(configuration)),

@@ -43,7 +43,8 @@ def judge_features(
             answers = neighbour_classes(*pooled, settings.knn, device)
             found[method] = [100 * float((answers == asked).mean())]
         elif method == "linear":
-            found[method] = [linear_accuracy(*pooled, asked, settings.linear, seed, device)]
+            of_task = settings.linear.of_task(task.name)
+            found[method] = [linear_accuracy(*pooled, asked, of_task, seed, device)]
         elif method in ("few_labels", "all_labels"):
             chosen = _chosen(task, method, settings, seed)
             answers = ridge_answers(features.train, labels, chosen, features.test, device)

@@ -41,6 +41,20 @@ class Neighbours(Section):
     )
 
 
+class TaskTraining(Section):
+    """What the training on one task does otherwise; what is empty is as for all."""
+
+    learning_rate: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="The one learning rate; none is chosen."
+    )
+    batch_size: Annotated[int, Field(ge=2, strict=True)] | None = Field(
+        None, description="Images a step."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Of weights, not of biases."
+    )
+
+
 class HeadTraining(Section):
     """Training by stochastic gradient descent with momentum, the rate falling in steps."""
 
@@ -55,9 +69,32 @@ class HeadTraining(Section):
         min_length=1,
         description="Of several, the one that does best on a tenth of the training images.",
     )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="On all weights.")
-    momentum: Share = Field(0.9, description="Of the gradient.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Of weights, not of biases and scales."
+    )
+    momentum: Share = Field(0.9, description="Nesterov's.")
     dropout: Share = Field(0.2, description="Share of the features set to 0 in a step.")
+    crop: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="Smallest share of the image that a random crop keeps; 1 is none. Without "
+        "crops and mirroring, the features of a linear classifier are computed once.",
+    )
+    flip: bool = Field(
+        False, description="Mirror half of the images; wrong for digits and characters."
+    )
+    by_task: dict[str, TaskTraining] = Field(
+        {},
+        description="What the training on a task does otherwise, by its name: "
+        "`NAME: {learning_rate: 0.001, batch_size: 32, weight_decay: 1.0e-5}`.",
+    )
+
+    def of_task(self, name: str) -> HeadTraining:
+        """Return the settings for one task: those of all, with what the task does otherwise."""
+        own = self.by_task.get(name, TaskTraining())
+        changes = own.model_dump(exclude_none=True, exclude={"learning_rate"})
+        if own.learning_rate is not None:
+            changes["learning_rates"] = [own.learning_rate]
+        return self.model_copy(update={**changes, "by_task": {}})
 
 
 class FineTuning(HeadTraining):
@@ -71,9 +108,6 @@ class FineTuning(HeadTraining):
     )
     crop: Annotated[float, Field(gt=0, le=1)] = Field(
         0.64, description="Smallest share of the image that a random crop keeps; 1 is none."
-    )
-    flip: bool = Field(
-        False, description="Mirror half of the images; wrong for digits and characters."
     )
 
 
@@ -98,7 +132,7 @@ class Repeats(Section):
     sets: Annotated[int, Field(ge=0, strict=True)] = Field(
         8,
         description="Sets that are made, trained and evaluated again, at most, spread over the "
-        "study's list; with task2sim.pretrain.at_once, rounded up to whole groups.",
+        "study's list.",
     )
     seeds: PositiveInt = Field(1, description="Further seeds for each of them.")
 
@@ -119,6 +153,11 @@ class Evaluate(Section):
     image_size: Annotated[int, Field(ge=8, le=1024, strict=True)] | None = Field(
         None,
         description="Pixels of the images that networks are given; empty takes the tasks' own.",
+    )
+    centre: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="Share of an image's edge that networks see, of its middle; 0.875 as published "
+        "(224 of 256 pixels).",
     )
     few_labels: FewLabels = FewLabels()
     knn: Neighbours = Neighbours()

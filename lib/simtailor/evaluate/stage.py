@@ -26,6 +26,7 @@ from simtailor.evaluate.features import (
     TaskFeatures,
     centred_pixels,
     imagenet_backbone,
+    middle,
     raw_pixels,
     task_features,
 )
@@ -166,8 +167,10 @@ def _evaluated(
     report: Callable[[str], None],
 ) -> Percents:
     """Return the percentages of each method, from the cache where nothing changed."""
-    of_task = [task.facts["sha256"], task.classes, settings.image_size]
+    of_task = [task.facts["sha256"], task.classes, settings.image_size, settings.centre]
     of_method = settings.model_dump(mode="json", include=set(methods))
+    for method in {"linear", "finetune"} & set(methods):
+        of_method[method] = getattr(settings, method).of_task(task.name).model_dump(mode="json")
     keys = {
         method: digest_of(
             EVALUATION_VERSION, digest, of_task, method, of_method.get(method),
@@ -184,18 +187,26 @@ def _evaluated(
 def _judge_network(
     backbone: Backbone, settings: Evaluate, seed: int, task: PreparedTask, methods: Sequence[str]
 ) -> Percents:
+    trained = {"finetune": settings.finetune}
+    if settings.linear.crop < 1 or settings.linear.flip:
+        trained["linear"] = settings.linear
     found: Percents = {}
-    if set(methods) - {"finetune"}:
-        features = task_features(backbone.features_of_stages, task.images, task.train, task.test)
+    if by_features := [method for method in methods if method not in trained]:
+        features = task_features(
+            lambda images: backbone.features_of_stages(middle(images, settings.centre)),
+            task.images, task.train, task.test,
+        )  # fmt: skip
         _check(features, backbone.name, task)
         device = str(backbone.device)
-        found = judge_features(features, task, methods, settings, seed, device)
-    if "finetune" in methods:
-        found["finetune"] = [
+        found = judge_features(features, task, by_features, settings, seed, device)
+    for method in [method for method in methods if method in trained]:
+        found[method] = [
             finetuned_accuracy(
-                backbone, task.images, task.labels, task.train, task.test, settings.finetune, seed
+                backbone, task.images, task.labels, task.train, task.test,
+                trained[method].of_task(task.name), seed,
+                centre=settings.centre, only_head=method == "linear",
             )
-        ]
+        ]  # fmt: skip
     for method, percents in found.items():
         if not np.isfinite(percents).all():
             raise UserError(

@@ -124,7 +124,7 @@ def material_sheet(
     ball = ellipsoid((1, 1, 1), Material((1, 1, 1)), fine=True)
     with RayCaster([ball], [_light(cache)], extra_materials=materials, device=device) as caster:
         scenes = _portraits(np.ones(len(materials)))
-        scenes.material[:, 0] = np.arange(len(materials))
+        scenes.material[:, 0, 0] = np.arange(len(materials))
         pictures = caster.render(scenes, tile, samples=4).images
     rows = -(-len(materials) // MATERIALS_A_ROW)
     sheet = Image.new("RGB", (MATERIALS_A_ROW * tile, rows * tile), "white")

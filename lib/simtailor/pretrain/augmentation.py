@@ -88,7 +88,7 @@ def image_transform(settings: Pretrain) -> Callable[[np.ndarray, int], torch.Ten
         color_jitter=varied.colour,
         grayscale_prob=varied.grey,
         auto_augment=varied.randaugment,
-        interpolation="bicubic",
+        interpolation="bilinear",  # as images are resized in evaluation
         mean=MEAN,
         std=STD,
     )

@@ -13,7 +13,7 @@ from torch import nn
 
 from simtailor.errors import UserError
 from simtailor.files import read_json, staged, write_json
-from simtailor.network_images import normalised, resized, unit_images
+from simtailor.network_images import network_input
 from simtailor.pretrain.augmentation import MEAN, STD
 from simtailor.pretrain.network import create_network
 from simtailor.pretrain.settings import Pretrain
@@ -139,9 +139,8 @@ class Backbone:
 
     def prepared(self, images: np.ndarray) -> torch.Tensor:
         """Return images, uint8 [N, H, W, 3], as the network takes them: float32 [N, 3, S, S]."""
-        pixels = resized(unit_images(images, self.device), self.image_size)
-        pixels = normalised(pixels, self.description["mean"], self.description["std"])
-        return pixels.contiguous(memory_format=torch.channels_last)
+        mean, std = self.description["mean"], self.description["std"]
+        return network_input(images, self.image_size, mean, std, self.device)
 
     def _features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         maps, stages = self.network.forward_intermediates(self.prepared(images), indices=STAGES)

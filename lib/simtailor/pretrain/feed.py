@@ -74,7 +74,7 @@ class Feed:
             )
         self.steps = len(images) // self.batch_size
         self._on_device = settings.augmentation.kind == "batch"
-        needed = images.megabytes * process.local_count * settings.at_once
+        needed = images.megabytes * process.local_count
         self.cached = needed <= settings.cache_mb
         self._labels = torch.from_numpy(images.labels).to(self._device)
         if self.cached:

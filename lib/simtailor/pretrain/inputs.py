@@ -56,7 +56,6 @@ def kept_edge(rendered: int, image_size: int) -> int:
 def memory_mb(settings: Pretrain, simulation: Simulation) -> int:
     """Return what a job needs of main memory, in MB."""
     edge = kept_edge(simulation.image_size, settings.image_size)
-    decoded = simulation.images * edge**2 * 3 / 1e6
-    decoded *= settings.processes * settings.at_once
+    decoded = settings.processes * simulation.images * edge**2 * 3 / 1e6
     cached = decoded if decoded <= settings.cache_mb else 0
     return int(cached + settings.processes * (PROCESS_MB + settings.workers * WORKER_MB))

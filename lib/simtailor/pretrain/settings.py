@@ -93,11 +93,6 @@ class Pretrain(Section):
     processes: PositiveInt = Field(
         1, description="GPUs a job (processes on the CPU), by DistributedDataParallel."
     )
-    at_once: PositiveInt = Field(
-        1,
-        description="Backbones of several sets that one job trains at once on one device. Small "
-        "networks fill a GPU only together.",
-    )
 
     @property
     def mixing(self) -> bool:
@@ -116,12 +111,6 @@ class Pretrain(Section):
                 f"batch_size ({self.batch_size}) must be a multiple of {unit}: processes, "
                 "and twice that where mixup or cutmix pairs the images"
             )
-        if self.at_once > 1 and self.processes > 1:
-            raise ValueError("at_once is for one device: set processes or at_once to 1")
-        if self.at_once > 1 and self.compile:
-            raise ValueError("at_once: several networks are not compiled: set compile: false")
-        if self.at_once > 1 and self.precision == "float16":
-            raise ValueError("at_once: one network's overflow would hold up all: use bfloat16")
         reserved = {"pretrained", "num_classes"} & set(self.model_options)
         if reserved:
             raise ValueError(f"model_options: {', '.join(sorted(reserved))} is set by the stage")

@@ -1,4 +1,4 @@
-"""The pre-training stage: a job trains one backbone, or those of several sets at once."""
+"""The pre-training stage: a job trains one backbone."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class Job:
     """What a job trains.
 
     Attributes:
-        names: of the backbones, ``{parameters}`` or ``{parameters}.seed{n}``.
-        sets: folder of the simulated set of each backbone.
-        outputs: folder that each backbone is written to.
+        name: of the backbone, ``{parameters}`` or ``{parameters}.seed{n}``.
+        simulated: folder of its simulated set.
+        output: folder that it is written to.
         settings: values of ``Pretrain``.
-        seed: of trainings whose name gives none.
+        seed: of a training whose name gives none.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         threads: cores of the job.
         checkpoint: file that an interrupted training goes on from; removed at the end.
     """
 
-    names: list[str]
-    sets: list[str]
-    outputs: list[str]
+    name: str
+    simulated: str
+    output: str
     settings: dict[str, Any]
     seed: int
     device: str
@@ -84,37 +84,34 @@ def run(job: Job, report: Callable[[str], None]) -> None:
 def pretrain(
     job: Job, report: Callable[[str], None], environment: Mapping[str, str] = os.environ
 ) -> None:
-    """Train the backbones of a job and write their folders, as one of its processes or alone.
+    """Train the backbone of a job and write its folder, as one of the job's processes or alone.
 
     Args:
         environment: says which of the processes, as ``training_process`` reads it.
     """
     check_device(job.device)
     settings = Pretrain(**job.settings)
-    seeds = [seed_of(name, job.seed) for name in job.names]
+    seed = seed_of(job.name, job.seed)
     with training_process(job.device, environment) as (process, device):
         torch.set_num_threads(max(job.threads // process.local_count, 1))
-        sets = [SetImages(folder, settings.image_size) for folder in job.sets]
-        trainer = Trainer(sets, seeds, settings, process, device, job.threads)
-        where = "in memory" if trainer.feeds[0].cached else "read from the shards"
+        images = SetImages(job.simulated, settings.image_size)
+        trainer = Trainer(images, seed, settings, process, device, job.threads)
+        where = "in memory" if trainer.feed.cached else "read from the shards"
         if process.first:
-            report(f"{len(sets[0])} images of {len(sets[0].classes)} classes a set, {where}")
-        networks = trainer.train(job.checkpoint, report if process.first else lambda line: None)
+            report(f"{len(images)} images of {len(images.classes)} classes, {where}")
+        trained = trainer.train(job.checkpoint, report if process.first else lambda line: None)
         if not process.first:
             return
-        for name, output, images, seed, network in zip(
-            job.names, job.outputs, sets, seeds, networks, strict=True
-        ):
+        with staged_folder(job.output) as folder:
             description = describe(settings, images.classes, images.parameters, seed)
-            with staged_folder(output) as folder:
-                write_backbone(folder, network.weights, description)
-                _write_progress(folder / "progress.csv", network.rows)
-                summary = _summary(name, images, trainer, network)
-                write_json(folder / "summary.json", summary | {"images_are": where})
-                training_figure(
-                    np.array(network.rows), network.examples, folder / "training.png",
-                    title=f"{settings.model} on set {name}", chance=1 / trainer.classes,
-                )  # fmt: skip
+            write_backbone(folder, trained.weights, description)
+            _write_progress(folder / "progress.csv", trained.rows)
+            summary = _summary(job.name, images, trainer, trained)
+            write_json(folder / "summary.json", summary | {"images_are": where})
+            training_figure(
+                np.array(trained.rows), trained.examples, folder / "training.png",
+                title=f"{settings.model} on set {job.name}", chance=1 / trainer.classes,
+            )  # fmt: skip
     Path(job.checkpoint).unlink(missing_ok=True)
 
 
@@ -126,14 +123,14 @@ def _write_progress(path: Path, rows: list[list[float]]) -> None:
             writer.writerow([f.format(v) for v, f in zip(row, FORMATS, strict=True)])
 
 
-def _summary(name: str, images: SetImages, trainer: Trainer, network: Trained) -> dict[str, Any]:
-    last = dict(zip(COLUMNS, network.rows[-1], strict=True))
+def _summary(name: str, images: SetImages, trainer: Trainer, trained: Trained) -> dict[str, Any]:
+    last = dict(zip(COLUMNS, trained.rows[-1], strict=True))
     settings = trainer.settings
     return {
         "backbone": name,
         "parameters": images.parameters,
         "model": settings.model,
-        "weights": sum(value.numel() for value in network.weights.values()),
+        "weights": sum(value.numel() for value in trained.weights.values()),
         "images": len(images),
         "classes": len(images.classes),
         "image_size": settings.image_size,
@@ -144,6 +141,5 @@ def _summary(name: str, images: SetImages, trainer: Trainer, network: Trained) -
         "chance": round(1 / trainer.classes, 4),
         "seconds": round(last["seconds"], 2),
         "images_per_second": round(last["images_per_second"], 1),
-        "trained_at_once": len(trainer.feeds),
         "processes": trainer.process.count,
     }

@@ -5,8 +5,9 @@ Datasets", ICCV 2019). A node has ``class``, ``attributes``, ``num_child`` and `
 
 - ``class``: ``["Deterministic", name]`` or ``["Random", [name, ...]]`` (equally likely);
 - an attribute: ``["Deterministic", value, _, maximum]``, ``["Gaussian", mean, std, maximum]``
-  or ``["Uniform", low, high, maximum]``; a few published names, such as ``texture``, may be
-  constants, which are kept as they are;
+  or ``["Uniform", low, high, maximum]``; beyond the published ones ``["Mixture", [[weight, mean,
+  std], ...], maximum]``; a few published names, such as ``texture``, may be constants, which are
+  kept as they are;
 - the root's attributes hold ``features`` (what graphs are encoded by) and ``mutable`` (what
   may be changed, in nodes whose ``immutable`` is false);
 - ``num_child``: ``["Deterministic", count]``.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from simtailor.errors import UserError, nearest_name
 from simtailor.scene.attributes import UNKNOWN, Attribute, NodeAttributes
 from simtailor.scene.distributions import (
-    DISTRIBUTIONS,
+    KINDS,
     Distribution,
     check_range,
     is_number,
@@ -91,7 +92,8 @@ def parse_nodes(tree: Any, source: str, attributes: NodeAttributes) -> list[Gram
         for name in nodes[0].constants["mutable"]:
             if name in node.distributions and not node.constants["immutable"]:
                 known = attributes.get(node.name, {}).get(name, UNKNOWN)
-                check_range(name, node.distributions[name], known, fail)
+                with _told_of(name, fail):
+                    check_range(node.distributions[name], known)
     _check_mutable(nodes, places[0])
     return nodes
 
@@ -149,17 +151,15 @@ def _parse_attributes(
     distributions, constants = {}, {}
     for name, entry in value.items():
         if isinstance(entry, list) and entry and isinstance(entry[0], str):
-            if entry[0] in DISTRIBUTIONS:
-                distributions[name] = parse_distribution(
-                    name, entry, known.get(name, UNKNOWN), fail
-                )
+            if entry[0] in KINDS:
+                with _told_of(name, fail):
+                    distributions[name] = parse_distribution(entry, known.get(name, UNKNOWN))
                 continue
             if len(entry) == 4 and all(is_number(v) for v in entry[1:]):
-                suggestion = nearest_name(entry[0], DISTRIBUTIONS)
+                suggestion = nearest_name(entry[0], KINDS)
                 raise fail(
                     f"attributes.{name}",
-                    f"unknown distribution {entry[0]!r}; known: {', '.join(DISTRIBUTIONS)}."
-                    + suggestion,
+                    f"unknown distribution {entry[0]!r}; known: {', '.join(KINDS)}." + suggestion,
                 )
         constants[name] = entry
     immutable = value.get("immutable", True)
@@ -182,8 +182,17 @@ def _check_constants(constants: dict[str, Any], features: list[str], fail: _Fail
         raise fail(
             f"attributes.{name}",
             f"{reprlib.repr(entry)} is no distribution; {write}, or another of "
-            f"{', '.join(DISTRIBUTIONS)}. Or remove it.",
+            f"{', '.join(KINDS)}. Or remove it.",
         )
+
+
+@contextmanager
+def _told_of(name: str, fail: _Failure) -> Iterator[None]:
+    """Tell of what is wrong with an attribute's distribution where it stands."""
+    try:
+        yield
+    except ValueError as error:
+        raise fail(f"attributes.{name}", str(error)) from None
 
 
 def _parse_children(node: dict[str, Any], fail: _Failure) -> list[Any]:

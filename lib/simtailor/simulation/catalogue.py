@@ -45,9 +45,14 @@ class Catalogue:
         return tuple(model for category in self.categories for model in category.models)
 
     @cached_property
-    def radii(self) -> np.ndarray:
-        """The models' reach from their centre, however they turn: float [M], metres."""
-        return np.array([np.linalg.norm(m.mesh.vertices, axis=1).max() for m in self.models])
+    def sides(self) -> np.ndarray:
+        """The longest side of the box around each model: float [M], metres."""
+        return np.array([np.ptp(model.mesh.vertices, axis=0).max() for model in self.models])
+
+    @cached_property
+    def slots(self) -> np.ndarray:
+        """How many materials each model has: int [M]."""
+        return np.array([len(model.mesh.materials) for model in self.models])
 
     def classes_of(self, indices: np.ndarray) -> np.ndarray:
         """Return the class of each image, int [B] of int [B]: they take turns.

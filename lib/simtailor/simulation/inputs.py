@@ -12,6 +12,8 @@ from simtailor.simulation.settings import Simulation
 if TYPE_CHECKING:
     from simtailor.config import Configuration
 
+# Raised when the same settings give other pictures, so that sets made before do not count.
+SETS_VERSION = 2
 ASSETS = {"packs", "classes", "seed"}
 IMAGES = ASSETS | {"images", "image_size", "samples", "shard_size"}
 
@@ -25,7 +27,7 @@ def study_settings(configuration: Configuration) -> Simulation:
 
 def set_names(settings: Simulation) -> list[str]:
     """Return the names of the study's sets."""
-    return [str(parameters) for parameters in enumerate_parameters(settings.values)]
+    return [str(p) for p in enumerate_parameters(settings.values, settings.fraction)]
 
 
 def settings_of_a_set(settings: Simulation, name: str) -> dict[str, Any]:
@@ -38,6 +40,12 @@ def settings_of_a_set(settings: Simulation, name: str) -> dict[str, Any]:
     return values | {"seed": seed_of(name, values["seed"])}
 
 
+def settings_of_images(settings: Simulation) -> dict[str, Any]:
+    """Return as plain values what the images of all sets depend on, beside each set's name."""
+    values = settings.model_dump(mode="json", include=IMAGES)
+    return values | {"version": SETS_VERSION}
+
+
 def settings_of_pictures(settings: Simulation) -> dict[str, Any]:
     """Return as plain values what the pictures of the parameters and classes depend on."""
     return settings.model_dump(mode="json", include=ASSETS)
@@ -45,4 +53,4 @@ def settings_of_pictures(settings: Simulation) -> dict[str, Any]:
 
 def set_count(settings: Simulation) -> int:
     """Return the number of the study's sets."""
-    return math.prod(len(choices) for choices in settings.values.values())
+    return math.prod(len(choices) for choices in settings.values.values()) // settings.fraction

@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass, fields
 from itertools import product
 
 from simtailor.errors import UserError, nearest_name
+from simtailor.simulation.fraction import fraction_of
 
 MATERIALS = {0: "one", 1: "natural", 2: "random, fixed", 3: "random in every image"}
 
@@ -91,16 +92,17 @@ PUBLISHED_VALUES: dict[str, tuple[int, ...]] = {
 
 
 def enumerate_parameters(
-    values: Mapping[str, Sequence[int]] = PUBLISHED_VALUES,
+    values: Mapping[str, Sequence[int]] = PUBLISHED_VALUES, fraction: int = 1
 ) -> Iterator[SimulationParameters]:
-    """Yield every combination of the values, the last parameter changing fastest.
+    """Yield combinations of the values, the last parameter changing fastest.
 
     Args:
         values: by parameter; what is absent keeps its default. ``PUBLISHED_VALUES`` gives the
             256 sets of the paper.
+        fraction: 1 gives every combination, n the regular fraction of one in n.
 
     Raises:
-        UserError: a name or a value is wrong.
+        UserError: a name or a value is wrong, or there is no such fraction.
     """
     for name in values:
         if name not in PARAMETER_NAMES:
@@ -110,8 +112,29 @@ def enumerate_parameters(
             )
     default = SimulationParameters().as_dict()
     choices = [values.get(name, (default[name],)) for name in PARAMETER_NAMES]
-    for combination in product(*choices):
+    combinations = product(*choices) if fraction == 1 else _fraction(choices, fraction)
+    for combination in combinations:
         try:
             yield SimulationParameters(*combination)
         except ValueError as error:
             raise UserError(f"simulation parameter {error}") from None
+
+
+def _fraction(choices: Sequence[Sequence[int]], parts: int) -> Iterator[tuple[int, ...]]:
+    """Yield one in ``parts`` combinations of the values, by which effects can be told apart."""
+    varied = [place for place, values in enumerate(choices) if len(values) > 1]
+    if any(len(choices[place]) > 2 for place in varied):
+        raise UserError("a fraction needs one or two values of each parameter")
+    runs = fraction_of(len(varied), parts)
+    if runs is None:
+        whole = 2 ** len(varied)
+        sizes = [p for p in (2, 4, 8, 16) if fraction_of(len(varied), p)]
+        possible = " or ".join(f"{p} ({whole // p} sets)" for p in sizes) or "none"
+        raise UserError(
+            f"no fraction of one in {parts} of {whole} combinations tells the effects of "
+            f"{len(varied)} parameters from each other and from interactions of two; "
+            f"possible beside 1: {possible}"
+        )
+    for run in runs:
+        levels = dict(zip(varied, run, strict=True))
+        yield tuple(values[levels.get(place, 0)] for place, values in enumerate(choices))

@@ -4,10 +4,10 @@ Image i of a seed has the same random numbers in every set, so two sets differ b
 parameters alone, and an image depends neither on the batch nor on the images around it.
 
 Source of the parameters: Mishra et al., "Task2Sim: Towards Effective Pre-training and Transfer
-from Synthetic Data" (CVPR 2022), section 3.1 and the published generator's ranges. Two choices
-are ours. Every model is drawn as large as all others, one metre across. The object's pose and
-the light belong to the camera, so that a camera that looks elsewhere changes what lies behind
-the object, not the view of it.
+from Synthetic Data" (CVPR 2022), section 3.1 and the published generator's ranges and places.
+What differs from these stands with its reason in docs/published_study.md; most of all, the
+object's pose and the light belong to the camera, so that a camera that looks elsewhere changes
+what lies behind the object, not the view of it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simtailor.render.raycast.records import SLOTS
 from simtailor.render.raycast.scenes import Scenes, rotation_about
 from simtailor.seeds import generator
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters
 
-RADIUS = 0.5  # of the sphere around every object, metres
-FIELD_OF_VIEW = 54.43  # degrees, that of ThreeDWorld's camera
-DISTANCE = 2.6 * RADIUS  # a ball fills 81 % of the height; the nearest camera is just outside it
+SIDE = 1.0  # longest side of the box around every object, metres
+FIELD_OF_VIEW = 60.0  # degrees
+CAMERA = np.array([1.0, 0.5, 1.8])  # from the object's centre, metres: aside, above, before
+DISTANCE = float(np.linalg.norm(CAMERA))  # a metre fills 41 % of the height
 DISTANCE_FACTORS = (0.4, 1.5)
-VIEW_YAW, VIEW_PITCH = 30.0, 15.0  # degrees: a little from the side and from above
-CAMERA_ELEVATIONS = (-25.0, 30.0)  # degrees above the horizon
+VIEW_YAW = float(np.degrees(np.arctan2(CAMERA[0], CAMERA[2])))
+VIEW_PITCH = float(np.degrees(np.arcsin(CAMERA[1] / DISTANCE)))
 CAMERA_OFFSET = 15.0  # degrees, to each side, up and down
 BLURRED_SHARE = 0.75
 FOCUS_RANGE = 1.0  # metres before or behind the object
 NEAREST_FOCUS = 0.3  # metres
 F_NUMBERS = (0.5, 1.2)
-# Radius of the lens times the f-number, metres: a focal length of 35 mm, blurred as game engines
-# do, who take the film for 24 mm high whatever the field of view.
+# Radius of the lens times the f-number, metres: a focal length of 35 mm (the published build's is
+# not known, 35 is its default), blurred as game engines do, who take the film for 24 mm high
+# whatever the field of view.
 LENS = 0.035**2 * np.tan(np.radians(FIELD_OF_VIEW) / 2) / 0.024
 LIGHT = 7.0  # nominal radiance of the directional light
 LIGHT_FROM = (-0.4, 0.75, 0.9)  # seen from the camera: right, up, backwards
@@ -48,7 +51,8 @@ ZOOM = 0.7
 # How many numbers a parameter draws for an image. The order is part of the format: a change
 # changes every set.
 DRAWS = {
-    "sky": 1, "camera": 2, "blur": 3, "colour": 3, "direction": 2, "intensity": 1, "material": 1,
+    "sky": 1, "camera": 2, "blur": 3, "colour": 3, "direction": 2, "intensity": 1,
+    "material": SLOTS,
     "offset": 2, "rotation": 3, "distance": 1, "noise": 1,
 }  # fmt: skip
 
@@ -63,8 +67,9 @@ class SampledScenes:
         labels: int [B] class; models: int [B].
         attributes: values by name, [B] or [B, n], in metres and degrees. A light's direction is
             as the camera sees it (right, up, backwards); an f-number of 0 stands for a pinhole,
-            before which all is in focus; material is -1 for the model's own, 0
-            for the plain one of all objects, above for the catalogue's.
+            before which all is in focus; material, [B, SLOTS], is that of each of a
+            model's slots: -1 the model's own, 0 the plain one of all objects, above the
+            catalogue's.
     """
 
     scenes: Scenes
@@ -97,7 +102,7 @@ class Sampler:
         attempts = np.zeros_like(indices) if attempts is None else np.asarray(attempts)
         u = self._uniform(indices, attempts)
         labels, models = self.catalogue.classes_of(indices), self.catalogue.models_of(indices)
-        scenes = Scenes.create(len(indices))
+        scenes = Scenes.create(len(indices), slots=SLOTS)
         scenes.exposure[:] = EXPOSURE
         scenes.seed[:] = (u["noise"][:, 0] * 2**31).astype(np.int64)
         towards, place = self._place_camera(scenes, u, attempts)
@@ -121,7 +126,8 @@ class Sampler:
         field_of_view = 2 * np.arctan(np.tan(np.radians(FIELD_OF_VIEW) / 2) * zoom)
         sky = np.floor(u["sky"][:, 0] * len(self.catalogue.skies)).astype(int) * on.backgr
         azimuth = 360 * u["camera"][:, 0] * on.backgr
-        elevation = _between(CAMERA_ELEVATIONS, u["camera"][:, 1])
+        # As many over each part of the sphere.
+        elevation = np.degrees(np.arcsin(2 * u["camera"][:, 1] - 1))
         elevation = elevation if on.backgr else np.full(count, VIEW_PITCH)
         towards = rotation_about("y", azimuth) @ rotation_about("x", -elevation)
         factor = _between(DISTANCE_FACTORS, u["distance"][:, 0])
@@ -148,15 +154,13 @@ class Sampler:
         self, scenes: Scenes, u: dict[str, np.ndarray], models: np.ndarray, towards: np.ndarray
     ) -> dict[str, np.ndarray]:
         angles = (360 * u["rotation"] - 180) * self.parameters.pose_rot
-        if self.parameters.pose_rot:
-            x, y, z = (rotation_about(axis, a) for axis, a in zip("xyz", angles.T, strict=True))
-            turn = x @ y @ z
-        else:
-            turn = rotation_about("x", VIEW_PITCH) @ rotation_about("y", VIEW_YAW)
-        material = self._materials(models, u["material"][:, 0])
+        # One after the other about the axes of the world in which the object stands upright.
+        x, y, z = (rotation_about(axis, a) for axis, a in zip("xyz", angles.T, strict=True))
+        turn = rotation_about("x", VIEW_PITCH) @ rotation_about("y", VIEW_YAW) @ z @ y @ x
+        material = self._materials(models, u["material"])
         scenes.mesh[:, 0] = models
         scenes.rotation[:, 0] = towards @ turn
-        scenes.scale[:, 0] = RADIUS / self.catalogue.radii[models]
+        scenes.scale[:, 0] = SIDE / self.catalogue.sides[models]
         scenes.material[:, 0] = material
         return {"rotation": angles, "material": material}
 
@@ -199,16 +203,23 @@ class Sampler:
         return dict(zip(DRAWS, np.split(numbers, edges, axis=1), strict=True))
 
     def _materials(self, models: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the material of each scene, int [B]: -1 is the model's own, 0 the plain one."""
+        """Return the materials of each model's slots, int [B, SLOTS].
+
+        -1 is the model's own, 0 the plain one.
+
+        Args:
+            numbers: uniform in [0, 1), [B, SLOTS].
+        """
         count, first = len(self.catalogue.materials), PLAIN_MATERIAL + 1
         match self.parameters.materials:
             case 0:
-                return np.full(len(models), PLAIN_MATERIAL)
+                return np.full(numbers.shape, PLAIN_MATERIAL)
             case 1:
-                return np.full(len(models), -1)
+                return np.full(numbers.shape, -1)
             case 2:
                 random = generator(self.seed, "material of each model")
-                return first + random.integers(0, count, len(self.catalogue.models))[models]
+                of_models = random.integers(0, count, (len(self.catalogue.models), SLOTS))
+                return first + of_models[models]
             case _:
                 return first + (numbers * count).astype(int)
 

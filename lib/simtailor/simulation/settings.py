@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from simtailor.assets.pack import FOLDER
+from simtailor.errors import UserError
 from simtailor.section import PositiveInt, Section, Unique, filled_in
 from simtailor.simulation.parameters import enumerate_parameters
 
@@ -18,6 +19,12 @@ class Simulation(Section):
         {"backgr": [0, 1], "materials": [1, 3], "pose_rot": [0, 1]},
         description="Values of each parameter; the study makes a set of every combination. "
         "A parameter that is absent keeps its default: 0, for materials 1.",
+    )
+    fraction: PositiveInt = Field(
+        1,
+        description="Make one in so many of the combinations, by a regular fraction: the effect of "
+        "a parameter is mixed neither with another's nor with an interaction of two. 8 makes 32 "
+        "of the published 256.",
     )
     packs: Annotated[list[str], Field(min_length=1), Unique] = Field(
         ["builtin"], description="Asset packs; their categories, skies and materials add up."
@@ -60,3 +67,11 @@ class Simulation(Section):
                 raise ValueError(f"{name}: give one or several different values, got {choices}")
         list(enumerate_parameters(values))
         return values
+
+    @model_validator(mode="after")
+    def _fraction_exists(self) -> Simulation:
+        try:
+            list(enumerate_parameters(self.values, self.fraction))
+        except UserError as error:
+            raise ValueError(f"fraction: {error}") from None
+        return self

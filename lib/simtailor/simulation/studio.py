@@ -142,6 +142,9 @@ class Studio:
         annotations = []
         for i, (label, model) in enumerate(zip(sampled.labels, sampled.models, strict=True)):
             category, shown = self.catalogue.categories[label], self.catalogue.models[model]
+            attributes = {name: values[i] for name, values in columns.items()}
+            # Of the slots that this model has.
+            attributes["material"] = attributes["material"][: self.catalogue.slots[model]]
             annotations.append(
                 {
                     "label": int(label),
@@ -150,7 +153,7 @@ class Studio:
                     "model": shown.name,
                     "box": boxes[i].tolist(),
                     "visible": round(float(shares[i]), 5),
-                    "attributes": {name: values[i] for name, values in columns.items()},
+                    "attributes": attributes,
                 }
             )
         return annotations

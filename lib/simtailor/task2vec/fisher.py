@@ -22,6 +22,7 @@ from simtailor.task2vec.settings import Task2Vec, Variational
 
 BLOCK = 128  # draws between two looks at the precision
 FEWEST_BLOCKS = 4
+KEPT = 2**26  # numbers of squared gradients that are kept, 256 MB
 PLAIN = 0.1  # share of draws that go by the model's probability alone
 SMALL_VARIANCE = 1e-12  # of a prior
 FIRST_LOG_VARIANCE = -4.0  # of the noise, in units of the prior's
@@ -73,7 +74,7 @@ def monte_carlo(
     """
     features = probe.features(images) if features is None else features
     chances, weights = _proposal(features, head)
-    squares = SquaredGradients(probe, head)
+    squares = SquaredGradients(probe, head, images)
     random = generator(seed, "task vector")
     order, start = random.permutation(len(images)), random.random()
     blocks: list[np.ndarray] = []
@@ -83,7 +84,7 @@ def monte_carlo(
         drawn, labels = _systematic(chances[order], BLOCK, offset)
         chosen = order[drawn]
         factors = weights[chosen, labels]
-        blocks.append(squares.mean(images, chosen, labels, factors))
+        blocks.append(squares.mean(chosen, labels, factors))
         error = _relative_error(blocks)
         if len(blocks) >= FEWEST_BLOCKS and error <= settings.precision:
             break
@@ -99,55 +100,67 @@ def monte_carlo(
 class SquaredGradients:
     """Squared gradients of log p(y|x), a filter a number.
 
+    The same few images and labels are drawn again and again where the classifier is sure of
+    most; theirs are computed once.
+
     Args:
         probe: the feature extractor, whose filters these are.
         head: the classifier.
+        images: uint8 [N, H, W, 3].
     """
 
-    def __init__(self, probe: Probe, head: Head) -> None:
+    def __init__(self, probe: Probe, head: Head, images: np.ndarray) -> None:
         self.layers: dict[str, int] = {}
         self.skipped: list[str] = []
-        self._probe, self._head = probe, head
-        self._sums: dict[str, torch.Tensor] = {}
+        self._probe, self._head, self._images = probe, head, images
+        self._known: dict[tuple[int, int], np.ndarray] = {}
 
-    def mean(
-        self, images: np.ndarray, chosen: np.ndarray, labels: np.ndarray, factors: np.ndarray
-    ) -> np.ndarray:
+    def mean(self, chosen: np.ndarray, labels: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """Return the mean over draws of the factor times the squared gradient: float64 [F].
 
         Args:
-            images: uint8 [N, H, W, 3]; chosen: int64 [n], indices into them, one a draw.
-            labels: int64 [n]; factors: float [n], at least 0.
+            chosen: int64 [n], indices of images, one a draw; labels: int64 [n].
+            factors: float [n].
         """
-        self._sums = {}
-        for first in range(0, len(chosen), self._probe.batch_size):
-            part = slice(first, first + self._probe.batch_size)
-            self._add(images[chosen[part]], labels[part], factors[part])
-        if not self.layers:
-            names = self._probe.weights()
-            self.layers = {name: len(self._sums[name]) for name in names if name in self._sums}
-            self.skipped = [name for name in names if name not in self._sums]
-        values = torch.cat([self._sums[name] for name in self.layers]).cpu().numpy()
-        return values / len(chosen)
+        shares: dict[tuple[int, int], float] = {}
+        for image, label, factor in zip(chosen.tolist(), labels.tolist(), factors, strict=True):
+            shares[image, label] = shares.get((image, label), 0) + factor / len(chosen)
+        known = [pair for pair in shares if pair in self._known]
+        absent = [pair for pair in shares if pair not in self._known]
+        total = sum(shares[pair] * self._known[pair].astype(np.float64) for pair in known)
+        for first in range(0, len(absent), self._probe.batch_size):
+            pairs = absent[first : first + self._probe.batch_size]
+            squares = self._squares(pairs)
+            room = max(0, KEPT // squares.shape[1] - len(self._known))
+            self._known.update(zip(pairs[:room], squares, strict=False))
+            total = total + np.array([shares[pair] for pair in pairs]) @ squares
+        return total
 
-    def _add(self, images: np.ndarray, labels: np.ndarray, factors: np.ndarray) -> None:
-        # A gradient to the images, and none to the weights: then the backward pass computes
-        # just what the hooks want.
-        batch = self._probe.prepare(images).requires_grad_()
-        index = torch.from_numpy(labels).to(batch.device)[:, None]
-        roots = torch.from_numpy(np.sqrt(factors)).to(batch)[:, None]
+    def _squares(self, pairs: list[tuple[int, int]]) -> np.ndarray:
+        """Return the squared gradients for pairs of image and label: [n, F]."""
+        chosen, labels = np.array(pairs).T
+        batch = self._probe.prepare(self._images[chosen])
+        found: dict[str, torch.Tensor] = {}
 
         def hook(name: str, call: Call, output: torch.Tensor) -> torch.Tensor:
             def add(gradient: torch.Tensor) -> None:
-                sums = squared_gradients(call, gradient, len(images)).double()
-                self._sums[name] = self._sums.get(name, 0) + sums
+                found[name] = found.get(name, 0) + squared_gradients(call, gradient, len(pairs))
 
+            # The gradient goes as far as the first calls with a weight, to no weight and no
+            # image. A copy, since the network may write over it.
+            if not output.requires_grad:
+                output = output.requires_grad_().clone()
             output.register_hook(add)
             return output
 
-        with LayerCalls(self._probe.weights(), hook):
-            logits = self._head(self._probe.network(batch))
-        (logits.log_softmax(1).gather(1, index) * roots).sum().backward()
+        logits = self._head(self._probe(batch, LayerCalls(self._probe.weights(), hook)))
+        index = torch.from_numpy(labels).to(batch.device)[:, None]
+        logits.log_softmax(1).gather(1, index).sum().backward()
+        if not self.layers:
+            names = self._probe.weights()
+            self.layers = {name: found[name].shape[1] for name in names if name in found}
+            self.skipped = [name for name in names if name not in found]
+        return torch.cat([found[name] for name in self.layers], 1).cpu().numpy()
 
 
 def _proposal(features: torch.Tensor, head: Head) -> tuple[np.ndarray, np.ndarray]:

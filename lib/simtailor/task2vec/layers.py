@@ -4,11 +4,6 @@ A layer's weight gradient for one image follows from the layer's input and the g
 output. Calls of the supported functions are seen through ``TorchFunctionMode``, whichever
 module makes them, with the very tensors that they get: padding, activations fused with a
 normalisation, or work in place need no special case.
-
-Only squared norms a filter are needed, so the gradient itself need not always be formed: for a
-convolution with patches p [K, L] of one image and output gradient g [C, L], the squared norm of
-filter c's gradient is ||g_c p^T||^2 = g_c (p^T p) g_c^T. The first way costs C K L, the second
-K L^2 + C L^2; the cheaper one is taken.
 """
 
 from __future__ import annotations
@@ -22,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-CHUNK = 4_000_000  # numbers held at a time, so that they stay near the processor
+from simtailor.task2vec.convolutions import Geometry, squared_gradients_of_filters
 
 
 @dataclass(frozen=True)
@@ -45,10 +40,6 @@ class Call:
     version: int
 
 
-def _named(names: tuple[str, ...], args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {**dict(zip(names, args, strict=False)), **kwargs}
-
-
 SIGNATURES: dict[Callable, tuple[str, tuple[str, ...]]] = {
     functional.conv2d: (
         "conv2d",
@@ -61,6 +52,13 @@ SIGNATURES: dict[Callable, tuple[str, tuple[str, ...]]] = {
     ),
     functional.layer_norm: ("layer_norm", ("input", "normalized_shape", "weight", "bias", "eps")),
 }
+
+
+def named_arguments(
+    func: Callable, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments of a call of a supported function by name."""
+    return {**dict(zip(SIGNATURES[func][1], args, strict=False)), **kwargs}
 
 
 class LayerCalls(TorchFunctionMode):
@@ -85,8 +83,8 @@ class LayerCalls(TorchFunctionMode):
         """Run the function, and tell of it."""
         output = func(*args, **(kwargs or {}))
         if func in SIGNATURES:
-            kind, names = SIGNATURES[func]
-            arguments = _named(names, args, kwargs or {})
+            kind, _ = SIGNATURES[func]
+            arguments = named_arguments(func, args, kwargs or {})
             weight = arguments.get("weight")
             name = self._names.get(id(weight))
             if name is not None:
@@ -98,7 +96,7 @@ class LayerCalls(TorchFunctionMode):
 
 
 def squared_gradients(call: Call, gradient: torch.Tensor, images: int) -> torch.Tensor:
-    """Return the mean squared gradient of each filter, summed over images: float [C].
+    """Return the mean squared gradient of each filter for each image: float [images, C].
 
     Args:
         call: of a batch of ``images`` that do not depend on each other.
@@ -112,87 +110,18 @@ def squared_gradients(call: Call, gradient: torch.Tensor, images: int) -> torch.
     if call.kind in ("batch_norm", "layer_norm"):
         product = gradient * normalised(call)
         if call.kind == "batch_norm":
-            return product.flatten(2).sum(2).square().sum(0)
-        return product.reshape(images, -1, len(call.weight)).sum(1).square().sum(0)
-    if call.kind == "linear":
-        inputs = call.input.reshape(images, -1, call.input.shape[-1]).transpose(1, 2)[:, None]
-        outputs = gradient.reshape(images, -1, gradient.shape[-1]).transpose(1, 2)[:, None]
-        return _squares(inputs, outputs)
-    groups = call.arguments.get("groups", 1)
-    if groups == len(call.weight) == call.input.shape[1]:
-        return _depthwise_squares(call, gradient)
-    outputs = gradient.reshape(images, groups, len(call.weight) // groups, -1)
-    size = call.weight[0].numel() * groups * outputs.shape[-1]
-    parts = max(1, CHUNK // max(1, size))
-    sums = [
-        _squares(patches(call, inputs), part)
-        for inputs, part in zip(call.input.split(parts), outputs.split(parts), strict=True)
-    ]
-    return torch.stack(sums).sum(0)
-
-
-def _squares(inputs: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    """Return the squared norms of products, averaged over K and summed over images.
-
-    Args:
-        inputs: [B, G, K, L]; gradient: [B, G, C, L].
-
-    Returns:
-        [G * C]
-    """
-    size, places = inputs.shape[2:]
-    filters = gradient.shape[2]
-    if filters * size <= places * (size + filters):
-        squares = (gradient @ inputs.transpose(2, 3)).square().sum((0, 3))
-    else:
-        gram = inputs.transpose(2, 3) @ inputs
-        squares = ((gradient @ gram) * gradient).sum((0, 3))
-    return squares.flatten() / size
-
-
-def _depthwise_squares(call: Call, gradient: torch.Tensor) -> torch.Tensor:
-    """Return what ``_squares`` does for a convolution with a filter a channel.
-
-    Its gradient is itself a convolution, of every image and channel with the output's gradient
-    as filter, in which stride and dilation change places.
-    """
-    inputs, padding = _padded(call, call.input)
-    stride, dilation = (_pair(call.arguments.get(key, 1)) for key in ("stride", "dilation"))
-    height, width = call.weight.shape[2:]
-    products = functional.conv2d(
-        inputs.reshape(1, -1, *inputs.shape[2:]),
-        gradient.reshape(-1, 1, *gradient.shape[2:]),
-        stride=dilation, padding=padding, dilation=stride, groups=gradient[:, :, 0, 0].numel(),
-    )[0, :, :height, :width]  # fmt: skip
-    squares = products.square().sum((1, 2)).reshape(len(gradient), -1).sum(0)
-    return squares / (height * width)
-
-
-def patches(call: Call, inputs: torch.Tensor) -> torch.Tensor:
-    """Return what each filter of a convolution sees at each place: [B, groups, K, places]."""
-    kernel = call.weight.shape[2:]
-    stride, dilation = (_pair(call.arguments.get(key, 1)) for key in ("stride", "dilation"))
-    inputs, padding = _padded(call, inputs)
-    if tuple(kernel) == (1, 1) and padding == (0, 0):
-        columns = inputs[:, :, :: stride[0], :: stride[1]].flatten(2)
-    else:
-        columns = functional.unfold(inputs, kernel, dilation, padding, stride)
-    groups = call.arguments.get("groups", 1)
-    return columns.reshape(len(inputs), groups, -1, columns.shape[-1])
-
-
-def _padded(call: Call, inputs: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
-    """Return the input of a convolution and its padding in numbers."""
-    padding = call.arguments.get("padding", 0)
-    if padding != "same":
-        return inputs, _pair(0 if padding == "valid" else padding)
-    kernel, dilation = call.weight.shape[2:], _pair(call.arguments.get("dilation", 1))
-    sides = [
-        side
-        for d, k in zip(reversed(dilation), reversed(kernel), strict=True)
-        for side in (d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2)
-    ]
-    return functional.pad(inputs, sides), (0, 0)
+            return product.flatten(2).sum(2).square()
+        return product.reshape(images, -1, len(call.weight)).sum(1).square()
+    weight, inputs = call.weight, call.input
+    if call.kind == "linear":  # a convolution of rows with a kernel of one place
+        weight = weight[:, :, None, None]
+        inputs, gradient = (
+            values.reshape(images, -1, values.shape[-1]).transpose(1, 2)[..., None]
+            for values in (inputs, gradient)
+        )
+    arguments = call.arguments if call.kind == "conv2d" else {}
+    geometry = Geometry.of(weight, arguments)
+    return squared_gradients_of_filters(weight, geometry, inputs, gradient)
 
 
 def normalised(call: Call) -> torch.Tensor:
@@ -200,7 +129,3 @@ def normalised(call: Call) -> torch.Tensor:
     arguments = {**call.arguments, "weight": None, "bias": None}
     function = functional.batch_norm if call.kind == "batch_norm" else functional.layer_norm
     return function(**arguments)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)

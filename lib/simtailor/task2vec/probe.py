@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +13,18 @@ import torch
 from torch import nn
 
 from simtailor.errors import UserError
-from simtailor.metasim.features.networks import check_model, make_network
+from simtailor.metasim.features.networks import check_model, make_network, normalisation
 from simtailor.metasim.features.weights import PACKAGE, check_weights_file
 from simtailor.metasim.settings import PACKAGED_MODEL, Features
-from simtailor.network_images import normalised, resized, unit_images
+from simtailor.network_images import network_input
 from simtailor.pretrain.backbone import DESCRIPTION, WEIGHTS, Backbone
+from simtailor.task2vec.layers import LayerCalls
 from simtailor.task2vec.settings import Task2Vec
+from simtailor.task2vec.small_maps import SmallMaps
 
 STRENGTHS = (1e-2, 1e-1, 1.0, 10.0)  # inverse regularisation, a unit of squared feature
 HELD_OUT = 5  # one image in so many chooses among them
 ITERATIONS = 100
-PACKAGED = (127 / 255, 128 / 255)  # mean and spread that the packaged weights were trained with
 
 
 class Probe:
@@ -44,20 +46,27 @@ class Probe:
         batch_size: int = 64,
     ) -> None:
         self.device, self.image_size, self.batch_size = torch.device(device), image_size, batch_size
-        self.network = network.eval().requires_grad_(False).to(self.device)
-        self._mean, self._std = (
-            torch.tensor(v, dtype=torch.float32, device=self.device) for v in (mean, std)
-        )
+        self.network = network.eval().requires_grad_(False)
+        self.network.to(self.device, memory_format=torch.channels_last)
+        self._mean, self._std, self._small_maps = mean, std, SmallMaps()
+
+    def __call__(self, prepared: torch.Tensor, calls: LayerCalls | None = None) -> torch.Tensor:
+        """Return the features of images, float32 [B, 3, S, S] as of ``prepare``: [B, D].
+
+        Args:
+            calls: is told of the layers.
+        """
+        with self._small_maps, calls or nullcontext():
+            return self.network(prepared)
 
     def prepare(self, images: np.ndarray) -> torch.Tensor:
         """Return images, uint8 [B, H, W, 3], as the network takes them: float32 [B, 3, S, S]."""
-        pixels = resized(unit_images(images, self.device), self.image_size)
-        return normalised(pixels, self._mean, self._std)
+        return network_input(images, self.image_size, self._mean, self._std, self.device)
 
     def features(self, images: np.ndarray) -> torch.Tensor:
         """Return the features of images, uint8 [N, H, W, 3]: float32 [N, D]."""
         with torch.no_grad():
-            return torch.cat([self.network(self.prepare(part)) for part in self.parts(images)])
+            return torch.cat([self(self.prepare(part)) for part in self.parts(images)])
 
     def parts(self, images: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the images a batch at a time."""
@@ -164,13 +173,12 @@ def make_probe(settings: Task2Vec, device: str, cache: str | Path) -> Probe:
         backbone.network.reset_classifier(0)
         return Probe(backbone.network, settings.image_size, mean, std, device, settings.batch_size)
     try:
-        network = make_network(_network_settings(settings), Path(cache))
+        values = _network_settings(settings)
+        network = make_network(values, Path(cache))
     except UserError as error:
         raise UserError(f"task2sim.task2vec, the probe network: {error}") from None
     network.reset_classifier(0)
-    mean, std = (tuple(network.pretrained_cfg[key]) for key in ("mean", "std"))
-    if settings.weights == "package":
-        mean, std = ((v,) * 3 for v in PACKAGED)
+    mean, std = normalisation(network, values)
     return Probe(network, settings.image_size, mean, std, device, settings.batch_size)
 
 

@@ -20,6 +20,7 @@ from simtailor.torchvision_compat import import_torchvision
 INCEPTION = "inception_v3"
 INCEPTION_BLOCKS = {64: "Pool1", 192: "Pool2", 768: "Mixed_6e", 2048: "Mixed_7c"}
 HALF = (0.5, 0.5, 0.5)
+PACKAGED = (127 / 255,) * 3, (128 / 255,) * 3  # trained on (x - 127) / 128 of x in [0, 255]
 GRADIENT_CHUNK = 8  # images
 
 
@@ -138,10 +139,14 @@ def make_inception(settings: Features, device: torch.device, cache: Path) -> Inc
 def make_timm(settings: Features, device: torch.device, cache: Path) -> TimmFeatures:
     """Return the features by a timm model of the settings."""
     network = make_network(settings, cache)
-    mean, std = (network.pretrained_cfg[key] for key in ("mean", "std"))
-    if settings.weights == "package":  # trained on (x - 127) / 128 of x in [0, 255]
-        mean, std = (127 / 255,) * 3, (128 / 255,) * 3
-    return TimmFeatures(network, settings.layers, mean, std, device)
+    return TimmFeatures(network, settings.layers, *normalisation(network, settings), device)
+
+
+def normalisation(network: nn.Module, settings: Features) -> tuple[tuple[float, ...], ...]:
+    """Return mean and spread of each channel, in [0, 1], that a network was trained with."""
+    if settings.weights == "package":
+        return PACKAGED
+    return tuple(tuple(network.pretrained_cfg[key]) for key in ("mean", "std"))
 
 
 def make_network(settings: Features, cache: Path) -> nn.Module:
@@ -192,8 +197,7 @@ def check_layers(name: str, layers: Sequence[int]) -> None:
         UserError: it lacks one.
     """
     network = _timm().create_model(name)
-    mean, std = (network.pretrained_cfg[key] for key in ("mean", "std"))
-    TimmFeatures(network, layers, mean, std, torch.device("cpu"))
+    TimmFeatures(network, layers, HALF, HALF, torch.device("cpu"))
 
 
 def _from_hub(name: str) -> nn.Module:

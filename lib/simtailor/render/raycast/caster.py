@@ -211,6 +211,7 @@ class RayCaster:
         instances = np.zeros(scenes.mesh.shape, records.InstanceRecord.numpy_dtype())
         for name in ("mesh", "rotation", "position", "scale", "label", "casts_shadow"):
             instances[name] = getattr(scenes, name)
-        own = scenes.material < 0
-        instances["material"] = np.where(own, -1, scenes.material + self._first_extra_material)
+        materials = scenes.material[:, :, np.arange(records.SLOTS) % scenes.material.shape[2]]
+        extra = materials + self._first_extra_material
+        instances["materials"] = np.where(materials < 0, -1, extra)
         return record, instances

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warp as wp
 
+SLOTS = 16  # materials of an instance; a mesh's others take turns with these
+
 
 @wp.struct
 class SceneRecord:
@@ -33,7 +35,7 @@ class InstanceRecord:
     position: wp.vec3
     scale: float
     label: int
-    material: int  # -1: the materials of the mesh's own faces
+    materials: wp.types.vector(SLOTS, int)  # of the mesh's slots; -1: the mesh's own
     casts_shadow: int
 
 

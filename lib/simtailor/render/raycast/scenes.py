@@ -18,7 +18,8 @@ class Scenes:
         mesh: int [B, K] index of the mesh in the ray caster, -1 for none.
         rotation: [B, K, 3, 3]; position: [B, K, 3]; scale: [B, K], greater than 0.
         label: int [B, K] value of the instance in the mask, 0 for scenery.
-        material: int [B, K] one material for the whole mesh, or -1 for the mesh's own.
+        material: int [B, K, S] of the mesh's material slots, slot s having that of s modulo S;
+            -1 is the mesh's own. S divides ``records.SLOTS``.
         casts_shadow: bool [B, K].
         light_direction: [B, 3] towards the light; light_colour: [B, 3] linear.
         light_softness: [B] half width of the light as a share of its distance; 0 is sharp.
@@ -50,10 +51,13 @@ class Scenes:
     seed: np.ndarray
 
     @classmethod
-    def create(cls, count: int, instances: int = 1) -> Scenes:
+    def create(cls, count: int, instances: int = 1, slots: int = 1) -> Scenes:
         """Return ``count`` default scenes.
 
         Each shows mesh 0 from 2.6 m in front and is lit from above.
+
+        Args:
+            slots: S of the attribute ``material``.
         """
 
         def full(value: object, *shape: int, dtype: type = np.float32) -> np.ndarray:
@@ -69,7 +73,7 @@ class Scenes:
             position=full([0, 0, 0], instances),
             scale=full(1, instances),
             label=full(1, instances, dtype=np.int32),
-            material=full(-1, instances, dtype=np.int32),
+            material=full(-1, instances, slots, dtype=np.int32),
             casts_shadow=full(True, instances, dtype=bool),
             light_direction=full([0.6, 0.9, 0.5]),
             light_colour=full([3, 2.8, 2.5]),

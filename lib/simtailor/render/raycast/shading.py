@@ -11,7 +11,13 @@ from __future__ import annotations
 
 import warp as wp
 
-from simtailor.render.raycast.records import Assets, InstanceRecord, SceneRecord, TextureRecord
+from simtailor.render.raycast.records import (
+    SLOTS,
+    Assets,
+    InstanceRecord,
+    SceneRecord,
+    TextureRecord,
+)
 
 PI = wp.constant(3.14159265358979)
 
@@ -204,9 +210,10 @@ def surface_of(
     )
     if wp.dot(normal, direction) > 0.0:
         normal = -normal
-    which = instance.material
+    slot = assets.face_materials[mesh.first_face + face]
+    which = instance.materials[slot % SLOTS]
     if which < 0:
-        which = mesh.first_material + assets.face_materials[mesh.first_face + face]
+        which = mesh.first_material + slot
     material = assets.materials[which]
     base = material.base_colour
     if material.texture >= 0:

@@ -24,7 +24,9 @@ LABELS = ("targets", "labels", "_labels")  # where torchvision's data sets keep 
 class TorchvisionOptions(Section):
     """Options of the kind ``torchvision``."""
 
-    train: dict[str, Any] = Field({}, description="Arguments of the training part.")
+    train: dict[str, Any] | list[dict[str, Any]] = Field(
+        {}, description="Arguments of the training part, or of several that are one together."
+    )
     test: dict[str, Any] | None = Field(
         None, description="Arguments of the test part; without, images are split at random."
     )
@@ -44,7 +46,8 @@ def load_torchvision(place: Place, options: TorchvisionOptions) -> ImageSource:
     if kind is None:
         nearest = nearest_name(place.source, known.__all__)
         raise UserError(f"torchvision has no data set '{place.source}'.{nearest}")
-    arguments = {"train": options.train}
+    training = options.train if isinstance(options.train, list) else [options.train]
+    arguments = {f"train {n}" if n > 1 else "train": own for n, own in enumerate(training, 1)}
     if options.test is not None:
         arguments["test"] = options.test
     usual = {"root": str(place.downloads), "download": True}
@@ -64,7 +67,7 @@ def load_torchvision(place: Place, options: TorchvisionOptions) -> ImageSource:
         f"torchvision's '{place.source}'",
         " Leave the option 'test' out, or choose another part by it.",
     )
-    return _joined(list(parts.values()), labels, lambda part, i: part[i][0])
+    return _joined(list(parts.values()), len(training), labels, lambda part, i: part[i][0])
 
 
 def _argument_names(kind: type) -> set[str]:
@@ -152,15 +155,16 @@ def load_hub(place: Place, options: DatasetsOptions) -> ImageSource:
     folder = Path(place.source)
     return _joined(
         list(parts.values()),
+        1,
         labels,
         lambda part, i: as_image(part[i][options.image], folder, highest),
     )
 
 
 def _joined(
-    parts: list[Any], labels: Labels, read: Callable[[Any, int], Image.Image]
+    parts: list[Any], training: int, labels: Labels, read: Callable[[Any, int], Image.Image]
 ) -> ImageSource:
-    """Return one source of a training part and maybe a test part."""
+    """Return one source of so many training parts and maybe a test part after them."""
     ends = np.cumsum([len(part) for part in parts])
 
     def read_from(i: int) -> Image.Image:
@@ -168,7 +172,7 @@ def _joined(
         part = int(np.searchsorted(ends, place, side="right"))
         return read(parts[part], place - int(ends[part - 1] if part else 0))
 
-    more = {} if len(parts) == 1 else {"test": labels.kept >= ends[0]}
+    more = {} if len(parts) == training else {"test": labels.kept >= ends[training - 1]}
     if more:
         more["split"] = "the source's own"
     return ImageSource(labels.classes, labels.labels, read_from, notes=labels.notes, **more)
