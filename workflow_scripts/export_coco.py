@@ -1,7 +1,7 @@
 """Export a simulated set to COCO's format."""
 
+from simtailor.datasets.coco import export_coco
 from simtailor.reporting import reporter
-from simtailor.simulation.coco import export_coco
 from simtailor.simulation.reading import SimulatedSet
 
 with reporter(snakemake.log[0], f"coco {snakemake.wildcards.parameters}") as report:
