@@ -133,10 +133,8 @@ class ShardJob:
             link_or_copy(self.work / name, folder / name)
         write_json(folder / MANIFEST, {**manifest, "shards": contents})
         write_json(folder / "info.json", _timm_info(contents))
-        return {
-            name: sum(record.statistics[name] for record in records)
-            for name in records[0].statistics
-        }
+        known = dict.fromkeys(name for record in records for name in record.statistics)
+        return {name: sum(r.statistics.get(name, 0) for r in records) for name in known}
 
 
 def shards_of(images: int, shard_size: int) -> list[np.ndarray]:

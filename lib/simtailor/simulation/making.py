@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from simtailor.assets.mesh import Mesh
+from simtailor.datasets.boxes import boxes_of
 from simtailor.datasets.making import Drawing, Rendered, ShardJob, shards_of
 from simtailor.datasets.shards import write_shard
 from simtailor.figures.simulation import set_sheet
@@ -83,7 +84,7 @@ class SetPlan:
 @lru_cache(maxsize=1)
 def _code_digest() -> str:
     """Return a digest of the modules that decide an image's bytes."""
-    parts = (Catalogue, Mesh, Sampler, Studio, encode, write_shard, generator)
+    parts = (Catalogue, Mesh, Sampler, Studio, encode, write_shard, boxes_of, generator)
     files = [Path(inspect.getfile(part)) for part in parts]
     files += sorted(Path(raycast.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
