@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
+from discs import BEHIND, write_grammar
 from fits import write_fit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,22 +36,26 @@ IMAGES, SIZE = 23, 40
 MADE = {"images": IMAGES, "shard_size": 8, "seed": 3, "stage": {"image_size": SIZE, "samples": 2}}
 
 
-def experiment_of(name="tyol_multi_8attr", **values):
+def experiment_of(name="tyol_1attr", **values):
     grammar = str(ROOT / f"config/grammars/{name}.json")
     target = {"grammar": str(ROOT / f"config/grammars/{name}_target.json")}
     return Experiment.model_validate({"grammar": grammar, "target": target, "seed": 1, **values})
 
 
 @pytest.fixture(scope="module")
-def machine(kernel_cache):
-    return Machine("cpu", 1, str(kernel_cache))
+def machine():
+    return Machine("cpu", 1, "resources")
 
 
 @pytest.fixture(scope="module")
 def fit(tmp_path_factory, machine):
-    experiment = experiment_of(stage={"image_size": 24})
-    intervals = {"yaw": [90.0, 94.0], "loc_x": None}
-    return write_fit(tmp_path_factory.mktemp("fit") / "fit", experiment, machine, intervals)
+    """A fit with two objects a scene."""
+    folder = tmp_path_factory.mktemp("fit")
+    grammar = write_grammar(folder / "grammar.json")
+    values = {"grammar": grammar, "target": {"grammar": grammar}, "seed": 1}
+    values |= {"renderer": str(ROOT / "tests/discs.py"), "stage": {"image_size": 24}}
+    intervals = {"object1.x": [38.0, 42.0], "object2.x": None}
+    return write_fit(folder / "fit", Experiment.model_validate(values), machine, intervals)
 
 
 def make(folder, fit, machine, **values):
@@ -75,39 +80,45 @@ def contents(folder):
 
 
 def test_labels_are_those_of_the_picture(made):
-    assert made.classes == ["basket", "bowl", "box", "mug", "slipper"]
-    assert made.manifest["units"]["object.loc_x"] == "cm"
-    shown = set()
+    assert made.classes == ["disc", "square"]
+    assert made.manifest["units"]["object2.x"] == "%"
+    seen = 0
     for n, sample in enumerate(made.samples()):
         assert sample.key == f"mine-3-{n:08d}"
         assert sample.image.shape == (SIZE, SIZE, 3)
-        (described,) = sample.annotation["objects"]
-        shown.add(described["class"])
-        assert made.classes[described["label"]] == described["class"] == sample.annotation["class"]
-        (instance,) = made.instances(sample)
-        left, top, width, height = instance.box
-        inside = np.zeros_like(instance.mask)
-        inside[top : top + height, left : left + width] = True
-        assert not (instance.mask & ~inside).any()
-        assert instance.mask[top].any() and instance.mask[:, left].any()
-        assert instance.mask.mean() == pytest.approx(described["visible"], abs=1e-5)
-        assert set(described["attributes"]) == {"yaw", "pitch", "roll", "loc_x", "loc_z"}
-        assert set(sample.annotation["scene"]) == {"Light", "Camera"}
-        # The object stands on the table, so it is nearer to the camera than what is around it.
-        metres = sample.depth * sample.annotation["depth_scale"] / 1000
-        assert metres[instance.mask].mean() < metres[~instance.mask].mean()
-        # x grows to the left of the picture, from 100 in the middle.
-        column = np.nonzero(instance.mask)[1].mean() - SIZE / 2
-        if not described["at_edge"] and abs(described["attributes"]["loc_x"] - 100) > 4:
-            assert (described["attributes"]["loc_x"] < 100) == (column > 0)
-    assert len(shown) > 2
+        first, second = sample.annotation["objects"]
+        instances = made.instances(sample)
+        assert [o["label"] for o in (first, second) if o["visible"]] == [i.label for i in instances]
+        for instance in instances:
+            left, top, width, height = instance.box
+            inside = np.zeros_like(instance.mask)
+            inside[top : top + height, left : left + width] = True
+            assert not (instance.mask & ~inside).any()
+            assert instance.mask[top].any() and instance.mask[:, left].any()
+        for described in (first, second):
+            mask = sample.mask == described["number"]
+            assert mask.mean() == pytest.approx(described["visible"], abs=1e-5)
+            metres = sample.depth[mask] * sample.annotation["depth_scale"] / 1000
+            assert metres == pytest.approx(BEHIND - 0.25 * described["number"], abs=1e-4)
+            outline = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+            assert described["at_edge"] == outline.any()
+        whole = not second["at_edge"]  # it lies over the first
+        if whole and second["visible"]:
+            seen += 1
+            row, column = (np.nonzero(sample.mask == 2)[axis].mean() + 0.5 for axis in (0, 1))
+            assert column / SIZE * 100 == pytest.approx(second["attributes"]["x"], abs=1.5)
+            assert row / SIZE * 100 == pytest.approx(second["attributes"]["y"], abs=1.5)
+    assert seen > 5
 
 
 def test_card_and_summary_say_what_there_is(made):
     summary, card = read_json(made.folder / "summary.json"), (made.folder / "README.md").read_text()
-    assert summary["images"] == summary["objects"] == sum(summary["classes"].values()) == IMAGES
-    for words in ("Converged: it is a test.", "`mine.seed1`", "Apache-2.0", "| yaw |", "90 to 94"):
-        assert words in card
+    assert summary["images"] == IMAGES
+    assert summary["objects"] == sum(summary["classes"].values()) == 2 * IMAGES
+    assert 0 < summary["objects_seen"] <= 2 * IMAGES
+    words = ("Converged: it is a test.", "`mine.seed1`", "'discs'", "| object1.x |", "38 to 42")
+    for word in words:
+        assert word in card
     assert np.asarray(Image.open(made.folder / "sheet.png").convert("L")).std() > 20
     assert made.damaged() == []
 
@@ -124,15 +135,17 @@ def test_widening_spreads_by_the_error_of_the_mean(fit, machine):
     experiment = read.experiment
     grammar, spread = experiment.read_grammar(experiment.grammar), {}
     with machine.renderer(experiment, print) as renderer:
-        for widen in (0, 1, 40):
+        for widen in (0, 1, 8):
             scenes = FittedScenes(read, grammar, renderer, 0, widen)
-            drawn = scenes.take(np.arange(2000))
-            spread[widen] = {n: drawn.find("object", n).std() for n in ("yaw", "loc_x")}
-    assert spread[0]["loc_x"] == spread[40]["loc_x"]  # the fit has no interval of it
+            drawn, layout = scenes.take(np.arange(2000)), scenes.layout
+            x = layout.features.index("x")
+            of_object = (layout.node_keys.index(f"object{n}") for n in (1, 2))
+            spread[widen] = [drawn.values()[:, node, x].std() for node in of_object]
+    assert spread[0][1] == spread[8][1]  # the fit has no interval of it
     error = 4 / 3.92
-    for widen in (1, 40):
-        expected = np.hypot(spread[0]["yaw"], widen * error)
-        assert spread[widen]["yaw"] == pytest.approx(expected, rel=0.05)
+    for widen in (1, 8):
+        expected = np.hypot(spread[0][0], widen * error)
+        assert spread[widen][0] == pytest.approx(expected, rel=0.05)
 
 
 KILLED = """
@@ -210,7 +223,7 @@ def test_results_that_are_not_whole_are_named(fit, tmp_path):
 
 def test_without_masks_there_are_images_classes_and_attributes(machine, tmp_path):
     renderer = str(ROOT / "tests/maskless.py")
-    experiment = experiment_of("tyol_1attr", renderer=renderer, stage={"image_size": 24})
+    experiment = experiment_of(renderer=renderer, stage={"image_size": 24})
     fit = write_fit(tmp_path / "fit", experiment, machine, {"yaw": None})
     made, _ = make(tmp_path, fit, machine, stage={}, images=3)
     for sample in made.samples():
@@ -236,14 +249,15 @@ def test_pycocotools_reads_the_export(made, tmp_path):
     export_coco(made, tmp_path / "coco")
     coco = COCO(tmp_path / "coco/annotations.json")
     assert [c["name"] for c in coco.loadCats(coco.getCatIds())] == made.classes
-    assert "Apache-2.0" in coco.dataset["licenses"][0]["name"]
-    assert len(coco.imgs) == len(coco.anns) == IMAGES
+    assert coco.dataset["licenses"][0]["name"] == made.manifest["licence"]
+    assert len(coco.imgs) == IMAGES
+    assert len(coco.anns) == read_json(made.folder / "summary.json")["objects_seen"]
     for number, sample in zip(coco.getImgIds(), made.samples(), strict=True):
         assert number < 2**53
-        (annotation,) = coco.loadAnns(coco.getAnnIds(imgIds=number))
-        (instance,) = made.instances(sample)
-        assert (coco.annToMask(annotation) == instance.mask).all()
-        assert annotation["category_id"] == instance.label + 1
+        annotations = coco.loadAnns(coco.getAnnIds(imgIds=number))
+        for annotation, instance in zip(annotations, made.instances(sample), strict=True):
+            assert (coco.annToMask(annotation) == instance.mask).all()
+            assert annotation["category_id"] == instance.label + 1
 
 
 def covered(polygon, height, width):
