@@ -1,11 +1,9 @@
 """Data sets drawn from fits, and their exports as other tools read them."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -148,35 +146,26 @@ def test_widening_spreads_by_the_error_of_the_mean(fit, machine):
         assert spread[widen][0] == pytest.approx(expected, rel=0.05)
 
 
-KILLED = """
-import json, sys
-from pathlib import Path
-from simtailor.fitted.settings import Datasets
-from simtailor.fitted.stage import make_dataset
-from simtailor.metasim.stage import Machine
-fit, folder, cache, values = sys.argv[1:]
-made, folder = Datasets.model_validate(json.loads(values)), Path(folder)
-make_dataset("mine.seed1", fit, made, Machine("cpu", 1, cache), folder / "work", folder / "set", print)
-"""  # noqa: E501
-
-
-def test_killed_and_resumed_ends_with_the_same_bytes(made, fit, machine, tmp_path):
-    work, values = tmp_path / "work", json.dumps(MADE)
-    run = subprocess.Popen([sys.executable, "-c", KILLED, fit, tmp_path, machine.cache, values])
-    until = time.monotonic() + 300
-    while run.poll() is None and time.monotonic() < until and not list(work.glob("shard-*.json")):
+def test_killed_and_resumed_ends_with_the_same_bytes(fit, machine, tmp_path):
+    values, work = {"images": 120, "shard_size": 8}, tmp_path / "work"
+    run = get_context("fork").Process(target=make, args=(tmp_path, fit, machine), kwargs=values)
+    run.start()
+    while run.is_alive() and len(list(work.glob("shard-*.json"))) < 2:
         time.sleep(0.001)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    assert list(work.glob("shard-*.json"))
-    resumed, lines = make(tmp_path, fit, machine)
-    assert lines[0].endswith("of 3 shards are there and intact")
+    run.kill()
+    run.join()
+    assert run.exitcode == -signal.SIGKILL
+    assert not (tmp_path / "set").exists()
+    resumed, lines = make(tmp_path, fit, machine, **values)
+    there = int(lines[0].removesuffix(" of 15 shards are there and intact"))
+    assert 2 <= there < 15
+    made, _ = make(tmp_path / "whole", fit, machine, **values)
     assert contents(resumed.folder) == contents(made.folder)
     # A damaged shard is found, and made again.
     os.truncate(resumed.shards[1], 1000)
     assert resumed.damaged() == ["shard-00001.tar"]
-    again, lines = make(tmp_path, fit, machine)
-    assert lines[0] == "2 of 3 shards are there and intact"
+    again, lines = make(tmp_path, fit, machine, **values)
+    assert lines[0] == "14 of 15 shards are there and intact"
     assert contents(again.folder) == contents(made.folder)
 
 
