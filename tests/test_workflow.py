@@ -144,7 +144,7 @@ def test_an_export_without_masks_stops_while_planning(project):
     own = Path(__file__).parent / "maskless.py"
     shutil.copy(own, project.folder / "maskless.py")
     project.configure({"tyol_1attr": {**SMALL, "renderer": "maskless.py"}})
-    run = project.snakemake("results/exports/coco/tyol_1attr", options=("-n",))
+    run = project.snakemake("results/exports/coco/tyol_1attr")
     assert run.returncode != 0
     assert "the data set of 'tyol_1attr' has no masks" in run.stderr
     planned = project.snakemake("results/datasets/tyol_1attr", options=("-n",))
