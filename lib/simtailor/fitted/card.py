@@ -125,8 +125,8 @@ def _widened(widen: float, fit: Fit) -> str:
     rows = fit.summary["attributes"].items()
     without = [name for name, row in rows if not (row["generated"] or {}).get("mean_95")]
     text = (
-        f"Each attribute is spread by {widen:g} times the standard error of its fitted mean, on top "
-        "of the fit's own spread (`widen`)."
+        f"Each attribute is spread by {widen:g} times the standard error of its fitted mean, on "
+        "top of the fit's own spread (`widen`)."
     )
     if without:
         text += f" Not so {', '.join(without)}: the fit has no interval of them."
