@@ -7,7 +7,13 @@ from simtailor.assets.pack import pack_called
 from simtailor.checks import check_configuration
 from simtailor.config import experiment_names, load_configuration, load_experiment
 from simtailor.console import Console
+from simtailor.datasets.formats import FORMATS
 from simtailor.errors import UserError
+from simtailor.fitted.inputs import (
+    DATASETS_VERSION,
+    check_exportable,
+    settings_of_dataset,
+)
 from simtailor.interruption import describe_lock, stop_on_signals
 from simtailor.metasim.inputs import (
     checked_features,
@@ -35,6 +41,8 @@ include: "rules/renderer.smk"
 include: "rules/packages.smk"
 include: "rules/assets.smk"
 include: "rules/metasim.smk"
+include: "rules/datasets_common.smk"
+include: "rules/datasets.smk"
 include: "rules/simulation.smk"
 include: "rules/tasks.smk"
 include: "rules/pretrain.smk"

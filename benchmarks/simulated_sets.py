@@ -29,6 +29,7 @@ import numpy as np
 import yaml
 from machine import describe_machine
 
+from simtailor.datasets.shards import write_shard
 from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set, make_shards
@@ -38,7 +39,7 @@ from simtailor.simulation.parameters import (
     enumerate_parameters,
 )
 from simtailor.simulation.reading import SimulatedSet
-from simtailor.simulation.shards import encode, set_key, write_shard
+from simtailor.simulation.shards import encode, set_key
 from simtailor.simulation.studio import Studio
 
 SIZES, SAMPLES = (64, 128, 256), (1, 4)

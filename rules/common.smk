@@ -68,6 +68,11 @@ def packages_of(wildcards):
     return package_folders(required_packages(experiment_of(wildcards)))
 
 
+def package_folders_of_renderer(wildcards):
+    """Return the folders of the fetched packages that an experiment's renderer reads."""
+    return package_folders(packages_of_renderer(experiment_of(wildcards)))
+
+
 def sources_of_target(wildcards):
     """Return what the target images are drawn with, by role; nothing for a user's folder.
 
@@ -79,7 +84,7 @@ def sources_of_target(wildcards):
     return {
         "target_grammar": files["target_grammar"],
         "kernels": kernels_of(wildcards),
-        "packages": package_folders(packages_of_renderer(experiment)),
+        "packages": package_folders_of_renderer(wildcards),
     }
 
 

@@ -21,6 +21,7 @@ def unknown_targets():
         "backbone": [*SETS, *REPEATS],
         "pack": [*pack_names(), *folder_names(CONFIGURATION.task2sim.simulation.packs)],
         "package": sorted(PACKAGES),
+        "format": FORMATS,
     }
     named = [rule for rule in workflow.rules if rule.has_wildcards()]
     families = {r.name: strip_wildcard_constraints(str(r.output[0])) for r in named}
@@ -43,6 +44,7 @@ def unknown_targets():
             "backbone": f"a backbone ({parameters}; at the end perhaps .seed and a number)",
             "pack": f"an asset pack ({name})",
             "package": f"a package ({name})",
+            "format": f"a format of exports ({', '.join(FORMATS)})",
         },
         results=RESULTS,
     )

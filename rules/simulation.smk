@@ -189,15 +189,15 @@ rule check_sets:
         "../workflow_scripts/check_sets.py"
 
 
-rule export_coco:
+rule export_set:
     input:
         made=rules.simulate_set.output[0],
     output:
-        directory(f"{RESULTS}/task2sim/coco/{{parameters}}"),
+        directory(f"{RESULTS}/task2sim/{{format}}/{{parameters}}"),
     log:
-        "logs/task2sim/coco/{parameters}.log",
+        "logs/task2sim/{format}/{parameters}.log",
     benchmark:
-        "logs/benchmarks/task2sim/coco/{parameters}.tsv"
+        "logs/benchmarks/task2sim/{format}/{parameters}.tsv"
     conda:
         "../envs/simtailor.yaml"
     threads: 1
@@ -206,6 +206,6 @@ rule export_coco:
         runtime=60,
         gpu=0,
     message:
-        "Export the set {wildcards.parameters} to COCO's format"
+        "Export the set {wildcards.parameters} to the format '{wildcards.format}'"
     script:
-        "../workflow_scripts/export_coco.py"
+        "../workflow_scripts/export_set.py"

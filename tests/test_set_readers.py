@@ -11,8 +11,9 @@ from PIL import Image
 from studio import small_catalogue
 from test_sets import NAME, make
 
+from simtailor.datasets.coco import export_coco, run_lengths
 from simtailor.files import read_json
-from simtailor.simulation.coco import export_coco, first_number, run_lengths
+from simtailor.simulation.exported import first_number
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters, enumerate_parameters
 

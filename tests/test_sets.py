@@ -25,6 +25,7 @@ from simtailor.assets.arrays import write_pack
 from simtailor.assets.pack import fetched_packages
 from simtailor.assets.packs.sweethome3d import TABLE, read_table
 from simtailor.config import load_configuration
+from simtailor.datasets.shards import EncodedImage, image_key, read_shard, write_shard
 from simtailor.errors import UserError
 from simtailor.evaluate.inputs import check_task_names
 from simtailor.files import read_json, write_json
@@ -35,7 +36,6 @@ from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.pictures import preview
 from simtailor.simulation.reading import SimulatedSet, check_sets
 from simtailor.simulation.settings import Simulation
-from simtailor.simulation.shards import EncodedImage, image_key, read_shard, write_shard
 
 NAME = "1_1_1_1_1_3_1_1_1"
 VALUES = {"images": 50, "image_size": 32, "samples": 1, "shard_size": 12, "seed": 3}

@@ -10,11 +10,12 @@ from simtailor.assets.arrays import write_pack
 from simtailor.assets.content import AssetPack, Category, Model, Sky
 from simtailor.assets.environments import soft_room
 from simtailor.assets.mesh import Material, box, join
+from simtailor.datasets.boxes import boxes_of
 from simtailor.errors import UserError
 from simtailor.simulation.catalogue import merge_packs, read_catalogue
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.sampler import Sampler
-from simtailor.simulation.studio import VISIBLE_SHARE, Studio, boxes_of
+from simtailor.simulation.studio import VISIBLE_SHARE, Studio
 
 COUNT, SIZE = 96, 48
 ALL = SimulationParameters(1, 1, 1, 1, 1, 3, 1, 1, 1)

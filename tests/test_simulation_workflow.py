@@ -71,7 +71,10 @@ def test_a_study_is_killed_resumed_checked_repaired_and_exported(project, tmp_pa
     assert again.returncode == 0, again.stderr[-4000:]
     assert "3 of 4 shards are there and intact" in again.stderr
     assert contents(damaged.folder) == before
-    project.make("check_sets", "sets", f"results/task2sim/coco/{NAMES[1]}")
+    exports = [f"results/task2sim/{name}/{NAMES[1]}" for name in ("coco", "yolo")]
+    project.make("check_sets", "sets", *exports)
+    labels = project.folder / exports[1] / "detection/labels"
+    assert len(list(labels.rglob("*.txt"))) == 80
 
     coco = json.loads(
         (project.folder / f"results/task2sim/coco/{NAMES[1]}/annotations.json").read_text()

@@ -138,7 +138,9 @@ def test_location_moves_left_and_down_by_the_right_distance(renderer, name):
     base, moved_x, moved_z = (middle(mask) for mask in renderer.render(graphs, masks=True).masks)
     table = shift / 100 / 0.42 * SIZE  # pixels, for a point on the table
     height = np.ptp(tabletop_objects()[name].vertices[:, 1])
-    top = table * renderer.inner.camera_height / (renderer.inner.camera_height - height)  # for its top
+    top = (
+        table * renderer.inner.camera_height / (renderer.inner.camera_height - height)
+    )  # for its top
     assert np.abs(base).max() < 0.12 * SIZE
     assert table - 1.5 < -(moved_x - base)[0] < top + 1.5
     assert table - 1.5 < (moved_z - base)[1] < top + 1.5

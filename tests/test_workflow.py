@@ -5,8 +5,10 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,6 +17,7 @@ import yaml
 from conftest import SMALL
 from PIL import Image
 
+from simtailor.fitted.reading import FittedSet
 from simtailor.metasim.progress import COLUMNS
 
 RESULT = "results/metasim/tyol_1attr"
@@ -112,6 +115,40 @@ def test_a_change_runs_again_what_depends_on_it_and_no_more(finished):
     packaged = {"kind": "timm", "model": "tf_efficientnet_lite0", "weights": "package"}
     assert planned(features=packaged) == {"train", "results"}
     assert planned(stage={"image_size": 40}) == {"target", "train", "results"}
+
+
+def test_a_fit_becomes_a_data_set_with_exports(finished):
+    values = {"images": 12, "shard_size": 5, "stage": {"samples": 2}}
+    finished.configure({"tyol_1attr": SMALL}, datasets=values)
+    targets = [f"results/exports/{name}/tyol_1attr" for name in ("coco", "yolo")]
+    output = finished.make("results/datasets/tyol_1attr", *targets)
+    assert "metasim_train" not in output.stdout + output.stderr  # the fit is there
+    finished.configure({"tyol_1attr": SMALL})
+    folder = finished.folder / "results/datasets/tyol_1attr"
+    summary = json.loads((folder / "summary.json").read_text())
+    fit = json.loads((finished.folder / RESULT / "summary.json").read_text())
+    assert summary["classes"] == {"slipper": 12}
+    assert summary["verdict"] == fit["verdict"]
+    assert fit["verdict"] in (folder / "README.md").read_text()
+    coco, yolo = (finished.folder / target for target in targets)
+    assert len(json.loads((coco / "annotations.json").read_text())["annotations"]) == 12
+    assert len(list((yolo / "segmentation/labels").rglob("*.txt"))) == 12
+    yaw = [
+        sample.annotation["objects"][0]["attributes"]["yaw"]
+        for sample in FittedSet(folder).samples()
+    ]
+    assert abs(np.mean(yaw) - fit["attributes"]["yaw"]["generated"]["mean"]) < 15
+
+
+def test_an_export_without_masks_stops_while_planning(project):
+    own = Path(__file__).parent / "maskless.py"
+    shutil.copy(own, project.folder / "maskless.py")
+    project.configure({"tyol_1attr": {**SMALL, "renderer": "maskless.py"}})
+    run = project.snakemake("results/exports/coco/tyol_1attr")
+    assert run.returncode != 0
+    assert "the data set of 'tyol_1attr' has no masks" in run.stderr
+    planned = project.snakemake("results/datasets/tyol_1attr", options=("-n",))
+    assert planned.returncode == 0, planned.stderr
 
 
 def test_report_shows_figures_with_captions(finished):

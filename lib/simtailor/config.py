@@ -19,6 +19,7 @@ from simtailor.classifier.settings import Classifier
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.settings import Evaluate
+from simtailor.fitted.settings import Datasets
 from simtailor.layers import Layer, merged
 from simtailor.metasim.settings import Experiment, MetaSim
 from simtailor.pretrain.settings import Pretrain
@@ -60,6 +61,7 @@ class Configuration(Section):
         ["all"], description="What the target 'dag' draws."
     )
     metasim: MetaSim = MetaSim()
+    datasets: Datasets = Datasets()
     task2sim: Task2Sim = Task2Sim()
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from simtailor.datasets.reading import UNREADABLE
 from simtailor.errors import UserError
 from simtailor.pretrain.inputs import kept_edge
-from simtailor.simulation.reading import UNREADABLE, SimulatedSet
+from simtailor.simulation.reading import SimulatedSet
 
 
 class SetImages:

@@ -103,7 +103,7 @@ class CheckedRenderer:
             UserError: the renderer cannot give what is wanted, failed, or answered wrongly.
         """
         wanted = Wanted(self.description, self.image_size, masks, depth, keypoints)
-        graphs = _within_ranges(graphs, self.description)
+        graphs = within_ranges(graphs, self.description)
         if self.cache is None or not len(graphs):
             return self._drawn(graphs, wanted)
         keys = self.cache.keys(graphs, wanted.parts)
@@ -235,7 +235,7 @@ class CheckedDifferentiableRenderer(CheckedRenderer):
         return images
 
 
-def _within_ranges(graphs: SceneGraphBatch, description: RendererDescription) -> SceneGraphBatch:
+def within_ranges(graphs: SceneGraphBatch, description: RendererDescription) -> SceneGraphBatch:
     """Return graphs whose values are those that the renderer can draw, or the nearest."""
     layout = graphs.layout
     for node, feature in np.argwhere(layout.maximum > 0):

@@ -1,22 +1,14 @@
-"""Making of simulated sets: shards into a work folder, then the set's folder out of them.
-
-Finished shards stay in the work folder, because Snakemake deletes what a killed job was to
-make. The set's folder holds hard links to them, which cost no space: when it is made again,
-only shards that are missing, damaged or of another recipe are rendered.
-"""
+"""Making of simulated sets: which shards, what decides their bytes, and the set's folder."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import json
-import os
-import shutil
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +16,9 @@ from typing import Any
 import numpy as np
 
 from simtailor.assets.mesh import Mesh
+from simtailor.datasets.boxes import boxes_of
+from simtailor.datasets.making import Drawing, Rendered, ShardJob, shards_of
+from simtailor.datasets.shards import write_shard
 from simtailor.figures.simulation import set_sheet
 from simtailor.files import staged_folder, write_json
 from simtailor.render import raycast
@@ -32,24 +27,14 @@ from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.names import set_of
 from simtailor.simulation.parameters import SimulationParameters
-from simtailor.simulation.reading import MANIFEST, SimulatedSet
+from simtailor.simulation.reading import SimulatedSet
 from simtailor.simulation.sampler import Sampler
 from simtailor.simulation.settings import Simulation
-from simtailor.simulation.shards import (
-    EncodedImage,
-    ShardRecord,
-    encode,
-    is_intact,
-    set_key,
-    shard_name,
-    write_shard,
-)
-from simtailor.simulation.studio import Pictures, Studio
+from simtailor.simulation.shards import encode, set_key, statistics_of
+from simtailor.simulation.studio import Studio
 
 PIXELS, CUDA_PIXELS = 1 << 22, 1 << 26  # rendered at a time by a thread, by a GPU
 ENCODED = 64  # images compressed by one call
-UNFINISHED_SHARDS = 2  # rendered ahead of the encoders; bounds the memory
-REPORT_SECONDS = 10.0
 PICTURED = 56  # images on a set's sheet: all 49 built-in classes, and whole rows
 
 
@@ -76,10 +61,7 @@ class SetPlan:
     @property
     def shards(self) -> list[np.ndarray]:
         """Return the image numbers of each shard."""
-        indices = np.arange(self.settings.images)
-        return np.split(
-            indices, range(self.settings.shard_size, len(indices), self.settings.shard_size)
-        )
+        return shards_of(self.settings.images, self.settings.shard_size)
 
     def recipe(self, catalogue: Catalogue, renderer: str) -> str:
         """Return a short name for all that decides a shard's bytes but the number of its images.
@@ -102,7 +84,7 @@ class SetPlan:
 @lru_cache(maxsize=1)
 def _code_digest() -> str:
     """Return a digest of the modules that decide an image's bytes."""
-    parts = (Catalogue, Mesh, Sampler, Studio, encode, generator)
+    parts = (Catalogue, Mesh, Sampler, Studio, encode, write_shard, boxes_of, generator)
     files = [Path(inspect.getfile(part)) for part in parts]
     files += sorted(Path(raycast.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
@@ -124,54 +106,36 @@ def make_shards(
         work: folder of the set's shards.
         part, parts: make every shard whose number divided by ``parts`` leaves ``part``.
     """
-    work = Path(work)
-    work.mkdir(parents=True, exist_ok=True)
-    settings = plan.settings
-    recipe = plan.recipe(catalogue, machine.renderer)
-    mine = [(n, indices) for n, indices in enumerate(plan.shards) if n % parts == part]
-    left = [(n, i) for n, i in mine if not is_intact(work / shard_name(n), recipe, len(i))]
-    if len(left) < len(mine):
-        report(f"{len(mine) - len(left)} of {len(mine)} shards are there and intact")
-    if not left:
-        return
-    total, done, started, reported = sum(len(i) for _, i in left), 0, time.monotonic(), 0.0
-    pixels = PIXELS * machine.threads if machine.device == "cpu" else CUDA_PIXELS
-    of_set = set_key(plan.parameters, plan.seed)
-    batch = max(1, pixels // settings.image_size**2)
-    with (
-        machine.studio(catalogue) as opened,
-        # The renderer lets go of the interpreter's lock, so pictures are compressed and
-        # shards written while it draws the next ones.
-        ThreadPoolExecutor(machine.threads) as encoders,
-        ThreadPoolExecutor(1) as writer,
-    ):
-        unfinished: list[Future] = []
-        for number, indices in left:
-            encoded = []
-            for pictures, some in _rendered(plan, opened, indices, batch):
-                encoded.append(encoders.submit(encode, pictures, some, of_set))
-                done += len(some)
-                seconds = time.monotonic() - started
-                if seconds - reported > REPORT_SECONDS:
-                    reported = seconds
-                    report(f"{done} of {total} images, {done / seconds:.0f} a second")
-            path = work / shard_name(number)
-            unfinished.append(writer.submit(_finish_shard, path, recipe, encoded))
-            while len(unfinished) > UNFINISHED_SHARDS:
-                unfinished.pop(0).result()
-        for future in unfinished:
-            future.result()
-    seconds = time.monotonic() - started
-    report(f"{total} images rendered and written, {total / seconds:.0f} a second")
+    _job(plan, catalogue, machine, work).make(report, part=part, parts=parts)
+
+
+def _job(plan: SetPlan, catalogue: Catalogue, machine: Machine, work: str | Path) -> ShardJob:
+    """Return how the shards of a set are made."""
+
+    @contextmanager
+    def drawing() -> Iterator[Drawing]:
+        with machine.studio(catalogue) as studio:
+            yield partial(_rendered, plan, studio, machine)
+
+    return ShardJob(
+        work=Path(work),
+        shards=plan.shards,
+        recipe=plan.recipe(catalogue, machine.renderer),
+        drawing=drawing,
+        statistics=statistics_of,
+        threads=machine.threads,
+    )
 
 
 def _rendered(
-    plan: SetPlan, opened: Studio, indices: np.ndarray, batch: int
-) -> Iterator[tuple[Pictures, np.ndarray]]:
-    """Render some images, ``batch`` at a time, and yield a few of them with their numbers."""
-    settings = plan.settings
+    plan: SetPlan, studio: Studio, machine: Machine, indices: np.ndarray
+) -> Iterator[Rendered]:
+    """Render some images and yield what compresses a few of them."""
+    settings, of_set = plan.settings, set_key(plan.parameters, plan.seed)
+    pixels = PIXELS * machine.threads if machine.device == "cpu" else CUDA_PIXELS
+    batch = max(1, pixels // settings.image_size**2)
     for some in np.split(indices, range(batch, len(indices), batch)):
-        pictures = opened.take(
+        pictures = studio.take(
             plan.parameters,
             plan.seed,
             some,
@@ -180,14 +144,7 @@ def _rendered(
         )
         for start in range(0, len(some), ENCODED):
             few = slice(start, start + ENCODED)
-            yield pictures[few], some[few]
-
-
-def _finish_shard(path: Path, recipe: str, encoded: list[Future]) -> None:
-    images: list[EncodedImage] = [image for future in encoded for image in future.result()]
-    path.with_suffix(".json").unlink(missing_ok=True)  # a record of other bytes
-    write_shard(path, images)
-    ShardRecord.of(path, recipe, images).write(path)
+            yield len(some[few]), partial(encode, pictures[few], some[few], of_set)
 
 
 def make_set(
@@ -199,14 +156,9 @@ def make_set(
     report: Callable[[str], None],
 ) -> None:
     """Make a set's folder: the shards that are missing, manifest, sheet and summary."""
-    make_shards(plan, catalogue, machine, work, report)
-    settings, work = plan.settings, Path(work)
-    names = [shard_name(n) for n in range(len(plan.shards))]
-    records = [ShardRecord.read(work / name) for name in names]
-    contents = [
-        {"file": name, "images": record.images, "sha256": record.sha256}
-        for name, record in zip(names, records, strict=True)
-    ]
+    job, settings = _job(plan, catalogue, machine, work), plan.settings
+    job.make(report)
+    job.remove_leftovers()
     manifest = {
         "parameters": str(plan.parameters),
         "seed": plan.seed,
@@ -218,52 +170,21 @@ def make_set(
         "packs": settings.packs,
         "assets": catalogue.digest,
         "renderer": machine.renderer,
-        "shards": contents,
     }
-    for larger in set(work.glob("shard-*.tar")) - {work / name for name in names}:
-        larger.unlink()  # of a set that had more images
-        larger.with_suffix(".json").unlink(missing_ok=True)
-    for unfinished in work.glob(".shard-*.staging-*"):  # of killed runs
-        unfinished.unlink()
     with staged_folder(output) as staging:
-        for name in names:
-            _link(work / name, staging / name)
-        write_json(staging / MANIFEST, manifest)
-        write_json(staging / "info.json", _timm_info(contents))
+        total = job.publish(staging, manifest)
         made = SimulatedSet(staging)
         set_sheet(made, staging / "sheet.png", PICTURED, title=str(plan.parameters))
-        write_json(staging / "summary.json", _summary(plan, made, records))
+        write_json(staging / "summary.json", _summary(plan, made, total))
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
-
-
-def _timm_info(contents: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what timm's reader of WebDataset folders wants to know."""
-    split = {
-        "name": "train",
-        "num_samples": sum(shard["images"] for shard in contents),
-        "filenames": [shard["file"] for shard in contents],
-        "shard_lengths": [shard["images"] for shard in contents],
-        "alt_label": "label",
-    }
-    return {"splits": {"train": split}}
-
-
-def _summary(plan: SetPlan, made: SimulatedSet, records: list[ShardRecord]) -> dict[str, Any]:
-    total = {
-        name: sum(record.statistics[name] for record in records) for name in records[0].statistics
-    }
+def _summary(plan: SetPlan, made: SimulatedSet, total: dict[str, float]) -> dict[str, Any]:
     count = plan.settings.images
     return {
         "parameters": plan.parameters.as_dict(),
         "images": count,
         "classes": len(made.classes),
-        "shards": len(records),
+        "shards": len(made.shards),
         "megabytes": round(total["bytes"] / 1e6, 3),
         "bytes_per_image": round(total["bytes"] / count, 1),
         "jpg_bytes_per_image": round(total["jpg_bytes"] / count, 1),

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
+from simtailor.datasets.reading import NEEDED, Instance, Sample, ShardedSet
 from simtailor.errors import UserError
-from simtailor.files import checksum, read_json
-from simtailor.simulation.shards import EncodedImage, read_shard
+from simtailor.simulation.exported import first_number, licence
+from simtailor.simulation.parameters import SimulationParameters
 
-MANIFEST = "manifest.json"
-NEEDED = {
-    "parameters": str, "seed": int, "images": int, "classes": list, "image_size": int,
-    "renderer": str, "shards": list,
-}  # fmt: skip
-# What Pillow and json raise at damaged bytes; Pillow's PNG reader raises SyntaxError too.
-UNREADABLE = (
-    OSError, ValueError, KeyError, TypeError, SyntaxError, Image.DecompressionBombError,
-)  # fmt: skip
-NEEDED_OF_SHARD = {"file": str, "images": int, "sha256": str}
+# Of the settings in the manifest, those that decide what the images show.
+MADE_BY = ("parameters", "seed", "image_size", "samples", "packs", "assets", "renderer")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One image of a set.
-
-    Attributes:
-        key: its name; image: uint8 [S, S, 3]; mask: bool [S, S], True where the object is.
-        annotation: class, label, WordNet id, model, box and attributes.
-    """
-
-    key: str
-    image: np.ndarray
-    mask: np.ndarray
-    annotation: dict[str, Any]
-
-
-class SimulatedSet:
+class SimulatedSet(ShardedSet):
     """A folder with a simulated set.
 
     Attributes:
@@ -55,96 +26,28 @@ class SimulatedSet:
         UserError: the folder holds no set; the message says which file is wrong.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-        self.manifest = _read_manifest(self.folder / MANIFEST)
+    kind = "simulated set"
+    needed = NEEDED | {"parameters": str}
 
     @property
-    def classes(self) -> list[str]:
-        """The names of the classes by label."""
-        return self.manifest["classes"]
-
-    def __len__(self) -> int:
-        return self.manifest["images"]
+    def title(self) -> str:
+        return f"simulated set {self.manifest['parameters']}"
 
     @property
-    def shards(self) -> list[Path]:
-        """The shard files in order."""
-        return [self.folder / shard["file"] for shard in self.manifest["shards"]]
+    def first_number(self) -> int:
+        parameters = SimulationParameters.parse(self.manifest["parameters"])
+        return first_number(parameters, self.manifest["seed"])
 
-    def encoded(self) -> Iterator[EncodedImage]:
-        """Yield the files of every image, undecoded.
+    @property
+    def licence(self) -> str:
+        return licence(self.manifest.get("packs", []))
 
-        Raises:
-            UserError: a shard is missing, cannot be read or is cut short.
-        """
-        for number in range(len(self.shards)):
-            yield from self._read(number)
+    @property
+    def made_by(self) -> dict[str, Any]:
+        return {key: self.manifest[key] for key in MADE_BY if key in self.manifest}
 
-    def samples(self) -> Iterator[Sample]:
-        """Yield every image with mask and annotation.
-
-        Raises:
-            UserError: as for ``encoded``, or an image in it is damaged.
-        """
-        for encoded in self.encoded():
-            with self._naming(encoded):  # what the caller does with it is not named
-                image, mask = _pixels(encoded.jpg), _pixels(encoded.mask)
-                annotation = json.loads(encoded.annotation)
-            yield Sample(encoded.key, image, mask, annotation)
-
-    def load_shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield images uint8 [n, S, S, 3] and labels int64 [n], shard by shard."""
-        size = self.manifest["image_size"]
-        for number in range(len(self.shards)):
-            some = self._read(number)
-            images = np.empty((len(some), size, size, 3), np.uint8)
-            labels = np.empty(len(some), np.int64)
-            for place, encoded in enumerate(some):
-                with self._naming(encoded):
-                    images[place] = _pixels(encoded.jpg)
-                    labels[place] = json.loads(encoded.annotation)["label"]
-            yield images, labels
-
-    def load(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return all images uint8 [N, S, S, 3] and labels int64 [N]."""
-        size = self.manifest["image_size"]
-        images = np.empty((len(self), size, size, 3), np.uint8)
-        labels = np.empty(len(self), np.int64)
-        start = 0
-        for some, of_them in self.load_shards():
-            images[start : start + len(some)] = some
-            labels[start : start + len(some)] = of_them
-            start += len(some)
-        return images, labels
-
-    @contextmanager
-    def _naming(self, encoded: EncodedImage) -> Iterator[None]:
-        """Name the image that turns out to be damaged."""
-        try:
-            yield
-        except UNREADABLE as error:
-            raise UserError(
-                f"{self.folder}: image {encoded.key} is damaged: {error}; make its shard again: "
-                f"./run snakemake --force {self.folder}"
-            ) from error
-
-    def _read(self, number: int) -> list[EncodedImage]:
-        images, expected = list(read_shard(self.shards[number])), self.manifest["shards"][number]
-        if len(images) != expected["images"]:  # a tar that is cut between two files seems whole
-            raise UserError(
-                f"{self.shards[number]}: {len(images)} images, but {MANIFEST} says "
-                f"{expected['images']}; make it again: ./run snakemake --force {self.folder}"
-            )
-        return images
-
-    def damaged(self) -> list[str]:
-        """Return the names of shards that are missing or whose checksum is wrong."""
-        return [
-            shard["file"]
-            for shard, path in zip(self.manifest["shards"], self.shards, strict=True)
-            if not path.is_file() or checksum(path) != shard["sha256"]
-        ]
+    def instances(self, sample: Sample) -> list[Instance]:
+        return [Instance(sample.annotation["label"], sample.mask, sample.annotation["box"])]
 
 
 def check_sets(folders: Iterable[str | Path]) -> str:
@@ -164,30 +67,3 @@ def check_sets(folders: Iterable[str | Path]) -> str:
         sets = " ".join(str(folder) for folder in damaged)
         raise UserError("\n".join([*lines, f"make them again: ./run snakemake --force {sets}"]))
     return f"{count} shards are as they were made"
-
-
-def _pixels(data: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(data)))
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = read_json(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: no simulated set can be read here: {error}") from error
-    _check(manifest, NEEDED, path)
-    for shard in manifest["shards"]:
-        _check(shard, NEEDED_OF_SHARD, path)
-        if Path(shard["file"]).name != shard["file"]:
-            raise UserError(f"{path}: '{shard['file']}' is not a file name")
-    if sum(shard["images"] for shard in manifest["shards"]) != manifest["images"]:
-        raise UserError(f"{path}: the shards' images do not add up to 'images'")
-    return manifest
-
-
-def _check(values: Any, needed: dict[str, type], path: Path) -> None:
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: expected keys and values, got {type(values).__name__}")
-    for key, kind in needed.items():
-        if type(values.get(key)) is not kind:
-            raise UserError(f"{path}: key '{key}' should be of type {kind.__name__}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from simtailor.assets.mesh import Material
+from simtailor.datasets.boxes import boxes_of
 from simtailor.errors import UserError
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
 from simtailor.render.raycast.environment import Environment
@@ -157,20 +158,6 @@ class Studio:
                 }
             )
         return annotations
-
-
-def boxes_of(masks: np.ndarray) -> np.ndarray:
-    """Return boxes int [B, 4] of masks bool [B, H, W]: left, top, width, height in pixels.
-
-    An empty mask has a box of no width and height.
-    """
-    boxes = np.zeros((len(masks), 4), dtype=np.int64)
-    for column, axis in ((0, 1), (1, 2)):
-        filled = masks.any(axis)
-        boxes[:, column] = filled.argmax(1)
-        boxes[:, column + 2] = filled.shape[1] - filled[:, ::-1].argmax(1) - boxes[:, column]
-    boxes[~masks.any((1, 2))] = 0
-    return boxes
 
 
 def _intensity(sky: Environment) -> float:

@@ -1,0 +1,1 @@
+"""Data sets drawn from the fitted generator of a Meta-Sim experiment."""

@@ -1,0 +1,133 @@
+"""The card of a data set: how it was made, what is in it, and under which licences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from simtailor.files import staged
+from simtailor.fitted.reading import FittedSet
+from simtailor.fitted.scenes import Fit
+from simtailor.metasim.settings import Experiment
+from simtailor.packages import PACKAGES
+from simtailor.render.registry import BUILT_IN
+
+NOT_CONVERGED = (
+    "**The fit did not converge.** These images may look unlike the target; a detector trained on "
+    "them may be worse than one trained on the prior's images."
+)
+WITHOUT_MASKS = (
+    "The renderer gives no masks. So there are images, classes and attributes, and no masks, boxes "
+    "or visible shares; the exports to COCO and YOLO are not possible."
+)
+WITH_MASKS = (
+    "Masks and boxes are those of the visible pixels. Full masks of objects that are partly hidden "
+    "are not there: a renderer draws a scene as a whole."
+)
+
+
+def licence_of(experiment: Experiment) -> str:
+    """Return the licences of what an experiment's renderer shows."""
+    contract = experiment.contract
+    if contract.needs.packages:
+        terms = "; ".join(f"{name}: {PACKAGES[name].licence}" for name in contract.needs.packages)
+    elif contract.name in BUILT_IN:
+        terms = "of this project, Apache-2.0"
+    else:
+        terms = "those of the renderer's author and of what it shows"
+    return f"objects and materials of the renderer '{contract.name}': {terms}"
+
+
+def write_card(path: str | Path, made: FittedSet, fit: Fit, summary: dict[str, Any]) -> None:
+    """Write the card of a data set in Markdown."""
+    manifest, counts = made.manifest, summary["classes"]
+    lines = [
+        f"# {made.title}",
+        "",
+        fit.experiment.description or "Synthetic images with labels.",
+        "",
+        "![The first images with boxes and masks](sheet.png)",
+        "",
+        "## How it was made",
+        "",
+        f"By simtailor, from the results of the experiment `{manifest['experiment']}`: scenes "
+        f"drawn from its fitted generator with seed {manifest['seed']}. Renderer: "
+        f"{manifest['renderer']}; stage: {_listed(manifest['stage'])}.",
+        "",
+        f"The fit's verdict: {summary['verdict']}",
+        *([] if summary["converged"] else ["", NOT_CONVERGED]),
+        "",
+        *_attributes(fit),
+        "",
+        _widened(manifest["widen"], fit),
+        "",
+        "## What is in it",
+        "",
+        f"{summary['images']:,} images of {summary['image_size']} x {summary['image_size']} pixels "
+        f"in {summary['shards']} shards, {summary['megabytes']} MB. "
+        f"{summary['objects']:,} objects: "
+        + (", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none is named")
+        + ".",
+        "",
+    ]
+    if "masks" in manifest["parts"]:
+        lines += [
+            f"{summary['objects_seen']:,} objects are seen, {summary['objects_at_edge']:,} of them "
+            f"reach the image's edge; {summary['images_without_object']:,} images show none. "
+            f"{WITH_MASKS}",
+        ]
+    else:
+        lines.append(WITHOUT_MASKS)
+    lines += [
+        "",
+        "Beside the images: " + ", ".join([*manifest["parts"], "classes", "attributes"]) + ". "
+        "The files and their keys: docs/datasets.md of simtailor.",
+        "",
+        "## Licences",
+        "",
+        f"{manifest['licence'][0].upper()}{manifest['licence'][1:]}.",
+        "",
+        "The target images of the fit are not in this data set.",
+        "",
+    ]  # fmt: skip
+    with staged(path) as staging:
+        staging.write_text("\n".join(lines))
+
+
+def _listed(stage: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in stage.items())
+
+
+def _attributes(fit: Fit) -> list[str]:
+    """Return a table of what was fitted."""
+    lines = [
+        "| attribute | prior | fit | mean, 95 % | spread, 95 % |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in fit.summary["attributes"].items():
+        unit = f" ({row['unit']})" if row["unit"] else ""
+        generated = row["generated"] or {}
+        cells = [
+            f"{name}{unit}",
+            *(f"{s['mean']:.4g} ± {s['std']:.3g}" if s else "not to be told"
+              for s in (row["prior"], generated)),
+            *(f"{ends[0]:.4g} to {ends[1]:.4g}" if ends else "none"
+              for ends in (generated.get("mean_95"), generated.get("std_95"))),
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _widened(widen: float, fit: Fit) -> str:
+    """Return what was done about the fit's uncertainty."""
+    if not widen:
+        return "The scenes are those of the fit as it is: `widen: 0`."
+    rows = fit.summary["attributes"].items()
+    without = [name for name, row in rows if not (row["generated"] or {}).get("mean_95")]
+    text = (
+        f"Each attribute is spread by {widen:g} times the standard error of its fitted mean, on "
+        "top of the fit's own spread (`widen`)."
+    )
+    if without:
+        text += f" Not so {', '.join(without)}: the fit has no interval of them."
+    return text

@@ -1,0 +1,59 @@
+# Data sets drawn from fits, and their exports.
+rule dataset:
+    input:
+        kernels=kernels_of,
+        packages=package_folders_of_renderer,
+        fit=rules.metasim_results.output[0],
+    output:
+        report(
+            directory(f"{RESULTS}/datasets/{{experiment}}"),
+            patterns=[f"{FIGURE}.png"],
+            caption="../docs/captions/dataset.rst",
+            category="Data sets",
+            subcategory="{experiment}",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "logs/datasets/{experiment}/dataset.log",
+    benchmark:
+        "logs/benchmarks/datasets/{experiment}/dataset.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: RENDER_THREADS
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=int(CONFIGURATION.device != "cpu"),
+    params:
+        settings=settings_of_dataset_of,
+        # Not an output: Snakemake deletes the outputs of a job that was killed.
+        work=f"{WORK}/datasets/{{experiment}}",
+        version=DATASETS_VERSION,
+        device=CONFIGURATION.device,
+        cache=lambda wildcards: RESOURCES,
+    message:
+        "Draw the data set of {wildcards.experiment} from its fit"
+    script:
+        "../workflow_scripts/dataset.py"
+
+
+rule export_dataset:
+    input:
+        made=exportable,
+    output:
+        directory(f"{RESULTS}/exports/{{format}}/{{experiment}}"),
+    log:
+        "logs/exports/{format}/{experiment}.log",
+    benchmark:
+        "logs/benchmarks/exports/{format}/{experiment}.tsv"
+    conda:
+        "../envs/simtailor.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+        gpu=0,
+    message:
+        "Export the data set of {wildcards.experiment} to the format '{wildcards.format}'"
+    script:
+        "../workflow_scripts/export_dataset.py"

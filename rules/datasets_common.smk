@@ -1,0 +1,16 @@
+# What the rules of the data sets ask about an experiment.
+
+
+def settings_of_dataset_of(wildcards):
+    """Return the settings of an experiment's data set, checked now."""
+    return settings_of_dataset(experiment_of(wildcards), CONFIGURATION.datasets)
+
+
+def exportable(wildcards):
+    """Return the data set of an experiment, if it has what exports are made of."""
+    check_exportable(wildcards.experiment, experiment_of(wildcards))
+    return f"{RESULTS}/datasets/{wildcards.experiment}"
+
+
+wildcard_constraints:
+    format="|".join(FORMATS),

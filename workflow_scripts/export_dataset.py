@@ -1,0 +1,11 @@
+"""Export the data set of an experiment to another format."""
+
+from simtailor.datasets.exporting import EXPORTS
+from simtailor.fitted.reading import FittedSet
+from simtailor.reporting import reporter
+
+wildcards = snakemake.wildcards
+with reporter(snakemake.log[0], f"{wildcards.format} {wildcards.experiment}") as report:
+    made = FittedSet(snakemake.input.made)
+    EXPORTS[wildcards.format](made, snakemake.output[0])
+    report(f"{len(made)} images")

@@ -1,0 +1,11 @@
+"""Export a simulated set to another format."""
+
+from simtailor.datasets.exporting import EXPORTS
+from simtailor.reporting import reporter
+from simtailor.simulation.reading import SimulatedSet
+
+wildcards = snakemake.wildcards
+with reporter(snakemake.log[0], f"{wildcards.format} {wildcards.parameters}") as report:
+    made = SimulatedSet(snakemake.input.made)
+    EXPORTS[wildcards.format](made, snakemake.output[0])
+    report(f"{len(made)} images")
