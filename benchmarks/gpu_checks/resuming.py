@@ -13,12 +13,12 @@ import torch
 from gpu_checks.bench import Bench, relative_difference, silent
 from gpu_checks.pretraining import train
 from gpu_checks.rendering import plan_of
+from simtailor.datasets.reading import MANIFEST
 from simtailor.files import read_json
 from simtailor.pretrain.images import SetImages
 from simtailor.pretrain.settings import Pretrain
 from simtailor.pretrain.training import Trainer
 from simtailor.simulation.making import make_set
-from simtailor.simulation.reading import MANIFEST
 
 EPOCHS, KILLED_AFTER = 3, 2
 MOST_APART = 0.05  # of the weights: sums on a GPU come in any order
