@@ -258,9 +258,9 @@ def test_other_settings_make_all_shards_again(machine, catalogue, tmp_path):
 def test_another_encoder_or_code_makes_all_shards_again(catalogue, monkeypatch):
     plan = SetPlan.create(NAME, VALUES)
     recipes = {plan.recipe(catalogue, "renderer")}
-    monkeypatch.setattr("simtailor.simulation.making.version", lambda name: f"another {name}")
+    monkeypatch.setattr("simtailor.datasets.recipes.version", lambda name: f"another {name}")
     recipes.add(plan.recipe(catalogue, "renderer"))
-    monkeypatch.setattr("simtailor.simulation.making._code_digest", lambda: "other code")
+    monkeypatch.setattr("simtailor.datasets.recipes._digest_of", lambda files: "other code")
     recipes.add(plan.recipe(catalogue, "renderer"))
     recipes.add(plan.recipe(catalogue, "another renderer"))
     assert len(recipes) == 4

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from simtailor import render, scene
 from simtailor.datasets.boxes import boxes_of
 from simtailor.datasets.making import ShardJob, shards_of
+from simtailor.datasets.recipes import recipe_of
 from simtailor.datasets.shards import encoded_image
 from simtailor.figures.datasets import labelled_sheet
 from simtailor.files import staged_folder, write_json
@@ -95,28 +92,15 @@ def make_dataset(
 
 
 def _recipe(manifest: dict[str, Any], scenes: FittedScenes, settings: Datasets) -> str:
-    """Return a short name for all that decides a shard's bytes but the number of its images.
-
-    So a data set that grows keeps its full shards.
-    """
+    """Return the name of what decides the bytes of a data set's shards."""
     values = {key: value for key, value in manifest.items() if key != "images"}
     values |= {
         "noise": hashlib.sha256(scenes.noise.tobytes()).hexdigest(),
         "shard_size": settings.shard_size,
-        "encoder": f"Pillow {version('pillow')}",
-        "code": _code_digest(),
     }
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
-
-
-@lru_cache(maxsize=1)
-def _code_digest() -> str:
-    """Return a digest of the modules that decide an image's bytes."""
     parts = (Drawing, SceneObjects, FittedScenes, Generator, encoded_image, boxes_of, generator)
-    files = [Path(inspect.getfile(part)) for part in parts]
-    for package in (render, scene):
-        files += sorted(Path(str(package.__file__)).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    roots = (Path(str(package.__file__)).parent for package in (render, scene))
+    return recipe_of(values, parts, [f for root in roots for f in sorted(root.rglob("*.py"))])
 
 
 def _summary(made: FittedSet, fit: Fit, total: dict[str, float]) -> dict[str, Any]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +14,7 @@ import numpy as np
 from simtailor.assets.mesh import Mesh
 from simtailor.datasets.boxes import boxes_of
 from simtailor.datasets.making import Drawing, Rendered, ShardJob, shards_of
+from simtailor.datasets.recipes import recipe_of
 from simtailor.datasets.shards import write_shard
 from simtailor.figures.simulation import set_sheet
 from simtailor.files import staged_folder, write_json
@@ -64,30 +61,16 @@ class SetPlan:
         return shards_of(self.settings.images, self.settings.shard_size)
 
     def recipe(self, catalogue: Catalogue, renderer: str) -> str:
-        """Return a short name for all that decides a shard's bytes but the number of its images.
-
-        So a set that grows keeps its full shards.
-        """
-        settings = self.settings
+        """Return the name of what decides the bytes of this set's shards."""
         values = {
             "parameters": str(self.parameters),
             "seed": self.seed,
             "assets": catalogue.digest,
             "renderer": renderer,
-            "encoder": f"Pillow {version('pillow')}",
-            "code": _code_digest(),
-            **settings.model_dump(include={"image_size", "samples", "shard_size"}),
+            **self.settings.model_dump(include={"image_size", "samples", "shard_size"}),
         }
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
-
-
-@lru_cache(maxsize=1)
-def _code_digest() -> str:
-    """Return a digest of the modules that decide an image's bytes."""
-    parts = (Catalogue, Mesh, Sampler, Studio, encode, write_shard, boxes_of, generator)
-    files = [Path(inspect.getfile(part)) for part in parts]
-    files += sorted(Path(raycast.__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+        parts = (Catalogue, Mesh, Sampler, Studio, encode, write_shard, boxes_of, generator)
+        return recipe_of(values, parts, sorted(Path(raycast.__file__).parent.glob("*.py")))
 
 
 def make_shards(
