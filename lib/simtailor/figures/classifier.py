@@ -111,10 +111,9 @@ def comparison_figure(summary: Mapping[str, Any], path: str | Path) -> None:
     for place, (name, row) in enumerate(ways):
         simulated = name.startswith("simulated")
         colour = GENERATED if simulated else TARGET if name.startswith("imagenet") else PRIOR
-        error = 2 * row["standard_error"]
-        axes.errorbar(
-            row["test"], place, xerr=error, fmt="o", color=colour, markersize=6, capsize=2
-        )
+        error, test = 2 * row["standard_error"], row["test"]
+        ends = [[min(error, test)], [min(error, 100 - test)]]  # no share is beyond 0 and 100 %
+        axes.errorbar(test, place, xerr=ends, fmt="o", color=colour, markersize=6, capsize=2)
         axes.annotate(
             f"{row['test']:.1f}", (1, place), (6, 0), xycoords=("axes fraction", "data"),
             textcoords="offset points", va="center", fontsize=8,
