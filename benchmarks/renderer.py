@@ -35,6 +35,7 @@ from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.sampler import Sampler
+from simtailor.simulation.settings import FIELD_OF_VIEW as SETS_FIELD_OF_VIEW
 from simtailor.simulation.studio import LENS_SAMPLES, Studio
 from simtailor.simulation.studio import PLAIN as STUDIO_PLAIN
 
@@ -157,7 +158,7 @@ def set_draws(cache: Path) -> Draws:
     meshes = [model.mesh for model in catalogue.models]
     materials = (STUDIO_PLAIN, *materials)
     warp = RayCaster(meshes, skies, extra_materials=materials, threads=1, tracer=WARP)
-    sampler = Sampler(ALL_ON, 0, catalogue, studio._sky_intensities)
+    sampler = Sampler(ALL_ON, 0, catalogue, SETS_FIELD_OF_VIEW, studio._sky_intensities)
 
     def every_pixel(count: int) -> np.ndarray:
         scenes = sampler.sample(np.arange(count), np.zeros(count, int)).scenes

@@ -45,7 +45,7 @@ def wait_for(condition, limit=120):
         (
             ["tyol_1attr", "emojy", f"{RESULT}/images.png", "sets/9_9"],
             [
-                f"Did you mean {RESULT}?",
+                f"Did you mean {RESULT},",
                 "tasks/emoji?",
                 f"it is a part of {RESULT}, so ask",
                 "9_9'",

@@ -201,13 +201,23 @@ def test_each_part_of_a_model_has_a_material_of_its_own(kernel_cache):
     assert contrast[~alike].mean() > 1.5 * contrast[alike].mean()
 
 
-def test_objects_are_as_far_and_as_large_as_published(take):
+@pytest.mark.parametrize(("field_of_view", "filled"), [(60, 0.41), (36, 0.73)])
+def test_objects_are_as_far_as_published_and_as_large_as_the_camera_says(
+    field_of_view, filled, studio
+):
     """A box side of 1 m at (1, 0.5, 1.8) m fills 41 % of the height at 60 degrees."""
-    off = take()
+    off = studio.take(
+        SimulationParameters(),
+        0,
+        np.arange(12),
+        image_size=SIZE,
+        samples=1,
+        field_of_view=field_of_view,
+    )
     assert set(attribute(off, "distance")) == {2.1190}
     high = np.array([a["box"][3] for a in off.annotations])[of_model(off, "brick 1")]
     # The brick's upright edge, of 1 m, seen from 13.6 degrees above, and its depth.
-    assert 0.40 * SIZE < high[0] < 0.60 * SIZE
+    assert filled < high[0] / SIZE < 1.5 * filled
 
 
 def test_the_camera_looks_everywhere_and_always_at_the_object(take):
@@ -270,7 +280,7 @@ def test_a_parameter_leaves_the_numbers_of_the_others_alone(name, studio):
     """Two sets differ by their parameters alone, image by image."""
     intensities = np.ones(len(studio.catalogue.skies))
     off = replace(ALL, **{name: 0})
-    drawn = [Sampler(p, 0, studio.catalogue, intensities).sample(np.arange(20)) for p in (ALL, off)]
+    drawn = [Sampler(p, 0, studio.catalogue, 60, intensities).sample(np.arange(20)) for p in (ALL, off)]
     belonging = {
         "backgr": {"sky", "camera_azimuth", "camera_elevation"},
         "blur": {"f_number", "focus_distance"},

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # Raised when the same settings give other pictures, so that sets made before do not count.
 SETS_VERSION = 2
 ASSETS = {"packs", "classes", "seed"}
-IMAGES = ASSETS | {"images", "image_size", "samples", "shard_size"}
+PICTURES = ASSETS | {"field_of_view"}
+IMAGES = PICTURES | {"images", "image_size", "samples", "shard_size"}
 
 
 def study_settings(configuration: Configuration) -> Simulation:
@@ -48,7 +49,7 @@ def settings_of_images(settings: Simulation) -> dict[str, Any]:
 
 def settings_of_pictures(settings: Simulation) -> dict[str, Any]:
     """Return as plain values what the pictures of the parameters and classes depend on."""
-    return settings.model_dump(mode="json", include=ASSETS)
+    return settings.model_dump(mode="json", include=PICTURES)
 
 
 def set_count(settings: Simulation) -> int:

@@ -67,7 +67,7 @@ class SetPlan:
             "seed": self.seed,
             "assets": catalogue.digest,
             "renderer": renderer,
-            **self.settings.model_dump(include={"image_size", "samples", "shard_size"}),
+            **self.settings.model_dump(include={"image_size", "field_of_view", "samples", "shard_size"}),
         }
         parts = (Catalogue, Mesh, Sampler, Studio, encode, write_shard, boxes_of, generator)
         return recipe_of(values, parts, sorted(Path(raycast.__file__).parent.glob("*.py")))
@@ -124,6 +124,7 @@ def _rendered(
             some,
             image_size=settings.image_size,
             samples=settings.samples,
+            field_of_view=settings.field_of_view,
         )
         for start in range(0, len(some), ENCODED):
             few = slice(start, start + ENCODED)

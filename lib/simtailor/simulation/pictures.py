@@ -44,7 +44,14 @@ def picture_parameters(
 
         def take(parameters: SimulationParameters, indices: np.ndarray) -> np.ndarray:
             seed = int(settings.seed or 0)
-            return studio.take(parameters, seed, indices, image_size=SIZE, samples=SAMPLES).images
+            return studio.take(
+                parameters,
+                seed,
+                indices,
+                image_size=SIZE,
+                samples=SAMPLES,
+                field_of_view=settings.field_of_view,
+            ).images
 
         for name in PARAMETER_NAMES:
             choices = MATERIALS if name == "materials" else dict(enumerate(SWITCH))
@@ -92,7 +99,8 @@ def preview(
     """Write the first images of a set as one PNG, without making the set.
 
     Args:
-        parameters: the set; settings: its image size, samples and seed; catalogue: its assets.
+        parameters: the set; settings: its image size, samples, camera and seed.
+        catalogue: its assets.
         path: of the PNG; count: images shown; title: the parameters' name where None.
     """
     with machine.studio(catalogue) as studio:
@@ -102,6 +110,7 @@ def preview(
             np.arange(count),
             image_size=settings.image_size,
             samples=settings.samples,
+            field_of_view=settings.field_of_view,
         )
     captions = [annotation["class"] for annotation in pictures.annotations]
     tiled(list(pictures.images), captions, path, title=title or str(parameters))

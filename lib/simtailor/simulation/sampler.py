@@ -23,9 +23,8 @@ from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters
 
 SIDE = 1.0  # longest side of the box around every object, metres
-FIELD_OF_VIEW = 60.0  # degrees
 CAMERA = np.array([1.0, 0.5, 1.8])  # from the object's centre, metres: aside, above, before
-DISTANCE = float(np.linalg.norm(CAMERA))  # a metre fills 41 % of the height
+DISTANCE = float(np.linalg.norm(CAMERA))
 DISTANCE_FACTORS = (0.4, 1.5)
 VIEW_YAW = float(np.degrees(np.arctan2(CAMERA[0], CAMERA[2])))
 VIEW_PITCH = float(np.degrees(np.arcsin(CAMERA[1] / DISTANCE)))
@@ -34,10 +33,8 @@ BLURRED_SHARE = 0.75
 FOCUS_RANGE = 1.0  # metres before or behind the object
 NEAREST_FOCUS = 0.3  # metres
 F_NUMBERS = (0.5, 1.2)
-# Radius of the lens times the f-number, metres: a focal length of 35 mm (the published build's is
-# not known, 35 is its default), blurred as game engines do, who take the film for 24 mm high
-# whatever the field of view.
-LENS = 0.035**2 * np.tan(np.radians(FIELD_OF_VIEW) / 2) / 0.024
+FOCAL_LENGTH = 0.035  # metres, of the lens that blurs; the published build's is not known
+FILM = 0.024  # metres, height
 LIGHT = 7.0  # nominal radiance of the directional light
 LIGHT_FROM = (-0.4, 0.75, 0.9)  # seen from the camera: right, up, backwards
 INTENSITY_RANGE = 0.6
@@ -83,12 +80,14 @@ class Sampler:
     """Draws the scenes of one set.
 
     Attributes:
+        field_of_view: of the camera, degrees.
         sky_intensities: float [skies] factors that make all skies about equally bright.
     """
 
     parameters: SimulationParameters
     seed: int
     catalogue: Catalogue
+    field_of_view: float
     sky_intensities: np.ndarray
 
     def sample(self, indices: np.ndarray, attempts: np.ndarray | None = None) -> SampledScenes:
@@ -115,6 +114,11 @@ class Sampler:
         }
         return SampledScenes(scenes, labels, models, attributes)
 
+    @property
+    def _half_height(self) -> float:
+        """Half of what the camera sees of a plane at distance 1."""
+        return np.tan(np.radians(self.field_of_view) / 2)
+
     def _place_camera(
         self, scenes: Scenes, u: dict[str, np.ndarray], attempts: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -123,7 +127,7 @@ class Sampler:
         # Where new numbers cannot move the object, only zooming helps.
         resamples = RESAMPLES if on.pose_rot or on.pose_scale or on.pose_cam else 0
         zoom = ZOOM ** np.maximum(attempts - resamples, 0)
-        field_of_view = 2 * np.arctan(np.tan(np.radians(FIELD_OF_VIEW) / 2) * zoom)
+        field_of_view = 2 * np.arctan(self._half_height * zoom)
         sky = np.floor(u["sky"][:, 0] * len(self.catalogue.skies)).astype(int) * on.backgr
         azimuth = 360 * u["camera"][:, 0] * on.backgr
         # As many over each part of the sphere.
@@ -173,7 +177,9 @@ class Sampler:
         focus = np.where(blurred, focus, distance)
         f_number = _between(F_NUMBERS, aperture)
         scenes.focus[:] = focus
-        scenes.aperture[:] = np.where(blurred, LENS / f_number, 0)
+        # As game engines blur, who take the film for as high whatever the field of view.
+        radius = FOCAL_LENGTH**2 * self._half_height / FILM / f_number
+        scenes.aperture[:] = np.where(blurred, radius, 0)
         return {"f_number": np.where(blurred, f_number, 0), "focus_distance": focus}
 
     def _set_light(

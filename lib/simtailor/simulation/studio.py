@@ -16,6 +16,7 @@ from simtailor.render.raycast.scenes import Scenes
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.sampler import SampledScenes, Sampler
+from simtailor.simulation.settings import FIELD_OF_VIEW
 
 VISIBLE_SHARE = 0.005  # of the image that the object's mask covers at least
 MOST_ATTEMPTS = 16
@@ -79,17 +80,19 @@ class Studio:
         *,
         image_size: int,
         samples: int,
+        field_of_view: float = FIELD_OF_VIEW,
     ) -> Pictures:
         """Take pictures.
 
         Args:
             parameters, seed, indices: which images of which set; int [B].
             image_size: pixels of the square image; samples: rays a pixel.
+            field_of_view: of the camera, degrees.
 
         Raises:
             UserError: an object does not show, however often it is drawn anew.
         """
-        sampler = Sampler(parameters, seed, self.catalogue, self._sky_intensities)
+        sampler = Sampler(parameters, seed, self.catalogue, field_of_view, self._sky_intensities)
         indices = np.asarray(indices)
         attempts = np.zeros(len(indices), dtype=np.int64)
         size = (len(indices), image_size, image_size)
