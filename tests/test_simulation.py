@@ -280,7 +280,9 @@ def test_a_parameter_leaves_the_numbers_of_the_others_alone(name, studio):
     """Two sets differ by their parameters alone, image by image."""
     intensities = np.ones(len(studio.catalogue.skies))
     off = replace(ALL, **{name: 0})
-    drawn = [Sampler(p, 0, studio.catalogue, 60, intensities).sample(np.arange(20)) for p in (ALL, off)]
+    drawn = [
+        Sampler(p, 0, studio.catalogue, 60, intensities).sample(np.arange(20)) for p in (ALL, off)
+    ]
     belonging = {
         "backgr": {"sky", "camera_azimuth", "camera_elevation"},
         "blur": {"f_number", "focus_distance"},

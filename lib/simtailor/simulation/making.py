@@ -67,7 +67,9 @@ class SetPlan:
             "seed": self.seed,
             "assets": catalogue.digest,
             "renderer": renderer,
-            **self.settings.model_dump(include={"image_size", "field_of_view", "samples", "shard_size"}),
+            **self.settings.model_dump(
+                include={"image_size", "field_of_view", "samples", "shard_size"}
+            ),
         }
         parts = (Catalogue, Mesh, Sampler, Studio, encode, write_shard, boxes_of, generator)
         return recipe_of(values, parts, sorted(Path(raycast.__file__).parent.glob("*.py")))

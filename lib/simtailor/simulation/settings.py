@@ -11,7 +11,6 @@ from simtailor.errors import UserError
 from simtailor.section import PositiveInt, Section, Unique, filled_in
 from simtailor.simulation.parameters import enumerate_parameters
 
-
 FIELD_OF_VIEW = 36.0  # degrees
 
 
