@@ -93,7 +93,7 @@ TABLETOP = RendererDescription(
                 "intensity": Attribute("of the nominal light", low=0),
                 "azimuth": ANGLE,
                 "elevation": Attribute("degrees", low=5, high=90),
-                "warmth": Attribute("stops", low=-4, high=4),
+                "warmth": Attribute("red over blue", low=0.05, high=20),
                 "softness": Attribute("of its distance", low=0, high=1),
             }
         ),
@@ -104,9 +104,9 @@ TABLETOP = RendererDescription(
                 "camera_yaw": ANGLE,
                 "distance": Attribute("m", low=0.05, high=100),
                 "field_of_view": Attribute("degrees", low=5, high=120),
-                "exposure": Attribute("stops", low=-6, high=6),
-                "white_balance": Attribute("stops", low=-4, high=4),
-                "tint": Attribute("stops", low=-4, high=4),
+                "exposure": Attribute("of the stage's", low=0.01, high=100),
+                "white_balance": Attribute("red over blue", low=0.05, high=20),
+                "tint": Attribute("green over both", low=0.05, high=20),
                 "blur": Attribute("% of the width", low=0, high=10),
                 "noise": Attribute("levels", low=0, high=64),
             }

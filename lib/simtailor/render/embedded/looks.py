@@ -24,15 +24,14 @@ def recolouring(hue: np.ndarray, saturation: np.ndarray, brightness: np.ndarray)
     return brightness[:, None, None] * (grey + saturation[:, None, None] * turned)
 
 
-def gains(white_balance: np.ndarray, tint: np.ndarray) -> np.ndarray:
-    """Return factors of red, green and blue: float [B, 3].
+def gains(warmth: np.ndarray, green: np.ndarray) -> np.ndarray:
+    """Return factors of red, green and blue whose product is 1: float [B, 3].
 
     Args:
-        white_balance: [B] stops from blue to red; tint: [B] stops from magenta to green.
+        warmth: [B] factor of red over blue; green: [B] factor of green over both; above 0.
     """
-    stops = np.stack([white_balance / 2, np.zeros_like(tint), -white_balance / 2], -1)
-    stops += np.stack([-tint / 3, 2 * tint / 3, -tint / 3], -1)
-    return 2.0**stops
+    warm, green = np.sqrt(warmth), np.cbrt(green)
+    return np.stack([warm / green, green**2, 1 / (warm * green)], -1)
 
 
 def sensed(

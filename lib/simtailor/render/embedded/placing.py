@@ -161,11 +161,9 @@ class Placing:
             values("Camera", "field_of_view", camera.field_of_view)
         )
         scenes.focus[:] = distance
-        scenes.exposure[:] = camera.exposure
-        if values.has("Camera", "exposure"):
-            scenes.exposure[:] = camera.exposure * 2.0 ** values("Camera", "exposure", 0)
+        scenes.exposure[:] = camera.exposure * values("Camera", "exposure", 1)
         if values.has("Camera", "white_balance", "tint"):
-            balance = values("Camera", "white_balance", 0), values("Camera", "tint", 0)
+            balance = values("Camera", "white_balance", 1), values("Camera", "tint", 1)
             scenes.white_balance[:] = gains(*balance)
 
     def _set_light(self, scenes: Scenes, values: Values) -> None:
@@ -188,8 +186,8 @@ class Placing:
         intensity = values("Light", "intensity", NOMINAL_INTENSITY) / NOMINAL_INTENSITY
         scenes.light_colour[:] = np.clip(intensity, 0, None)[:, None] * light.radiance
         if values.has("Light", "warmth"):
-            warmth = values("Light", "warmth", 0)
-            scenes.light_colour[:] *= gains(warmth, np.zeros_like(warmth))
+            warmth = values("Light", "warmth", 1)
+            scenes.light_colour[:] *= gains(warmth, np.ones_like(warmth))
         scenes.light_softness[:] = values("Light", "softness", light.softness)
         scenes.environment_intensity[:] = around.brightness * values("Environment", "brightness", 1)
         scenes.environment_rotation[:] = np.radians(values("Environment", "turn", around.turn))
