@@ -7,7 +7,8 @@ import pytest
 from tracing import TRACERS
 
 from simtailor.assets.tabletop import OBJECT_NAMES
-from simtailor.render.embedded.tabletop import FIRST_OBJECT, ROOM, TabletopRenderer
+from simtailor.render.embedded.placing import FIRST_OBJECT, GROUND
+from simtailor.render.embedded.tabletop import TabletopRenderer
 from simtailor.render.raycast.scenes import Scenes, rotation_about
 
 SIZES = (24, 100, 130)  # less than three cells of the ground's grid, and sizes that none divide
@@ -29,7 +30,7 @@ def random_scenes(renderer: TabletopRenderer, count: int, seed: int = 0) -> Scen
     """
     random = np.random.default_rng(seed)
     scenes = Scenes.create(count, 2)
-    scenes.mesh[:] = np.stack([FIRST_OBJECT + np.arange(count) % 5, np.full(count, ROOM)], 1)
+    scenes.mesh[:] = np.stack([FIRST_OBJECT + np.arange(count) % 5, np.full(count, GROUND)], 1)
     scenes.label[:] = [1, 0]
     scenes.casts_shadow[:, 1] = False
     turns = random.uniform(0, 360, (3, count))
@@ -38,10 +39,12 @@ def random_scenes(renderer: TabletopRenderer, count: int, seed: int = 0) -> Scen
         rotation = rotation @ rotation_about(axis, turn)
     scenes.rotation[:, 0] = rotation
     scenes.position[:, 0] = random.uniform([-0.3, 0, -0.3], [0.3, 0, 0.3], (count, 3))
-    lowest = np.einsum("bj,bpj->bp", rotation[:, 1], renderer._support[scenes.mesh[:, 0] - 1])
+    lowest = np.einsum(
+        "bj,bpj->bp", rotation[:, 1], renderer.placing.support[scenes.mesh[:, 0] - 1]
+    )
     scenes.position[:, 0, 1] = -lowest.min(1)
     down = rotation_about("x", -random.uniform(15, 90, count))
-    scenes.eye[:] = renderer.camera_height * down[:, :, 2]
+    scenes.eye[:] = renderer.placing.camera_height * down[:, :, 2]
     scenes.camera[:] = down @ rotation_about("z", random.uniform(0, 360, count))
     scenes.light_direction[:] = [-0.45, 1.0, -0.35]
     scenes.light_colour[:] = random.uniform(0.3, 2, (count, 1)) * [1.75, 1.7, 1.6]

@@ -138,9 +138,8 @@ def test_location_moves_left_and_down_by_the_right_distance(renderer, name):
     base, moved_x, moved_z = (middle(mask) for mask in renderer.render(graphs, masks=True).masks)
     table = shift / 100 / 0.42 * SIZE  # pixels, for a point on the table
     height = np.ptp(tabletop_objects()[name].vertices[:, 1])
-    top = (
-        table * renderer.inner.camera_height / (renderer.inner.camera_height - height)
-    )  # for its top
+    camera = renderer.inner.placing.camera_height
+    top = table * camera / (camera - height)  # for its top
     assert np.abs(base).max() < 0.12 * SIZE
     assert table - 1.5 < -(moved_x - base)[0] < top + 1.5
     assert table - 1.5 < (moved_z - base)[1] < top + 1.5
@@ -150,8 +149,8 @@ def test_location_moves_left_and_down_by_the_right_distance(renderer, name):
 
 def test_objects_stand_on_the_table(renderer):
     depth = renderer.render(graphs_of(list(OBJECT_NAMES)), depth=True).depth
-    np.testing.assert_allclose(depth[:, 2, 2], renderer.inner.camera_height, rtol=0.02)
-    heights = renderer.inner.camera_height - depth.min((1, 2))
+    np.testing.assert_allclose(depth[:, 2, 2], renderer.inner.placing.camera_height, rtol=0.02)
+    heights = renderer.inner.placing.camera_height - depth.min((1, 2))
     sizes = [np.ptp(mesh.vertices[:, 1]) for mesh in tabletop_objects().values()]
     np.testing.assert_allclose(heights, sizes, atol=0.004)
 
@@ -199,7 +198,9 @@ def test_pitch_and_roll_tip_the_object(renderer):
 @pytest.mark.parametrize("name", OBJECT_NAMES)
 def test_a_tilted_object_stands_on_its_lowest_point(renderer, name):
     poses = np.random.default_rng(0).uniform(0, 360, (3, 30))
-    scenes = renderer.inner.scenes(graphs_of(name, yaw=poses[0], pitch=poses[1], roll=poses[2]))
+    scenes = renderer.inner.placing.scenes(
+        graphs_of(name, yaw=poses[0], pitch=poses[1], roll=poses[2])
+    )
     vertices = tabletop_objects()[name].vertices
     middle_height = (vertices[:, 1].min() + vertices[:, 1].max()) / 2
     centred = vertices - np.float32([0, middle_height, 0])

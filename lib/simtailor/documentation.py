@@ -16,6 +16,7 @@ from simtailor.config import Configuration
 from simtailor.files import staged
 from simtailor.metasim.settings import Experiment
 from simtailor.render.description import StageSettings
+from simtailor.render.embedded.stage_file import Stage, StageObject
 from simtailor.render.registry import BUILT_IN, DEFAULT
 
 HEADER = """# Configuration
@@ -35,6 +36,7 @@ def generated_files() -> dict[str, str]:
     return {
         "config/schema.json": _schema(Configuration),
         "config/experiment.schema.json": json.dumps(_experiment_schema(), indent=2) + "\n",
+        "config/stage.schema.json": _schema(Stage),
         "docs/configuration.md": _reference(),
     }
 
@@ -74,6 +76,14 @@ def _reference() -> str:
         parts.append("| key | default | meaning |\n|---|---|---|")
         parts.extend(_rows(description.settings, "stage."))
         parts.append("")
+    for title, model, prefix in (
+        ("A stage file (`stage.file` of the renderer `tabletop`)", Stage, ""),
+        ("An object of a stage file", StageObject, "objects.NAME."),
+    ):
+        parts.append(f"### {title}\n")
+        parts.append("| key | default | meaning |\n|---|---|---|")
+        parts.extend(_rows(model, prefix))
+        parts.append("")
     return "\n".join(parts)
 
 
@@ -91,6 +101,8 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
+    if field.default_factory is not None:
+        return "those of 3D-TYOL"
     value: Any = field.default
     return "–" if value is None else f"`{json.dumps(value)}`"
 

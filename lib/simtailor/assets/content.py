@@ -8,6 +8,7 @@ import numpy as np
 
 from simtailor.assets.mesh import Material, Mesh
 
+MODEL_SUFFIXES = (".obj", ".glb", ".gltf", ".ply", ".stl")  # of files that are read
 SKY_HEIGHT = 256  # the ray caster wants all environments of one size
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from simtailor.assets.content import MODEL_SUFFIXES
 from simtailor.assets.cut_outs import cut_outs
 from simtailor.assets.decimation import decimated
 from simtailor.assets.gltf_scene import read_gltf
@@ -17,10 +18,10 @@ from simtailor.assets.trimesh_parts import load_parts, part_of
 
 __all__ = ["SUFFIXES", "ModelError", "ReadModel", "read_model", "read_model_file"]
 
-READERS: dict[str, Callable[[Path, Parts], None]] = {
-    ".obj": read_obj, ".glb": read_gltf, ".gltf": read_gltf, ".ply": read_ply, ".stl": read_stl,
-}  # fmt: skip
-SUFFIXES = tuple(READERS)
+READERS: dict[str, Callable[[Path, Parts], None]] = dict(
+    zip(MODEL_SUFFIXES, (read_obj, read_gltf, read_gltf, read_ply, read_stl), strict=True)
+)
+SUFFIXES = MODEL_SUFFIXES
 MAXIMUM_FACES = 30_000  # more would cost memory that no picture of an object repays
 POINTER = b"version https://git-lfs"
 

@@ -46,19 +46,27 @@ def category(name: str, wordnet_id: str) -> Callable[[Maker], Maker]:
 
 def procedural_categories(models: int = MODELS, seed: int = 0) -> tuple[Category, ...]:
     """Return all procedural categories, sorted by name, with so many models each."""
-    for module in MODULES:
-        importlib.import_module(f"simtailor.assets.procedural.{module}")
     return tuple(
         Category(
-            entry.name,
-            entry.wordnet_id,
-            tuple(
-                Model(f"{entry.name}_{i}", _finished(entry.make(generator(seed, entry.name, i))))
-                for i in range(models)
-            ),
+            name,
+            _CATEGORIES[name].wordnet_id,
+            tuple(procedural_model(name, i, seed) for i in range(models)),
         )
-        for _, entry in sorted(_CATEGORIES.items())
+        for name in procedural_names()
     )
+
+
+def procedural_names() -> list[str]:
+    """Return the names of all procedural categories, sorted."""
+    for module in MODULES:
+        importlib.import_module(f"simtailor.assets.procedural.{module}")
+    return sorted(_CATEGORIES)
+
+
+def procedural_model(name: str, number: int = 0, seed: int = 0) -> Model:
+    """Return a model of a procedural category, one of ``procedural_names``."""
+    made = _CATEGORIES[name].make(generator(seed, name, number))
+    return Model(f"{name}_{number}", _finished(made))
 
 
 def _finished(parts: list[Mesh]) -> Mesh:

@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from simtailor.assets.tabletop import OBJECT_NAMES
 from simtailor.render.description import Needs, NodeKind, RendererDescription, StageSettings
+from simtailor.render.embedded.stage_file import Stage, read_stage, stage_identity
 from simtailor.scene.attributes import ANGLE, Attribute
 from simtailor.scene.grammar_nodes import MAIN
+from simtailor.section import filled_in
 
 
 class TabletopSettings(StageSettings):
-    """The table, and how finely it is drawn."""
+    """The stage, and how finely it is drawn."""
+
+    file: str | None = Field(
+        None,
+        description="A stage file (see docs/stages.md): objects, ground, light, camera. Empty: "
+        "the five objects of 3D-TYOL on a dark table, as in config/stages/tabletop.yaml.",
+    )
 
     samples: Annotated[int, Field(ge=1, le=4096, strict=True)] = Field(
         1, description="Rays a pixel: 1 is fast, 4 or more is smooth."
     )
     frame_width: Annotated[float, Field(gt=0, le=10)] = Field(
-        0.42, description="Metres of table that a picture shows from side to side."
+        0.42, description="Metres of the ground that a picture shows from side to side."
     )
+
+    @field_validator("file")
+    @classmethod
+    def _of_a_stage(cls, file: str | None) -> str | None:
+        if file is None:
+            return None
+        file = filled_in(file)
+        read_stage(file)
+        return file
+
+    @property
+    def stage(self) -> Stage:
+        """What the file says."""
+        return Stage() if self.file is None else read_stage(self.file)
+
+
+# Changes of colours: hue about the grey axis; factors of saturation, brightness and roughness.
+LOOKS = {
+    "hue": ANGLE,
+    "saturation": Attribute("of its own", low=0, high=4),
+    "brightness": Attribute("of its own", low=0, high=8),
+    "roughness": Attribute("of its own", low=0.05, high=20),
+}
+
+
+def _of_stage(settings: TabletopSettings) -> RendererDescription:
+    """Return the contract for the objects of a stage file."""
+    if settings.file is None:
+        return TABLETOP
+    stage = settings.stage
+    main = replace(TABLETOP.nodes[MAIN], classes=tuple(stage.objects))
+    nodes = {**TABLETOP.nodes, MAIN: main}
+    return replace(TABLETOP, nodes=nodes, identity=stage_identity(stage))
 
 
 TABLETOP = RendererDescription(
@@ -35,15 +77,44 @@ TABLETOP = RendererDescription(
                 "roll": ANGLE,
                 "loc_x": Attribute("cm"),
                 "loc_z": Attribute("cm"),
+                "height": Attribute("cm", low=0),
+                "size": Attribute("of its own", low=0.02, high=50),
+                **LOOKS,
             },
             classes=OBJECT_NAMES,
             fewest=1,
         ),
-        "Light": NodeKind({"intensity": Attribute("of the nominal light", low=0)}),
-        "Camera": NodeKind({"camera_pitch": ANGLE, "camera_roll": ANGLE}),
+        "Ground": NodeKind(LOOKS),
+        "Environment": NodeKind(
+            {"brightness": Attribute("of its own", low=0, high=20), "turn": ANGLE}
+        ),
+        "Light": NodeKind(
+            {
+                "intensity": Attribute("of the nominal light", low=0),
+                "azimuth": ANGLE,
+                "elevation": Attribute("degrees", low=5, high=90),
+                "warmth": Attribute("red over blue", low=0.05, high=20),
+                "softness": Attribute("of its distance", low=0, high=1),
+            }
+        ),
+        "Camera": NodeKind(
+            {
+                "camera_pitch": ANGLE,
+                "camera_roll": ANGLE,
+                "camera_yaw": ANGLE,
+                "distance": Attribute("m", low=0.05, high=100),
+                "field_of_view": Attribute("degrees", low=5, high=120),
+                "exposure": Attribute("of the stage's", low=0.01, high=100),
+                "white_balance": Attribute("red over blue", low=0.05, high=20),
+                "tint": Attribute("green over both", low=0.05, high=20),
+                "blur": Attribute("% of the width", low=0, high=10),
+                "noise": Attribute("levels", low=0, high=64),
+            }
+        ),
     },
     returns=("masks", "depth"),
     needs=Needs(kernels=True),
+    adapted=_of_stage,
 )
 
 DIGITS = RendererDescription(

@@ -205,16 +205,21 @@ class RayCaster:
         record = np.zeros(len(scenes), records.SceneRecord.numpy_dtype())
         direct = (
             "eye", "camera", "focus", "aperture", "light_colour", "light_softness", "environment",
-            "environment_rotation", "environment_intensity", "exposure",
+            "environment_rotation", "environment_intensity",
         )  # fmt: skip
         for name in direct:
             record[name] = getattr(scenes, name)
         light = scenes.light_direction
         record["light_direction"] = light / np.linalg.norm(light, axis=-1, keepdims=True)
+        record["exposure"] = scenes.exposure[:, None] * scenes.white_balance
         record["tangent"] = np.tan(scenes.field_of_view / 2)
         record["seed"] = scenes.seed
         instances = np.zeros(scenes.mesh.shape, records.InstanceRecord.numpy_dtype())
-        for name in ("mesh", "rotation", "position", "scale", "label", "casts_shadow"):
+        direct = (
+            "mesh", "rotation", "position", "scale", "label", "casts_shadow", "recolour",
+            "roughness",
+        )  # fmt: skip
+        for name in direct:
             instances[name] = getattr(scenes, name)
         materials = scenes.material[:, :, np.arange(records.SLOTS) % scenes.material.shape[2]]
         extra = materials + self._first_extra_material

@@ -65,7 +65,7 @@ def shade_grid(
             assets, scene, instance, face, weights, direction, light, footprint
         )
         colour = wp.min(colour + direct, wp.vec3(MAXIMUM_RADIANCE))
-        result = encoded(colour * scene.exposure)
+        result = encoded(wp.cw_mul(colour, scene.exposure))
     levels[s, row, column] = result
 
 
@@ -107,10 +107,11 @@ class Ground:
 
     Args:
         slot: which of the scenes' instances is the ground.
+        smooth: whether it has no picture; between points of one nothing is interpolated.
     """
 
-    def __init__(self, caster: RayCaster, slot: int) -> None:
-        self._caster, self._slot = caster, slot
+    def __init__(self, caster: RayCaster, slot: int, *, smooth: bool = True) -> None:
+        self._caster, self._slot, self._smooth = caster, slot, smooth
         self._kept: OrderedDict[bytes, np.ndarray] = OrderedDict()
         wp.load_module(shade_grid.module, device=caster.device)
 
@@ -147,7 +148,7 @@ class Ground:
         together = max(1, BLOCK_PIXELS // size**2)
         for first in range(0, len(scenes), together):
             part = slice(first, first + together)
-            left = self._interpolate(scenes[part], images[part])
+            left = self._interpolate(scenes[part], images[part]) if self._smooth else None
             self._caster.draw(scenes[part], Rendering(images[part]), left, samples=samples)
         return images
 

@@ -178,7 +178,7 @@ def expose(
     """Write pixels of images, [B, pixels, 3]."""
     i = wp.tid()
     s = rays.scene[i]
-    levels = encoded(rays.total[i] * (scenes[s].exposure / float(samples)))
+    levels = encoded(wp.cw_mul(rays.total[i], scenes[s].exposure / float(samples)))
     for channel in range(3):
         images[s, rays.pixel[i], channel] = wp.uint8(levels[channel] + 0.5)
 

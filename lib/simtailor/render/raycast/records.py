@@ -22,7 +22,7 @@ class SceneRecord:
     environment: int
     environment_rotation: float
     environment_intensity: float
-    exposure: float
+    exposure: wp.vec3  # of red, green and blue
     seed: int
 
 
@@ -37,6 +37,8 @@ class InstanceRecord:
     label: int
     materials: wp.types.vector(SLOTS, int)  # of the mesh's slots; -1: the mesh's own
     casts_shadow: int
+    recolour: wp.mat33  # takes base colours to those that show
+    roughness: float  # factor
 
 
 @wp.struct

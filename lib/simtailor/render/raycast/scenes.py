@@ -21,10 +21,13 @@ class Scenes:
         material: int [B, K, S] of the mesh's material slots, slot s having that of s modulo S;
             -1 is the mesh's own. S divides ``records.SLOTS``.
         casts_shadow: bool [B, K].
+        recolour: [B, K, 3, 3] takes linear base colours to those that show.
+        roughness: [B, K] factor of the materials' own.
         light_direction: [B, 3] towards the light; light_colour: [B, 3] linear.
         light_softness: [B] half width of the light as a share of its distance; 0 is sharp.
         environment: int [B]; environment_rotation: [B] radians; environment_intensity: [B].
-        exposure: [B] factor before the filmic curve.
+        exposure: [B] factor before the filmic curve; white_balance: [B, 3] further factors of
+            red, green and blue.
         focus: [B] distance in focus; aperture: [B] radius of the lens, 0 for a pinhole.
         seed: int [B] in [0, 2**31), decides all noise of the scene.
     """
@@ -39,6 +42,8 @@ class Scenes:
     label: np.ndarray
     material: np.ndarray
     casts_shadow: np.ndarray
+    recolour: np.ndarray
+    roughness: np.ndarray
     light_direction: np.ndarray
     light_colour: np.ndarray
     light_softness: np.ndarray
@@ -46,6 +51,7 @@ class Scenes:
     environment_rotation: np.ndarray
     environment_intensity: np.ndarray
     exposure: np.ndarray
+    white_balance: np.ndarray
     focus: np.ndarray
     aperture: np.ndarray
     seed: np.ndarray
@@ -75,6 +81,8 @@ class Scenes:
             label=full(1, instances, dtype=np.int32),
             material=full(-1, instances, slots, dtype=np.int32),
             casts_shadow=full(True, instances, dtype=bool),
+            recolour=full(np.eye(3), instances),
+            roughness=full(1, instances),
             light_direction=full([0.6, 0.9, 0.5]),
             light_colour=full([3, 2.8, 2.5]),
             light_softness=full(0.05),
@@ -82,6 +90,7 @@ class Scenes:
             environment_rotation=full(0),
             environment_intensity=full(1),
             exposure=full(0.8),
+            white_balance=full([1, 1, 1]),
             focus=full(2.6),
             aperture=full(0),
             seed=np.arange(count, dtype=np.int64),

@@ -223,6 +223,7 @@ def surface_of(
             base,
             sample_texture(assets.texels, assets.textures[material.texture], uv[0], uv[1], repeats),
         )
+    base = wp.max(instance.recolour * base, wp.vec3(0.0))
     return normal, base, material
 
 
@@ -242,7 +243,7 @@ def reflected_light(
     That is the light from all around, and the light from ``light`` where no shadow falls.
     """
     normal, base, material = surface_of(assets, instance, face, weights, direction, footprint)
-    roughness = wp.max(material.roughness, 0.05)
+    roughness = wp.clamp(material.roughness * instance.roughness, 0.05, 1.0)
     diffuse = base * (1.0 - material.metallic)
     specular = wp.vec3(0.04) * (1.0 - material.metallic) + base * material.metallic
     colour = environment_light(assets, scene, normal, -direction, diffuse, specular, roughness)
