@@ -11,6 +11,8 @@ Datasets", ICCV 2019). A node has ``class``, ``attributes``, ``num_child`` and `
 - the root's attributes hold ``features`` (what graphs are encoded by) and ``mutable`` (what
   may be changed, in nodes whose ``immutable`` is false);
 - ``num_child``: ``["Deterministic", count]``.
+
+A file of YAML holds the same in a short form, see ``short_form``.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from simtailor.errors import UserError
 from simtailor.scene.attributes import UNKNOWN, NodeAttributes
 from simtailor.scene.grammar_nodes import MalformedError, parse_nodes
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
+from simtailor.scene.short_form import expanded
 from simtailor.seeds import scene_seeds
 from simtailor.text_files import parse_json, read_text
-from simtailor.yaml_files import line_of
+from simtailor.yaml_files import line_of, read_yaml
 
 NOTHING_KNOWN: NodeAttributes = {}
 
@@ -53,7 +56,9 @@ class Grammar:
 
     @classmethod
     def read(cls, path: str | Path, attributes: NodeAttributes = NOTHING_KNOWN) -> Grammar:
-        """Read a grammar file in the published JSON format."""
+        """Read a grammar file in the published JSON format, or in the short form of YAML."""
+        if Path(path).suffix.lower() in (".yaml", ".yml"):
+            return cls(expanded(read_yaml(path), attributes, str(path)), str(path), attributes)
         text = read_text(path)
         tree = parse_json(text, path)
         try:
