@@ -18,6 +18,10 @@ NAMES = {"image": "images", **RETURNS}
 TYPES = {"image": (np.uint8, 3), "mask": (np.uint8, 1), "depth": (np.float32, 1)}
 
 
+class RefusedError(FaultError):
+    """The program says that it cannot draw a scene."""
+
+
 class Batch:
     """Scenes to draw, by their number.
 
@@ -28,13 +32,14 @@ class Batch:
 
     Attributes:
         left: how many have no answer yet.
+        seconds: that the program took for those that it answered, as far as it tells.
     """
 
     def __init__(
         self, scenes: Sequence[dict[str, Any]], parts: Sequence[str], image_size: int
     ) -> None:
         self.scenes, self.parts, self._size = scenes, tuple(parts), image_size
-        self.left = len(scenes)
+        self.left, self.seconds = len(scenes), 0.0
         self._waiting = deque(range(len(scenes)))
         self._losses: Counter[int] = Counter()
         self._drawn: list[dict[str, np.ndarray] | None] = [None] * len(scenes)
@@ -48,11 +53,12 @@ class Batch:
         """Store an answer.
 
         Raises:
-            FaultError: it lacks a part, or says that the scene cannot be drawn.
+            RefusedError: it says that the scene cannot be drawn.
+            FaultError: it lacks a part.
         """
         head, data = message
         if "error" in head:
-            raise FaultError(f"it cannot draw the scene {self.text(number)}: {head['error']}")
+            raise RefusedError(f"it cannot draw the scene {self.text(number)}: {head['error']}")
         found, start = {}, 0
         for name, length in head.get("parts", ()):
             found[name] = self._array(name, data[start : start + length])
@@ -63,6 +69,7 @@ class Batch:
             )
         self.left -= self._drawn[number] is None
         self._drawn[number] = found
+        self.seconds += head.get("seconds", 0.0)
 
     def give_back(self, numbers: Sequence[int], tries: int, why: str) -> None:
         """Take back the scenes that a lost program left; it was at the first of them.

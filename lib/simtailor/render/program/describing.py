@@ -35,16 +35,19 @@ class _Kept(BaseModel):
     at: float
 
 
-def hello_of(settings: ProgramSettings) -> Hello:
+def hello_of(settings: ProgramSettings, anew: bool = False) -> Hello:
     """Return what a program says of itself.
+
+    Args:
+        anew: whether it is asked even where the answer is known.
 
     Raises:
         UserError: it cannot be started, or says nothing of use.
     """
     key = _key(settings)
     known = _asked.get(key)
-    if known is None or (isinstance(known, Hello) and not is_current(known)):
-        known = _read(key)
+    if anew or known is None or (isinstance(known, Hello) and not is_current(known)):
+        known = None if anew else _read(key)
         if known is None:
             try:
                 known = _asked_now(settings)

@@ -7,12 +7,14 @@ import os
 import selectors
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from simtailor.errors import UserError
 from simtailor.render.description import RenderMachine
-from simtailor.render.program.batch import Batch
+from simtailor.render.program.batch import Batch, RefusedError
 from simtailor.render.program.describing import hello_of, remember, who
 from simtailor.render.program.hello import Hello
 from simtailor.render.program.process import ProgramProcess
@@ -25,17 +27,25 @@ from simtailor.scene.graph import SceneGraphBatch
 LOOK_EVERY = 1.0  # seconds, whether a deadline is over
 
 
+class SceneRefusedError(UserError):
+    """The program says that it cannot draw a scene."""
+
+
 class ProgramRenderer:
     """Draws by one or several processes of a program.
 
     Args:
         settings: of the stage.
         machine: where it runs; what the programs print is kept beside its log.
+
+    Attributes:
+        seconds: that the programs took for all scenes, as far as they tell of it.
     """
 
     def __init__(self, settings: ProgramSettings, machine: RenderMachine) -> None:
         self._settings, self._machine = settings, machine
         self._hello = hello_of(settings)
+        self.seconds = 0.0
         self._numbers = itertools.count(1)
         self._workers: list[_Worker] = []
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -51,13 +61,17 @@ class ProgramRenderer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> list[int | None]:
+        """End the programs; return the status of each, None of one that had to be killed."""
         for worker in self._workers:
             worker.process.ask_to_quit()
-        for worker in self._workers:
-            worker.process.leave()
+        codes = [worker.process.leave() for worker in self._workers]
         self._workers = []
         if self._temporary is not None:
             self._temporary.cleanup()
+        return codes
 
     @property
     def process_ids(self) -> list[int]:
@@ -78,8 +92,11 @@ class ProgramRenderer:
             UserError: the program is lost or wrong; names the scene where there is one.
         """
         wanted = {"image": True, "mask": masks, "depth": depth, "keypoints": keypoints}
-        scenes = scenes_of(graphs, self._hello.classes)
         parts = [name for name, asked in wanted.items() if asked]
+        return self.draw(scenes_of(graphs, self._hello.classes), parts)
+
+    def draw(self, scenes: Sequence[dict[str, Any]], parts: Sequence[str]) -> Rendering:
+        """Draw scenes as they are sent, see ``scenes_of``; ``render`` is this for graphs."""
         batch = Batch(scenes, parts, self._settings.image_size)
         try:
             if not self._workers:
@@ -92,6 +109,7 @@ class ProgramRenderer:
             if isinstance(error, FaultError):
                 raise self._told(error) from error
             raise
+        self.seconds += batch.seconds
         return batch.rendering()
 
     def _hand_out(self, batch: Batch) -> None:
@@ -188,7 +206,8 @@ class ProgramRenderer:
 
     def _told(self, error: Exception) -> UserError:
         where = "" if self._temporary is not None else f" What it printed is in {self._log}."
-        return UserError(f"{who(self._settings)}: {error}.{where}")
+        kind = SceneRefusedError if isinstance(error, RefusedError) else UserError
+        return kind(f"{who(self._settings)}: {error}.{where}")
 
     def _stop(self) -> None:
         for worker in self._workers:
