@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from simtailor.errors import UserError
-from simtailor.render.program.conformance import FAILS, Conformance, Finding
+from simtailor.render.program.conformance import Conformance
+from simtailor.render.program.findings import FAILS, Finding
 from simtailor.render.program.settings import ProgramSettings
 
 WIDTH, INDENT = 100, " " * 8
@@ -35,8 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
             command=given[len(own) + 1 :], image_size=parsed.image_size, folder=parsed.folder,
             options=parsed.options, timeout=parsed.timeout,
         )  # fmt: skip
-        failures = 0
-        for finding in Conformance(settings, parsed.grammar).findings():
+        failures, logs = 0, Path(tempfile.mkdtemp(prefix="simtailor-check-"))
+        for finding in Conformance(settings, logs, parsed.grammar).findings():
             print(_lines(finding), flush=True)
             failures += finding.result == FAILS
     except ValidationError as error:
@@ -47,12 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    print("Ready for renderer: program." if not failures else f"{failures} to mend.")
-    return 1 if failures else 0
+    if failures:
+        print(f"{failures} to mend. What it printed is in {logs}.")
+        return 1
+    shutil.rmtree(logs, ignore_errors=True)
+    print("Ready for renderer: program.")
+    return 0
 
 
 def _lines(finding: Finding) -> str:
-    text = finding.found + (f". Mend: {finding.mend}" if finding.mend else "")
+    text = finding.found.rstrip(".") + (f". Mend: {finding.mend}" if finding.mend else "")
     first = f"{finding.result:5}   {finding.name}: {text}"
     return textwrap.fill(first, WIDTH, subsequent_indent=INDENT)
 

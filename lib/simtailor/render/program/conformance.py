@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -16,30 +17,15 @@ from simtailor.render.description import RenderMachine
 from simtailor.render.program import trial_scenes
 from simtailor.render.program.contract import described
 from simtailor.render.program.describing import hello_of
+from simtailor.render.program.findings import FAILS, HOLDS, NOTE, PART_CHECKS, Finding
 from simtailor.render.program.hello import RETURNS
 from simtailor.render.program.renderer import ProgramRenderer, SceneRefusedError
 from simtailor.render.program.settings import ProgramSettings
 from simtailor.render.rendering import Rendering
 
 SCENES = 8
-GONE_WITHIN = 5.0  # seconds after the end of simtailor
+GONE_WITHIN, LOOK_EVERY = 5.0, 0.02  # seconds after the end of simtailor
 SPEED_SECONDS = 2.0
-HOLDS, FAILS, NOTE = "holds", "FAILS", "note"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the table.
-
-    Attributes:
-        name: of what was tried; result: one of HOLDS, FAILS and NOTE.
-        found: what came out; mend: what to do about it.
-    """
-
-    name: str
-    result: str
-    found: str
-    mend: str = ""
 
 
 class Conformance:
@@ -47,14 +33,24 @@ class Conformance:
 
     Args:
         settings: of the program.
+        logs: folder for what it prints, a file a start.
         grammar: file of scenes to try, or None.
     """
 
-    def __init__(self, settings: ProgramSettings, grammar: str | None = None) -> None:
-        self._settings, self._grammar = settings, grammar
+    def __init__(self, settings: ProgramSettings, logs: Path, grammar: str | None = None) -> None:
+        self._settings, self._logs, self._grammar = settings, logs, grammar
+        self._starts = itertools.count(1)
+        self._renderer: ProgramRenderer | None = None
 
     def findings(self) -> Iterator[Finding]:
         """Try one thing after the other; ends early where nothing more can be tried."""
+        try:
+            yield from self._findings()
+        finally:
+            if self._renderer is not None:
+                self._renderer.close()
+
+    def _findings(self) -> Iterator[Finding]:
         began = time.monotonic()
         try:
             self._hello = hello_of(self._settings, anew=True)
@@ -87,14 +83,14 @@ class Conformance:
             try:
                 found = step()
             except UserError as error:
-                found = Finding(step.__name__.strip("_"), FAILS, str(error), "see its log")
+                found = Finding(step.__name__.strip("_"), FAILS, str(error), "see what it printed")
             yield from [found] if isinstance(found, Finding) else found
             if step == self._images and found.result == FAILS:
-                self._renderer.close()
                 return
 
     def _started(self) -> ProgramRenderer:
-        return ProgramRenderer(self._settings, RenderMachine()).__enter__()
+        log = self._logs / f"start{next(self._starts)}.log"
+        return ProgramRenderer(self._settings, RenderMachine(log=log)).__enter__()
 
     def _draw(self, scenes: list[trial_scenes.Scene], *parts: str) -> Rendering:
         return self._renderer.draw(scenes, ("image", *parts))
@@ -170,14 +166,15 @@ class Conformance:
             )
         return Finding("attributes", HOLDS, found)
 
-    def _parts(self) -> Iterator[Finding]:
+    def _parts(self) -> list[Finding]:
+        found = []
         for part in self._hello.parts:
             drawn = getattr(self._draw(self._scenes, part), RETURNS[part])
-            yield _CHECKS[part](drawn, self._scenes)
+            found.append(PART_CHECKS[part](drawn, self._scenes))
         if "mask" not in self._hello.parts:
-            yield Finding(
-                "mask", NOTE, "it draws none", "without masks a fit makes no labelled data set"
-            )
+            fix = "without masks a fit makes no labelled data set"
+            found.append(Finding("mask", NOTE, "it draws none", fix))
+        return found
 
     def _odd(self) -> Finding:
         answers = []
@@ -216,6 +213,7 @@ class Conformance:
         )
 
     def _quit(self) -> Finding:
+        self._draw(self._scenes[:1])  # it may have been lost before
         if (code := self._renderer.close()[0]) is None:
             return Finding(
                 "its end",
@@ -238,7 +236,9 @@ class Conformance:
         members = [p for p in psutil.process_iter() if group > 0 and _group_of(p) == group]
         os.kill(job, signal.SIGKILL)
         os.waitpid(job, 0)
-        left = psutil.wait_procs(members, timeout=GONE_WITHIN)[1]
+        deadline = time.monotonic() + GONE_WITHIN
+        while (left := list(filter(_lives, members))) and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
         for process in left:
             process.kill()
         if not members:
@@ -264,45 +264,16 @@ class Conformance:
             os._exit(1)
 
 
+def _lives(process: psutil.Process) -> bool:
+    """Return whether a process runs; one that nobody has asked for its status does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _group_of(process: psutil.Process) -> int:
     try:
         return os.getpgid(process.pid)
     except ProcessLookupError:
         return -1
-
-
-def _mask(masks: np.ndarray, scenes: list[trial_scenes.Scene]) -> Finding:
-    objects = sum(name.rstrip("0123456789") == "object" for name in scenes[0]["nodes"])
-    if objects and masks.max() > objects:
-        return Finding(
-            "mask",
-            FAILS,
-            f"a pixel has the number {masks.max()}, and there are {objects} nodes 'object'",
-            "0 is the background, n the n-th of them",
-        )
-    empty = sum(not mask.any() for mask in masks)
-    if empty:
-        return Finding(
-            "mask", NOTE, f"{empty} of {len(masks)} show no object", "is it in the picture?"
-        )
-    return Finding("mask", HOLDS, f"{100 * (masks > 0).mean():.0f} % of the pixels are objects")
-
-
-def _depth(depth: np.ndarray, scenes: list[trial_scenes.Scene]) -> Finding:
-    if np.isnan(depth).any() or (depth <= 0).any():
-        return Finding("depth", FAILS, "it is not positive everywhere", "metres from the camera")
-    nearest, farthest = depth.min(), depth[np.isfinite(depth)].max(initial=0)
-    return Finding("depth", HOLDS, f"{nearest:.2f} to {farthest:.2f} m")
-
-
-def _keypoints(keypoints: np.ndarray, scenes: list[trial_scenes.Scene]) -> Finding:
-    if np.isnan(keypoints).any():
-        return Finding("keypoints", FAILS, "some are NaN", "column, row, and 1 where it is seen")
-    return Finding("keypoints", HOLDS, f"{keypoints.shape[1]} a scene")
-
-
-_CHECKS: dict[str, Callable[[np.ndarray, list[trial_scenes.Scene]], Finding]] = {
-    "mask": _mask,
-    "depth": _depth,
-    "keypoints": _keypoints,
-}
