@@ -91,10 +91,10 @@ def test_torn_and_damaged_files_are_drawn_anew(tmp_path):
 
 
 def test_the_oldest_go_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "FILE_BYTES", 3000)
+    monkeypatch.setattr(module, "FILE_BYTES", 1000)
     for seed in range(12):
-        draw(tmp_path, scenes(10, seed), most_bytes=20_000)
-    assert sum(p.stat().st_size for p in tmp_path.glob("*.scenes")) <= 20_000 + 3000
+        draw(tmp_path, scenes(10, seed), most_bytes=8_000)
+    assert sum(p.stat().st_size for p in tmp_path.glob("*.scenes")) <= 8_000 + 2000
     assert draw(tmp_path, scenes(10, 11)) == 0
     assert draw(tmp_path, scenes(10, 0)) == 10
 
