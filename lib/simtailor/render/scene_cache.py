@@ -13,8 +13,9 @@ import hashlib
 import json
 import os
 import struct
+import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,7 @@ MOST_BYTES = 4 * 2**30  # of all files
 FILE_BYTES = 2**26  # of one file; the next begins then
 SUFFIX = ".scenes"
 HEAD = struct.Struct("<4s32sII")
+CLOCK_TICK = 20_000_000  # nanoseconds by which times of files may be behind
 MARK = b"ST02"
 COMPRESSION = 1  # the fastest: a simulator may take 5 ms for an image, and 6 would take 4
 
@@ -55,8 +57,12 @@ class SceneCache:
         self._places: dict[bytes, tuple[Path, int, int, int]] = {}
         self._file: IO[bytes] | None = None
         self._usable = True
-        for path in sorted(folder.glob(f"{self._common[:16]}-*{SUFFIX}")):
+        # They are in use, so all others are older; among them the order stays.
+        now = time.time_ns() - CLOCK_TICK
+        for place, path in enumerate(_by_age(folder.glob(f"{self._common[:16]}-*{SUFFIX}"))):
             self._read_heads(path)
+            with suppress(OSError):
+                os.utime(path, ns=(now + place, now + place))
 
     def keys(self, graphs: SceneGraphBatch, parts: Sequence[str]) -> list[bytes]:
         """Return the key of each scene: a digest of what its image depends on."""
@@ -125,15 +131,9 @@ class SceneCache:
 
     def _make_room(self) -> None:
         """Delete the oldest files until one more has room."""
-        files = []
-        for path in self._folder.glob(f"*{SUFFIX}"):
-            try:
-                status = path.stat()
-            except OSError:  # another process makes room, too
-                continue
-            files.append((status.st_mtime_ns, status.st_size, path))
-        size = sum(length for _, length, _ in files)
-        for _, length, path in sorted(files):
+        files = _by_age(self._folder.glob(f"*{SUFFIX}"))
+        size = sum(files.values())
+        for path, length in files.items():
             if size + FILE_BYTES <= self._most_bytes:
                 return
             path.unlink(missing_ok=True)
@@ -141,8 +141,6 @@ class SceneCache:
 
     def _read_heads(self, path: Path) -> None:
         """Learn where the scenes of a file lie, up to the first that is not whole."""
-        with suppress(OSError):
-            os.utime(path)  # it is in use, so others are older
         try:
             with open(path, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -155,6 +153,16 @@ class SceneCache:
                     file.seek(length, os.SEEK_CUR)
         except OSError:
             return
+
+
+def _by_age(paths: Iterable[Path]) -> dict[Path, int]:
+    """Return the sizes of files, the oldest first."""
+    found = []
+    for path in paths:
+        with suppress(OSError):  # another process makes room, too
+            status = path.stat()
+            found.append((status.st_mtime_ns, path, status.st_size))
+    return {path: size for _, path, size in sorted(found)}
 
 
 def _packed(scene: Rendering) -> bytes:
