@@ -78,7 +78,8 @@ def test_the_pages_program_without_the_helper_passes(capsys, tmp_path):
     status, rows = check(capsys, sys.executable, "bare.py", folder=tmp_path)
     assert status == 0, [row for row in rows.values() if row[:5] == "FAILS"]
     assert "does not tell its own share" in rows["speed"]
-    asleep = program.replace("break  # simtailor has gone", "__import__('time').sleep(60)")
+    asleep = program.replace("break  # simtailor has gone", "raise OSError")
+    asleep = f"import sys, time\nsys.excepthook = lambda *error: time.sleep(60)\n{asleep}"
     # One that does not look at its connection lives on, and is told of.
     (tmp_path / "deaf.py").write_text(asleep)
     status, rows = check(capsys, sys.executable, "deaf.py", folder=tmp_path)

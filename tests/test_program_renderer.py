@@ -14,6 +14,7 @@ import pytest
 from dots import scenes
 
 from simtailor.errors import UserError
+from simtailor.render import checked
 from simtailor.render.checked import CheckedRenderer
 from simtailor.render.creation import create_renderer, renderer_for
 from simtailor.render.description import RenderMachine
@@ -220,7 +221,8 @@ def test_images_by_chance_are_allowed_if_it_says_so():
         assert not renderer.description.reproducible
 
 
-def test_drawn_scenes_are_kept(expected, tmp_path):
+def test_drawn_scenes_are_kept(expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(checked, "WORTH_KEEPING", 0)
     stage = {"cache": tmp_path / "resources"}
     np.testing.assert_array_equal(drawn("", **stage), expected)
     with program("", **stage, timeout=99, processes=2) as renderer:

@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 from dots import SETTINGS, DotRenderer, description, scenes
 
+from simtailor.render import checked
 from simtailor.render import scene_cache as module
 from simtailor.render.checked import CheckedRenderer
 from simtailor.render.rendering import Rendering
 from simtailor.render.scene_cache import SceneCache
+
+
+@pytest.fixture(autouse=True)
+def keep_what_is_drawn_fast(monkeypatch):
+    monkeypatch.setattr(checked, "WORTH_KEEPING", 0)
 
 
 def cached(folder, inner, common="dots 1", lines=None, **values) -> CheckedRenderer:
@@ -123,7 +129,9 @@ WRITER = """
 import sys
 from pathlib import Path
 from dots import SETTINGS, DotRenderer, description, scenes
+from simtailor.render import checked
 from test_scene_cache import draw
+checked.WORTH_KEEPING = 0
 for repeat in range(3):
     draw(Path(sys.argv[1]), scenes(20, int(sys.argv[2]) % 2))
 """
