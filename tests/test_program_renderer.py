@@ -208,6 +208,13 @@ def test_a_fault_is_told_in_a_paragraph_soon(fault, words):
     assert str(caught.value).startswith("renderer 'program'")
 
 
+def test_a_long_wait_while_planning_is_told(capsys, monkeypatch):
+    monkeypatch.setattr(describing, "TELL_AFTER", 0.1)
+    with pytest.raises(UserError, match="does not connect"):
+        program("deaf", start_timeout=0.5)
+    assert "waiting for it to say what it draws" in capsys.readouterr().err
+
+
 def test_after_an_error_it_can_be_used_again(expected):
     with program("error") as renderer:
         with pytest.raises(UserError):

@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import shlex
+import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,8 @@ from simtailor.render.program.process import ProgramProcess
 from simtailor.render.program.protocol import PROTOCOL, FaultError, LostError
 from simtailor.render.program.settings import ProgramSettings
 
+HOW = "It is to call serve() of simtailor_simulator.py, see docs/own_simulator.md."
+TELL_AFTER = 10.0  # seconds of silence while planning
 VALID = 3600.0  # seconds; an installed simulator may be another one then
 _asked: dict[str, Hello | UserError] = {}  # by this process
 
@@ -75,7 +79,11 @@ def who(settings: ProgramSettings) -> str:
 
 
 def _asked_now(settings: ProgramSettings) -> Hello:
+    waiting = f"{shlex.join(settings.command)}: waiting for it to say what it draws"
+    timer = threading.Timer(TELL_AFTER, print, [waiting], {"file": sys.stderr, "flush": True})
+    timer.daemon = True
     with tempfile.TemporaryDirectory(prefix="simtailor-") as folder:
+        timer.start()
         log = Path(folder) / "printed"
         try:
             process = ProgramProcess(
@@ -87,9 +95,8 @@ def _asked_now(settings: ProgramSettings) -> Hello:
                 process.kill()
         except (LostError, FaultError) as error:
             raise UserError(f"{who(settings)}: {error}. {HOW}") from error
-
-
-HOW = "It is to call serve() of simtailor_simulator.py, see docs/own_simulator.md."
+        finally:
+            timer.cancel()
 
 
 def _key(settings: ProgramSettings) -> str:
