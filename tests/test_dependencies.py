@@ -37,7 +37,11 @@ def imports(*folders: str) -> dict[str, str]:
     """Return the modules that are imported from elsewhere, and a file that does so of each."""
     files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
     scripts = [file for file in files if ROOT / "lib" not in file.parents]
-    own = {"simtailor", *(name for file in scripts for name in (file.stem, file.parent.name))}
+    own = {
+        "simtailor",
+        "simtailor_simulator",
+        *(name for file in scripts for name in (file.stem, file.parent.name)),
+    }
     found = {}
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PYTHON = ["lib", "workflow_scripts", "tests", "benchmarks"]
+PYTHON = ["lib", "workflow_scripts", "tests", "benchmarks", "examples"]
 COMMANDS = {
     "ruff check": [sys.executable, "-m", "ruff", "check", *PYTHON],
     "ruff format": [sys.executable, "-m", "ruff", "format", "--check", *PYTHON],

@@ -60,7 +60,7 @@ def test_built_in_renderers_are_described_and_can_be_made():
     for name, description in BUILT_IN.items():
         assert find_renderer(name) is description
         assert callable(load_factory(description))
-        assert description.settings().image_size == 128
+        assert description.settings.model_fields["image_size"].default == 128
         assert all(kind.attributes for kind in description.nodes.values())
 
 

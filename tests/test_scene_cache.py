@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 from dots import SETTINGS, DotRenderer, description, scenes
 
+from simtailor.render import checked
 from simtailor.render import scene_cache as module
 from simtailor.render.checked import CheckedRenderer
 from simtailor.render.rendering import Rendering
 from simtailor.render.scene_cache import SceneCache
+
+
+@pytest.fixture(autouse=True)
+def keep_what_is_drawn_fast(monkeypatch):
+    monkeypatch.setattr(checked, "WORTH_KEEPING", 0)
 
 
 def cached(folder, inner, common="dots 1", lines=None, **values) -> CheckedRenderer:
@@ -91,10 +97,10 @@ def test_torn_and_damaged_files_are_drawn_anew(tmp_path):
 
 
 def test_the_oldest_go_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "FILE_BYTES", 3000)
+    monkeypatch.setattr(module, "FILE_BYTES", 1000)
     for seed in range(12):
-        draw(tmp_path, scenes(10, seed), most_bytes=20_000)
-    assert sum(p.stat().st_size for p in tmp_path.glob("*.scenes")) <= 20_000 + 3000
+        draw(tmp_path, scenes(10, seed), most_bytes=8_000)
+    assert sum(p.stat().st_size for p in tmp_path.glob("*.scenes")) <= 8_000 + 2000
     assert draw(tmp_path, scenes(10, 11)) == 0
     assert draw(tmp_path, scenes(10, 0)) == 10
 
@@ -123,7 +129,9 @@ WRITER = """
 import sys
 from pathlib import Path
 from dots import SETTINGS, DotRenderer, description, scenes
+from simtailor.render import checked
 from test_scene_cache import draw
+checked.WORTH_KEEPING = 0
 for repeat in range(3):
     draw(Path(sys.argv[1]), scenes(20, int(sys.argv[2]) % 2))
 """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from simtailor.errors import UserError
 
@@ -14,9 +15,24 @@ FAILED = "failed: "
 INTERRUPTED = 130  # the status of a shell whose command was interrupted
 
 
+class Reporter:
+    """Writes a line to the log of a job and, after a name, to standard error.
+
+    Attributes:
+        log: path of the log.
+    """
+
+    def __init__(self, file: IO[str], log: Path, name: str) -> None:
+        self._file, self.log, self._name = file, log, name
+
+    def __call__(self, line: str) -> None:
+        self._file.write(f"{line}\n")
+        print(f"{self._name}: {line}", file=sys.stderr, flush=True)
+
+
 @contextmanager
-def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
-    """Yield a function that writes a line to ``log`` and, after ``name``, to standard error.
+def reporter(log: str | Path, name: str) -> Iterator[Reporter]:
+    """Yield what writes a line to ``log`` and, after ``name``, to standard error.
 
     An error ends the process with status 1. Of a ``UserError`` the terminal gets its message
     alone, and the log before it the traceback of its cause, if it has one: a fault of our own may
@@ -25,11 +41,7 @@ def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", buffering=1, encoding="utf-8", errors="backslashreplace") as file:
-
-        def report(line: str) -> None:
-            file.write(f"{line}\n")
-            print(f"{name}: {line}", file=sys.stderr, flush=True)
-
+        report = Reporter(file, Path(log), name)
         try:
             yield report
         except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from simtailor.fitted.reading import FittedSet
 from simtailor.fitted.scenes import Fit
 from simtailor.metasim.settings import Experiment
 from simtailor.packages import PACKAGES
+from simtailor.render.program.contract import PROGRAM
 from simtailor.render.registry import BUILT_IN
 
 NOT_CONVERGED = (
@@ -31,7 +32,7 @@ def licence_of(experiment: Experiment) -> str:
     contract = experiment.contract
     if contract.needs.packages:
         terms = "; ".join(f"{name}: {PACKAGES[name].licence}" for name in contract.needs.packages)
-    elif contract.name in BUILT_IN:
+    elif contract.name in BUILT_IN and contract.name != PROGRAM.name:
         terms = "of this project, Apache-2.0"
     else:
         terms = "those of the renderer's author and of what it shows"

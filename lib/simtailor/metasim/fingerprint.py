@@ -37,7 +37,10 @@ def fingerprint_of(
 ) -> str:
     """Return a digest of all that the result of a training depends on."""
     # Another number of images shown or another description continues the same training.
-    settings = experiment.model_dump(mode="json", exclude={"evaluation", "description"})
+    stage = dict.fromkeys(experiment.stage.incidental, True)
+    settings = experiment.model_dump(
+        mode="json", exclude={"evaluation": True, "description": True, "stage": stage}
+    )
     settings["parts"] = [experiment.evaluation.held_out, experiment.evaluation.validation]
     versions = [importlib.metadata.version(name) for name in ("simtailor", "torch", "warp-lang")]
     digest = hashlib.sha256(json.dumps([settings, versions, device]).encode())

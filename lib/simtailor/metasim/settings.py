@@ -270,7 +270,9 @@ class Experiment(Section):
         settings = settings_of(renderer)
         if settings is None:
             return cls
-        stage = (settings, Field(settings(), description=cls.model_fields["stage"].description))
+        # Validated like one that is given: a renderer may have a key without a default.
+        default = StageSettings()
+        stage = (settings, Field(default, description=cls.model_fields["stage"].description))
         return create_model(cls.__name__, __base__=cls, stage=stage)
 
 

@@ -20,7 +20,7 @@ import torch
 
 from simtailor.errors import UserError
 from simtailor.render.answers import Wanted, check_repeated, checked_answer
-from simtailor.render.description import RendererDescription, StageSettings
+from simtailor.render.description import RendererDescription, StageSettings, silent
 from simtailor.render.renderer import Equivalents, nearest_equivalent
 from simtailor.render.rendering import Rendering
 from simtailor.render.scene_cache import SceneCache
@@ -31,10 +31,7 @@ LONGEST_CALL = 10.0  # seconds that one call is to take, so that progress shows 
 GROWTH = 4  # a call has at most so many times the scenes of the largest before it
 FIRST_CALL, FIRST_SLOW_CALL = 64, 1  # scenes, while nothing is known of the speed
 REPORT_EVERY = 20.0  # seconds
-
-
-def silent(line: str) -> None:
-    """Report nothing."""
+WORTH_KEEPING = 0.005  # seconds that an image takes; to keep it takes 1 ms
 
 
 class CheckedRenderer:
@@ -130,7 +127,8 @@ class CheckedRenderer:
             now = time.monotonic()
             if len(part):
                 self._learn(len(part), now - before)
-            if keys is not None and self.cache is not None:
+            worth = now - before >= WORTH_KEEPING * len(part)
+            if keys is not None and self.cache is not None and worth:
                 self.cache.put(keys[done : done + len(part)], parts[-1])
             done += len(part)
             if now - told > REPORT_EVERY and done < len(graphs):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from simtailor.render.checked import CheckedDifferentiableRenderer, CheckedRenderer, silent
-from simtailor.render.description import RenderMachine, StageSettings
+from simtailor.render.checked import CheckedDifferentiableRenderer, CheckedRenderer
+from simtailor.render.description import RenderMachine, StageSettings, silent
 from simtailor.render.drawable import check_startable
 from simtailor.render.registry import find_renderer, load_factory
 from simtailor.render.scene_cache import SceneCache
+from simtailor.reporting import Reporter
 
 
 def create_renderer(
@@ -49,11 +51,14 @@ def renderer_for(
     """Create a renderer for typed settings."""
     description = find_renderer(renderer).of(settings)
     check_startable(description)
+    log = report.log if isinstance(report, Reporter) else None
+    machine = replace(machine, report=report, log=log)
     inner = load_factory(description)(settings, machine)
     kind = CheckedDifferentiableRenderer if description.differentiable else CheckedRenderer
     renderer = kind(inner, description, settings, report)
     if description.slow and description.reproducible and machine.cache is not None:
-        common = [renderer.identity, settings.model_dump(mode="json"), machine.device]
+        shown = settings.model_dump(mode="json", exclude=set(settings.incidental))
+        common = [renderer.identity, shown, machine.device]
         folder = Path(machine.cache) / "scenes"
         renderer.cache = SceneCache(folder, json.dumps(common), report)
     return renderer

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -25,11 +25,21 @@ RETURNS = ("masks", "depth", "keypoints")  # beside the images
 
 
 class StageSettings(Section):
-    """What ``stage:`` says to every renderer. A renderer's own keys are fields of a subclass."""
+    """What ``stage:`` says to every renderer. A renderer's own keys are fields of a subclass.
+
+    Attributes:
+        incidental: names of keys that no image depends on, such as a time to wait.
+    """
+
+    incidental: ClassVar[frozenset[str]] = frozenset()
 
     image_size: Annotated[int, Field(ge=8, le=4096, strict=True)] = Field(
         128, description="Pixels of the square images."
     )
+
+
+def silent(line: str) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,15 @@ class RenderMachine:
         device: ``cpu`` or a CUDA device.
         threads: cores to render on, None for all.
         cache: folder of fetched packages and of what may be kept from run to run, or None.
+        report: is told what the user should know.
+        log: of the job, or None.
     """
 
     device: str = "cpu"
     threads: int | None = None
     cache: str | Path | None = None
+    report: Callable[[str], None] = silent
+    log: Path | None = None
 
 
 @dataclass(frozen=True)

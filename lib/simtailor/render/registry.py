@@ -31,10 +31,11 @@ from simtailor.errors import UserError, nearest_name
 from simtailor.files import checksum
 from simtailor.render.description import RendererDescription, StageSettings
 from simtailor.render.embedded.contracts import DIGITS, TABLETOP
+from simtailor.render.program.contract import PROGRAM
 from simtailor.section import filled_in
 
 GROUP = "simtailor.renderers"
-BUILT_IN = {description.name: description for description in (TABLETOP, DIGITS)}
+BUILT_IN = {description.name: description for description in (TABLETOP, DIGITS, PROGRAM)}
 DEFAULT = TABLETOP.name
 _PLACE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 HOW = "A renderer of yours: give the path of its file, such as renderers/mine.py."

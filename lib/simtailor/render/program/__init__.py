@@ -1,0 +1,1 @@
+"""``renderer: program``: any simulator, as child processes that draw scenes."""
