@@ -10,6 +10,7 @@ What else can be moved, docs/stages.md lists.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from simtailor.render.raycast.outlines import object_spans
 from simtailor.render.raycast.scenes import Scenes
 from simtailor.render.renderer import Equivalents
 from simtailor.render.rendering import Rendering
+from simtailor.reporting import silent
 from simtailor.scene.graph import SceneGraphBatch
 
 
@@ -42,6 +44,7 @@ class TabletopRenderer:
         device: ``cpu`` or a CUDA device; threads: cores, None for all.
         cache: folder for prefiltered environments and, under ``kernels``, compiled kernels.
         tracer: see ``RayCaster``.
+        report: is told what of the stage's models is not drawn as it was meant.
 
     Raises:
         UserError: a file of the stage cannot be read.
@@ -58,13 +61,14 @@ class TabletopRenderer:
         threads: int | None = None,
         cache: str | Path | None = None,
         tracer: str | None = None,
+        report: Callable[[str], None] = silent,
     ) -> None:
         self.image_size = image_size
         self.samples = samples
         if cache is not None:
             use_kernel_cache(Path(cache) / "kernels")
         stage = Stage() if stage is None else stage
-        assets = load_stage(stage, _say)
+        assets = load_stage(stage, report)
         self._symmetries = np.array(assets.symmetries)
         grounds = [] if assets.ground is None else [assets.ground]
         # Without a ground, the object's own mesh takes the place that nothing looks at.
@@ -92,6 +96,7 @@ class TabletopRenderer:
             device=machine.device,
             threads=machine.threads,
             cache=machine.cache,
+            report=machine.report,
         )
 
     def __enter__(self) -> TabletopRenderer:
@@ -130,7 +135,3 @@ class TabletopRenderer:
         """Return the poses that look the same and are nearest to a reference [N, F]."""
         symmetries = self._symmetries[self.placing.kinds(graphs)]
         return nearest_poses(graphs, reference, symmetries)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
