@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simtailor.render.description import RenderMachine
+from simtailor.render.description import RenderMachine, silent
 from simtailor.render.embedded.contracts import TabletopSettings
 from simtailor.render.embedded.equivalents import nearest_poses
 from simtailor.render.embedded.looks import sensed
@@ -29,7 +29,6 @@ from simtailor.render.raycast.outlines import object_spans
 from simtailor.render.raycast.scenes import Scenes
 from simtailor.render.renderer import Equivalents
 from simtailor.render.rendering import Rendering
-from simtailor.reporting import silent
 from simtailor.scene.graph import SceneGraphBatch
 
 
