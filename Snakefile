@@ -6,7 +6,7 @@ from snakemake.utils import min_version
 from simtailor.assets.pack import pack_called
 from simtailor.checks import check_configuration
 from simtailor.config import experiment_names, load_configuration, load_experiment
-from simtailor.console import Console
+from simtailor.console.errors import Console
 from simtailor.datasets.formats import FORMATS
 from simtailor.errors import UserError
 from simtailor.fitted.inputs import (
@@ -61,6 +61,7 @@ localrules:
 
 
 rule all:
+    """The default study: the experiment tyol_1attr, and the controller with all that it needs."""
     default_target: True
     input:
         f"{RESULTS}/metasim/tyol_1attr",

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from simtailor.errors import UserError
 
 FAILED = "failed: "
+WARNING = "warning: "  # of a library
+# Set where something else shows what jobs do, by the ends of their logs.
+ONLY_FAILURES = "SIMTAILOR_ONLY_FAILURES"
+ERASE = "\r\x1b[K"
 INTERRUPTED = 130  # the status of a shell whose command was interrupted
 
 
 @contextmanager
 def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that writes a line to ``log`` and, after ``name``, to standard error.
+
+    Where the console of simtailor shows the run, standard error gets failures alone. What
+    libraries warn of goes to the log.
 
     An error ends the process with status 1. Of a ``UserError`` the terminal gets its message
     alone, and the log before it the traceback of its cause, if it has one: a fault of our own may
@@ -28,24 +38,57 @@ def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
 
         def report(line: str) -> None:
             file.write(f"{line}\n")
-            print(f"{name}: {line}", file=sys.stderr, flush=True)
+            if ONLY_FAILURES not in os.environ:
+                tell(line)
+
+        def fail(line: str) -> None:
+            file.write(f"{line}\n")
+            tell(line)
+
+        def tell(line: str) -> None:
+            # A terminal may hold the console's moving line.
+            start = ERASE if sys.stderr.isatty() else ""
+            print(f"{start}{name}: {line}", file=sys.stderr, flush=True)
 
         try:
-            yield report
+            with _warnings_to(file):
+                yield report
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
         except UserError as error:
             if error.__cause__ is not None:
                 traceback.print_exception(error.__cause__, file=file)
-            report(f"{FAILED}{error}")
+            fail(f"{FAILED}{error}")
             raise SystemExit(1) from None
         except Exception as error:
-            report(traceback.format_exc().rstrip())
-            report(
+            fail(traceback.format_exc().rstrip())
+            fail(
                 f"{FAILED}{type(error).__name__}: {error}\nsimtailor did not foresee this. "
                 f"If your input is not to blame, please report it with the file {log}."
             )
             raise SystemExit(1) from None
+
+
+@contextmanager
+def _warnings_to(file: TextIO) -> Iterator[None]:
+    """Write to a file what libraries warn of, by Python's warnings or its logging."""
+    handler, root = logging.StreamHandler(file), logging.getLogger()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_OneLine())
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+
+
+class _OneLine(logging.Formatter):
+    """Puts a warning into one line, so that the log's other lines are the job's own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{WARNING}{' '.join(super().format(record).split())}"
 
 
 def failure_in(log: str | Path, since: float) -> str | None:

@@ -1,0 +1,71 @@
+"""Names, times and results in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from simtailor.errors import UserError
+from simtailor.reporting import FAILED, WARNING
+from simtailor.seeds import SEED_SUFFIX
+from simtailor.simulation.parameters import SimulationParameters
+
+TAIL = 8192  # bytes of a log that are looked at
+
+
+def set_in_words(name: str, varied: Collection[str]) -> str:
+    """Return what a simulated set or backbone is, such as ``backgr=1 materials=3, seed 2``.
+
+    Args:
+        name: such as ``1_0_0_0_0_3_0_0_0.seed2``; another is returned as it is.
+        varied: parameters in which the study's sets differ; others are told where they are
+            not the usual ones.
+    """
+    suffix = SEED_SUFFIX.search(name)
+    try:
+        values = SimulationParameters.parse(SEED_SUFFIX.sub("", name)).as_dict()
+    except UserError:
+        return name
+    usual = SimulationParameters().as_dict()
+    told = [f"{k}={v}" for k, v in values.items() if k in varied or v != usual[k]]
+    words = " ".join(told) or "with nothing varied"
+    return f"{words}, seed {suffix.group(1)}" if suffix else words
+
+
+def title_of(message: str, wildcards: Mapping[str, str], varied: Collection[str]) -> str:
+    """Return a rule's message on a job, with the names of sets put in words."""
+    title = message
+    for value in wildcards.values():
+        title = title.replace(value, set_in_words(value, varied))
+    return title
+
+
+def last_words(log: str | Path) -> str:
+    """Return the last line that a job wrote to its log; empty where there is none yet."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(file.tell() - TAIL, 0))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    own = [line for line in lines if line.strip() and not line.startswith((WARNING, FAILED))]
+    return " ".join(own[-1].split()) if own else ""
+
+
+def clock(seconds: float) -> str:
+    """Return a time as people say it: ``48 s``, ``12 min``, ``3 h 20 min``, ``4 days``."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{round(hours / 24)} days"
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
