@@ -51,6 +51,7 @@ include: "rules/evaluation.smk"
 include: "rules/controller.smk"
 include: "rules/classifier.smk"
 include: "rules/dag.smk"
+include: "rules/page.smk"
 
 
 localrules:

@@ -2,6 +2,7 @@
 from snakemake.io import strip_wildcard_constraints
 
 from simtailor.assets.pack import folder_names, pack_names
+from simtailor.browse.page import PAGE, refresh_page
 from simtailor.console.durations import (
     MEASURED,
     SHIPPED,
@@ -93,7 +94,9 @@ def tell_plan():
 
 
 def tell_what_to_open():
-    """Tell the console the files that were asked for."""
+    """Write the page of all results, and tell the console what was asked for."""
+    if Path(RESULTS).is_dir():
+        refresh_page(RESULTS, logger.warning)
     asked = [
         str(path)
         for job in workflow.dag.targetjobs

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from simtailor.browse.page import PAGE
 from simtailor.errors import first_of
 from simtailor.files import read_json
 
-PAGE = "index.html"
 PICTURES, TABLES = (".png", ".gif", ".svg"), (".json", ".csv", ".yaml", ".md")
 MOST_TARGETS, MOST_FILES = 6, 6
 
@@ -21,8 +21,9 @@ def what_to_open(targets: Iterable[str], results: str | Path) -> list[str]:
         results: folder of the results.
     """
     results = Path(results)
-    inside = [p for p in dict.fromkeys(map(Path, targets)) if p.is_relative_to(results)]
     page = results / PAGE
+    asked = dict.fromkeys(map(Path, targets))
+    inside = [p for p in asked if p.is_relative_to(results) and p != page]
     lines = [f"{page}  all results on one page, for a browser"] if page.exists() else []
     for path in inside[:MOST_TARGETS]:
         lines.append(f"{path}{_content_of(path)}")

@@ -5,31 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from simtailor.errors import UserError
 from simtailor.reporting import FAILED, WARNING
-from simtailor.seeds import SEED_SUFFIX
-from simtailor.simulation.parameters import SimulationParameters
+from simtailor.simulation.names import set_in_words
 
 TAIL = 8192  # bytes of a log that are looked at
-
-
-def set_in_words(name: str, varied: Collection[str]) -> str:
-    """Return what a simulated set or backbone is, such as ``backgr=1 materials=3, seed 2``.
-
-    Args:
-        name: such as ``1_0_0_0_0_3_0_0_0.seed2``; another is returned as it is.
-        varied: parameters in which the study's sets differ; others are told where they are
-            not the usual ones.
-    """
-    suffix = SEED_SUFFIX.search(name)
-    try:
-        values = SimulationParameters.parse(SEED_SUFFIX.sub("", name)).as_dict()
-    except UserError:
-        return name
-    usual = SimulationParameters().as_dict()
-    told = [f"{k}={v}" for k, v in values.items() if k in varied or v != usual[k]]
-    words = " ".join(told) or "with nothing varied"
-    return f"{words}, seed {suffix.group(1)}" if suffix else words
 
 
 def title_of(message: str, wildcards: Mapping[str, str], varied: Collection[str]) -> str:
