@@ -69,7 +69,7 @@ def _write(folder: Path, name: str, classes: Sequence[str], pictures: Iterable[P
             _sheet(some).save(staging / f"{sheets:03d}.jpg", quality=QUALITY)
             if any(one.mask is not None for one in some):
                 masks = True
-                _mask_sheet(some).save(staging / f"{sheets:03d}.png", transparency=0, optimize=True)
+                _mask_sheet(some).save(staging / f"{sheets:03d}.png", transparency=0)
             items += [
                 [one.number, one.label, [[b[0], *(round(v, 4) for v in b[1:])] for b in one.boxes]]
                 for one in some

@@ -71,5 +71,6 @@ def _pictures(made: SimulatedSet) -> Iterator[Picture]:
         if one.mask is not None:
             seen = np.asarray(Image.open(io.BytesIO(one.mask))) > 0
             mask = np.where(seen, label % 255 + 1, 0).astype(np.uint8)
-        box = (label, *(v / size for v in annotation["box"]))
-        yield Picture(number, label, Image.open(io.BytesIO(one.jpg)), mask, [box])
+        box = annotation.get("box")
+        boxes = [(label, *(v / size for v in box))] if box else []
+        yield Picture(number, label, Image.open(io.BytesIO(one.jpg)), mask, boxes)
