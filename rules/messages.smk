@@ -9,6 +9,7 @@ from simtailor.console.durations import (
     UNKNOWN,
     read_durations,
     size_of_experiment,
+    size_of_start,
     sizes_of,
 )
 from simtailor.console.events import ENDED, PLANNED
@@ -82,6 +83,8 @@ def tell_plan():
         size = sizes.get(name, 1)
         if "experiment" in job.wildcards.keys():
             size = size_of_experiment(experiment_of(job.wildcards))
+        if "start" in job.wildcards.keys():
+            size *= size_of_start(CONFIGURATION, PAIRS[job.wildcards.start])
         guess = 0 if job.rule.norun else size * seconds.get(name, UNKNOWN)
         needs = tuple(map(number, workflow.dag.dependencies[job]))
         threads = job.threads if nodes is None else 1

@@ -71,6 +71,18 @@ def size_of_experiment(experiment: Experiment) -> float:
     return ours.epochs * ours.scenes_per_epoch / (usual.epochs * usual.scenes_per_epoch)
 
 
+def size_of_start(configuration: Configuration, pair: int) -> float:
+    """Return how many times longer than the usual short one a start's training is.
+
+    Args:
+        pair: number of the start; the first ones are trained for more steps as well.
+    """
+    ours, usual = (
+        c.task2sim.evaluate.equal_steps.starts for c in (configuration, type(configuration)())
+    )
+    return sum(steps for steps, count in ours.items() if pair < count) / min(usual)
+
+
 def _work(configuration: Configuration) -> dict[str, float]:
     """Return pixels that a job of each rule goes over."""
     study = configuration.task2sim
@@ -79,13 +91,11 @@ def _work(configuration: Configuration) -> dict[str, float]:
     rendered = made.images * made.image_size**2 * made.samples
     shown = study.evaluate.image_size or tasks.image_size
     on_tasks = len(tasks.names) * (tasks.most_images or LIMIT) * shown**2
-    starts = sum(short.starts.values()) or 1
-    steps = sum(count * steps for steps, count in short.starts.items()) / starts or 1
     return {
         "simulate_set": rendered if made.parts == 1 else rendered / 100,
         "simulate_part": rendered / made.parts,
         "pretrain": made.images * trained.epochs * trained.image_size**2,
         "evaluate_set": on_tasks,
         "evaluate_baselines": on_tasks,
-        "equal_steps": len(tasks.names) * steps * short.batch_size * shown**2,
+        "equal_steps": len(tasks.names) * short.batch_size * shown**2,
     }

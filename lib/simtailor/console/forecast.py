@@ -45,10 +45,15 @@ class Forecast:
     def __init__(self, jobs: Iterable[ExpectedJob], capacity: int) -> None:
         self._jobs = {job.number: job for job in jobs}
         self._capacity = max(capacity, 1)
+        self._after: dict[int, list[int]] = {}
+        for job in self._jobs.values():
+            for needed in job.needs:
+                self._after.setdefault(needed, []).append(job.number)
         self._began: dict[int, float] = {}
         self._took: dict[int, float] = {}
-        self._factors: dict[str, float] = {}
-        self._factor = 1.0
+        # Expected and real seconds of the jobs that have ended, by rule, and under "" of those
+        # that are long enough to tell the machine's speed.
+        self._sums: dict[str, tuple[float, float]] = {}
 
     def begin(self, number: int, rule: str, threads: int, now: float) -> None:
         """Note that a job has begun; one that nobody expected is taken for a short one."""
@@ -59,11 +64,11 @@ class Forecast:
         """Note that a job has ended, and correct what the others are expected to take."""
         if number not in self._began:
             return
-        self._took[number] = max(now - self._began.pop(number), LEAST)
-        ended = [self._jobs[n] for n in self._took]
-        self._factor = self._ratio([job for job in ended if job.seconds >= CLEAR])
-        for rule in {job.rule for job in ended}:
-            self._factors[rule] = self._ratio([job for job in ended if job.rule == rule])
+        took = self._took[number] = max(now - self._began.pop(number), LEAST)
+        job = self._jobs[number]
+        for key in (job.rule, "") if job.seconds >= CLEAR else (job.rule,):
+            expected, real = self._sums.get(key, (0.0, 0.0))
+            self._sums[key] = (expected + job.seconds, real + took)
 
     def measured(self) -> list[tuple[str, float, float]]:
         """Return rule, size and seconds of the jobs that have ended."""
@@ -78,29 +83,31 @@ class Forecast:
 
     def left(self, now: float) -> float:
         """Return the seconds until the last job ends."""
-        clock, free = 0.0, self._capacity
-        running: list[tuple[float, int]] = []
-        for number in self._began:
-            heapq.heappush(running, (self._left_of(number, now), number))
-            free -= self._threads(number)
-        waiting = [n for n in self._open() if n not in self._began]
-        unmet = {n: {d for d in self._jobs[n].needs if d in self._jobs and d not in self._took}
-                 for n in waiting}  # fmt: skip
-        while waiting or running:
-            rest = []
-            for number in waiting:
-                if not unmet[number] and (free >= self._threads(number) or not running):
-                    free -= self._threads(number)
-                    heapq.heappush(running, (clock + self._seconds(number), number))
-                else:
-                    rest.append(number)
-            waiting = rest
-            if not running:  # what they need is not part of this run
-                break
+        running = [(self._left_of(number, now), number) for number in self._began]
+        heapq.heapify(running)
+        free = self._capacity - sum(self._threads(number) for number in self._began)
+        unmet = {n: sum(d in self._jobs and d not in self._took for d in self._jobs[n].needs)
+                 for n in self._open() if n not in self._began}  # fmt: skip
+        ready = [number for number, count in unmet.items() if not count]
+        clock = 0.0
+        while ready or running:
+            kept = []
+            for place, number in enumerate(ready):
+                if free <= 0 and running:
+                    kept += ready[place:]
+                    break
+                if free < self._threads(number) and running:
+                    kept.append(number)
+                    continue
+                free -= self._threads(number)
+                heapq.heappush(running, (clock + self._seconds(number), number))
             clock, ended = heapq.heappop(running)
             free += self._threads(ended)
-            for needs in unmet.values():
-                needs.discard(ended)
+            for number in self._after.get(ended, ()):
+                if number in unmet:
+                    unmet[number] -= 1
+                    kept += [] if unmet[number] else [number]
+            ready = kept
         return clock
 
     def _open(self) -> list[int]:
@@ -111,17 +118,11 @@ class Forecast:
 
     def _seconds(self, number: int) -> float:
         job = self._jobs[number]
-        return max(job.seconds * self._factors.get(job.rule, self._factor), LEAST)
+        expected, real = self._sums.get(job.rule) or self._sums.get("") or (0.0, 0.0)
+        factor = real / expected if expected else 1.0
+        return max(job.seconds * min(max(factor, 1 / MOST_FACTOR), MOST_FACTOR), LEAST)
 
     def _left_of(self, number: int, now: float) -> float:
         seconds = self._seconds(number)
         began = self._began.get(number)
         return seconds if began is None else max(seconds - (now - began), STILL * seconds)
-
-    def _ratio(self, ended: list[ExpectedJob]) -> float:
-        """Return how many times longer jobs took than expected."""
-        expected = sum(job.seconds for job in ended)
-        if not expected:
-            return 1.0
-        ratio = sum(self._took[job.number] for job in ended) / expected
-        return min(max(ratio, 1 / MOST_FACTOR), MOST_FACTOR)
