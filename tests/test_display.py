@@ -1,14 +1,17 @@
 """A run on the terminal: a line a job in words, the time left, and what to open."""
 
+import csv
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
 from simtailor.config import Configuration
 from simtailor.console.display import ERASE, UNTOLD, Display
 from simtailor.console.durations import (
+    SHIPPED,
     mean_durations,
     read_durations,
     size_of_start,
@@ -66,7 +69,8 @@ def test_a_run_is_a_line_a_job_in_words_with_progress_and_time_left(run):
     run.begin(ExpectedJob(1, "train", 1, 60.0), ExpectedJob(2, "train", 1, 60.0, (1,)))
     run.tell("Select jobs to execute...")
     run.start(1)
-    run.log.write_text("epoch 1/2\n3 of 4 right\nwarning: numpy: deprecated\n")
+    epochs = "".join(f"epoch {n}/4\n" for n in range(1, 5))
+    run.log.write_text(f"{epochs}3 of 4 right\nwarning: numpy: deprecated\n")
     run.time = 30.0
     run.tell("Execute 1 jobs...", event="job_started", jobs=[1])
     run.end(1)
@@ -77,6 +81,14 @@ def test_a_run_is_a_line_a_job_in_words_with_progress_and_time_left(run):
     assert (
         second == "[1/2  50%   30 s left]  Train backgr=1 materials=3, seed 2, 30 s: 3 of 4 right"
     )
+
+
+def test_what_a_job_notes_of_its_input_is_told(run):
+    run.begin(ExpectedJob(1, "train", 1, 60.0))
+    run.start(1)
+    run.log.write_text("2 images turned\n1 image passed over\n")
+    run.end(1)
+    assert run.lines()[1].endswith(": 2 images turned; 1 image passed over")
 
 
 def test_what_jobs_took_is_kept_for_the_next_run(run):
@@ -196,6 +208,28 @@ def test_expectations_follow_what_jobs_take():
     forecast.end(4, 40.0)
     assert forecast.left(40.0) == pytest.approx(3 * 30 + 3 * 10)  # but each has its own measure
     assert forecast.share(40.0) == pytest.approx(40 / 160)
+
+
+def test_the_time_left_of_a_real_run_is_right_within_a_factor_after_its_first_third():
+    table = Path(__file__).parent / "golden/study_trace.tsv"
+    rows = list(csv.DictReader(table.read_text().splitlines()[1:], delimiter="\t"))
+    usual = read_durations(SHIPPED)
+    jobs, events = [], []
+    for row in rows:
+        number, size = int(row["number"]), float(row["size"])
+        needs = tuple(map(int, filter(None, row["needs"].split(","))))
+        jobs.append(ExpectedJob(number, row["rule"], 1, size * usual[row["rule"]], needs, size))
+        events += [(float(row["begin"]), "begin", jobs[-1]), (float(row["end"]), "end", jobs[-1])]
+    events.sort(key=lambda event: event[0])
+    forecast, end = Forecast(jobs, 2), events[-1][0]
+    said = {}
+    for now, what, job in events:
+        said.setdefault(int(10 * now / end), forecast.left(now) / max(end - now, 1))
+        if what == "begin":
+            forecast.begin(job.number, job.rule, 1, now)
+        else:
+            forecast.end(job.number, now)
+    assert all(1 / 1.5 < said[share] < 1.5 for share in said if 3 <= share < 10)
 
 
 def test_jobs_are_expected_by_their_size(tmp_path):

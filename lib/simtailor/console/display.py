@@ -25,9 +25,9 @@ from simtailor.console.events import (
     STATISTICS,
 )
 from simtailor.console.forecast import Forecast
-from simtailor.console.words import clock, last_words, shortened, title_of
+from simtailor.console.words import clock, last_words, result_in, shortened, title_of
 
-WIDTH = 160  # of a line in a file
+WIDTH = 400  # of what a job says at its end
 REFRESH = 1.0  # seconds between two looks of the moving line
 SILENCE = 120.0  # seconds after which a file gets a sign of life
 ERASE = "\r\x1b[K"
@@ -164,12 +164,9 @@ class Display:
         self._forecast.end(record.job_id, now)
         self._done += 1
         if job is not None and job.title:
-            result = last_words(job.log)
-            self._say(
-                f"{self._stand()}  {job.title}, {clock(now - job.began)}"
-                f"{': ' if result else ''}{result}",
-                cut=True,
-            )
+            result = shortened(result_in(job.log), WIDTH)
+            took = clock(now - job.began)
+            self._say(f"{self._stand()}  {job.title}, {took}{': ' if result else ''}{result}")
 
     def _progress(self, record: logging.LogRecord) -> None:
         self._done, self._total = record.done, record.total  # checkpoints add jobs
@@ -208,10 +205,8 @@ class Display:
         result = last_words(job.log)
         return f"{self._stand()}  now: {job.title}{others}{': ' if result else ''}{result}"
 
-    def _say(self, text: str, cut: bool = False) -> None:
+    def _say(self, text: str) -> None:
         self._erase()
-        if cut:
-            text = shortened(text, shutil.get_terminal_size().columns if self._terminal else WIDTH)
         self._stream.write(f"{text}\n")
         self._stream.flush()
         self._said = self._now()

@@ -9,6 +9,7 @@ from simtailor.reporting import FAILED, WARNING
 from simtailor.simulation.names import set_in_words
 
 TAIL = 8192  # bytes of a log that are looked at
+MOST_LINES = 4  # of a log that is told as a whole
 
 
 def title_of(message: str, wildcards: Mapping[str, str], varied: Collection[str]) -> str:
@@ -21,15 +22,29 @@ def title_of(message: str, wildcards: Mapping[str, str], varied: Collection[str]
 
 def last_words(log: str | Path) -> str:
     """Return the last line that a job wrote to its log; empty where there is none yet."""
+    return next(iter(_own_lines(log)[-1:]), "")
+
+
+def result_in(log: str | Path) -> str:
+    """Return what a job that has ended wrote: a short log as a whole, of a long one the last line.
+
+    So what was noted of a user's files is told, and a training's epochs are not.
+    """
+    lines = _own_lines(log)
+    return "; ".join(lines) if len(lines) <= MOST_LINES else lines[-1]
+
+
+def _own_lines(log: str | Path) -> list[str]:
+    """Return the last lines of a log, but for warnings of libraries and failures."""
     try:
         with open(log, "rb") as file:
             file.seek(0, 2)
             file.seek(max(file.tell() - TAIL, 0))
             lines = file.read().decode("utf-8", errors="replace").splitlines()
     except OSError:
-        return ""
-    own = [line for line in lines if line.strip() and not line.startswith((WARNING, FAILED))]
-    return " ".join(own[-1].split()) if own else ""
+        return []
+    words = (" ".join(line.split()) for line in lines if not line.startswith((WARNING, FAILED)))
+    return [line for line in words if line]
 
 
 def clock(seconds: float) -> str:
