@@ -3,6 +3,7 @@ from snakemake.io import strip_wildcard_constraints
 
 from simtailor.assets.pack import folder_names, pack_names
 from simtailor.browse.page import PAGE, refresh_page
+from simtailor.console.display import Display
 from simtailor.console.durations import (
     MEASURED,
     SHIPPED,
@@ -81,7 +82,7 @@ def tell_plan():
     for job in workflow.dag.needrun_jobs():
         name = job.rule.name
         size = sizes.get(name, 1)
-        if "experiment" in job.wildcards.keys():
+        if name == "metasim_train":
             size = size_of_experiment(experiment_of(job.wildcards))
         if "start" in job.wildcards.keys():
             size *= size_of_start(CONFIGURATION, PAIRS[job.wildcards.start])
@@ -112,6 +113,7 @@ def stop_quietly():
     """Remember that a signal stops this run, and let no job's end be told."""
     STOPPED.append(True)
     CONSOLE.silence()
+    Display.silent = True
 
 
 CONSOLE = Console(logger, unknown_targets, describe_lock)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simtailor.config import Configuration
-from simtailor.console.display import ERASE, UNTOLD, Display
+from simtailor.console.display import UNTOLD, Display
 from simtailor.console.durations import (
     SHIPPED,
     mean_durations,
@@ -21,7 +21,7 @@ from simtailor.console.durations import (
 from simtailor.console.forecast import ExpectedJob, Forecast
 from simtailor.console.opening import what_to_open
 from simtailor.console.words import clock, last_words
-from simtailor.reporting import ONLY_FAILURES, reporter
+from simtailor.reporting import ERASE, ONLY_FAILURES, reporter
 from simtailor.simulation.names import set_in_words
 
 OWN = "/packages/snakemake"

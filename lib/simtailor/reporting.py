@@ -17,7 +17,7 @@ FAILED = "failed: "
 WARNING = "warning: "  # of a library
 # Set where something else shows what jobs do, by the ends of their logs.
 ONLY_FAILURES = "SIMTAILOR_ONLY_FAILURES"
-ERASE = "\r\x1b[K"
+ERASE = "\r\x1b[K"  # takes a terminal's line away
 INTERRUPTED = 130  # the status of a shell whose command was interrupted
 
 
@@ -46,9 +46,7 @@ def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
             tell(line)
 
         def tell(line: str) -> None:
-            # A terminal may hold the console's moving line.
-            start = ERASE if sys.stderr.isatty() else ""
-            print(f"{start}{name}: {line}", file=sys.stderr, flush=True)
+            say(f"{name}: {line}")
 
         try:
             with _warnings_to(file):
@@ -67,6 +65,11 @@ def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
                 f"If your input is not to blame, please report it with the file {log}."
             )
             raise SystemExit(1) from None
+
+
+def say(text: str) -> None:
+    """Write a line to standard error, in place of the console's moving line on a terminal."""
+    print(f"{ERASE if sys.stderr.isatty() else ''}{text}", file=sys.stderr, flush=True)
 
 
 @contextmanager

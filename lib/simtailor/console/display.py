@@ -26,11 +26,11 @@ from simtailor.console.events import (
 )
 from simtailor.console.forecast import Forecast
 from simtailor.console.words import clock, last_words, result_in, shortened, title_of
+from simtailor.reporting import ERASE
 
 WIDTH = 400  # of what a job says at its end
 REFRESH = 1.0  # seconds between two looks of the moving line
 SILENCE = 120.0  # seconds after which a file gets a sign of life
-ERASE = "\r\x1b[K"
 UNTOLD = "Nothing to be done: what was asked for is there, and up to date."
 
 
@@ -52,7 +52,12 @@ class Display:
         own: folder of Snakemake's package, whose remarks on what it does are left out.
         durations: file that keeps what jobs took, for the next run's time.
         now: the time in seconds.
+
+    Attributes:
+        silent: set, for all, as soon as a signal ends the run: nothing more is said.
     """
+
+    silent = False
 
     def __init__(
         self,
@@ -70,7 +75,7 @@ class Display:
         self._varied: Collection[str] = ()
         self._forecast = Forecast((), 1)
         self._began, self._said = now(), now()
-        self._done, self._total = 0, 0
+        self._done, self._total, self._share = 0, 0, 0.0
         self._started, self._troubled = False, False
         self._waiting: list[str] = []
         self._moving, self._closed = "", threading.Event()
@@ -116,7 +121,7 @@ class Display:
     def look(self) -> None:
         """Write the moving line anew, or in a file a sign of life after a long silence."""
         with self._lock:
-            if not self._jobs:
+            if not self._jobs or self.silent:
                 return
             if self._terminal:
                 self._erase()
@@ -194,7 +199,9 @@ class Display:
     def _stand(self) -> str:
         now = self._now()
         left = clock(self._forecast.left(now)) if self._jobs or self._done < self._total else "0 s"
-        share = 1 if self._done >= self._total else min(self._forecast.share(now), 0.99)
+        # What is done stays done, also where the rest turns out to be more than expected.
+        self._share = max(self._share, min(self._forecast.share(now), 0.99))
+        share = 1 if self._done >= self._total else self._share
         digits = len(str(self._total))
         return f"[{self._done:{digits}}/{self._total} {share:4.0%} {left:>6} left]"
 
@@ -206,13 +213,15 @@ class Display:
         return f"{self._stand()}  now: {job.title}{others}{': ' if result else ''}{result}"
 
     def _say(self, text: str) -> None:
+        if self.silent:
+            return
         self._erase()
         self._stream.write(f"{text}\n")
         self._stream.flush()
         self._said = self._now()
 
     def _erase(self) -> None:
-        if self._moving:
+        if self._moving and not self.silent:
             self._stream.write(ERASE)
             self._stream.flush()
             self._moving = ""

@@ -66,7 +66,7 @@ def sizes_of(configuration: Configuration) -> dict[str, float]:
 
 
 def size_of_experiment(experiment: Experiment) -> float:
-    """Return the size of an experiment's jobs: its scenes, the usual training's being 1."""
+    """Return the size of an experiment's training: its scenes, the usual training's being 1."""
     ours, usual = experiment.training, type(experiment.training)()
     return ours.epochs * ours.scenes_per_epoch / (usual.epochs * usual.scenes_per_epoch)
 
