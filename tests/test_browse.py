@@ -190,6 +190,9 @@ def test_ten_thousand_pictures_are_there_at_once_with_masks_and_boxes(page):
     page.run("document.querySelector('.thumb').focus()")
     page.press("Enter")
     page.wait("document.getElementById('large').open")
+    assert (
+        page.run("getComputedStyle(document.querySelector('#large .thumb i')).display") == "block"
+    )
     page.press("Escape")
     page.wait("!document.getElementById('large').open")
 

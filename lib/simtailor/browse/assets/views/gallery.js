@@ -27,7 +27,11 @@ function thumbnail(folder, data, place, tag) {
   const style = (ending) => `background-image:url("${file}.${ending}");background-position:${at}`;
   return h(tag || "button", {
     class: "thumb", style: style("jpg"), title: `${name}, image ${index}`, "aria-label": `${name}, image ${index}`,
-    onclick: () => tag || enlarge(thumbnail(folder, data, place, "div"), h("p", {}, `${name}, image ${index}`)),
+    onclick(event) { // as large as its sheet allows, with masks and boxes where they are on
+      if (tag) return;
+      const shown = event.currentTarget.closest(".frame").className;
+      enlarge(h("div", { class: shown }, thumbnail(folder, data, place, "div")), h("p", {}, `${name}, image ${index}`));
+    },
   }, data.masks && h("i", { style: style("png") }), boxes.map(([, x, y, w, height]) =>
     h("b", { style: `left:${100 * x}%;top:${100 * y}%;width:${100 * w}%;height:${100 * height}%` })));
 }
@@ -84,7 +88,7 @@ function galleryControls(frame) {
 }
 
 view("datasets", (entry) => {
-  const frame = h("div", {});
+  const frame = h("div", { class: "frame" });
   const [controls, settings] = galleryControls(frame);
   frame.append(controls, galleryOf(entry.gallery, settings));
   return [heading("Pictures"), frame];

@@ -2,7 +2,7 @@
 view("sets", (entry, section) => {
   const all = section.entries;
   const varied = PARAMETERS.filter((name) => new Set(all.map((one) => one.parameters[name])).size > 1);
-  const frame = h("div", {});
+  const frame = h("div", { class: "frame" });
   const [controls, settings] = galleryControls(frame);
   const sides = h("div", { class: "sides" });
 
