@@ -67,9 +67,14 @@ def reporter(log: str | Path, name: str) -> Iterator[Callable[[str], None]]:
             raise SystemExit(1) from None
 
 
-def say(text: str) -> None:
-    """Write a line to standard error, in place of the console's moving line on a terminal."""
-    print(f"{ERASE if sys.stderr.isatty() else ''}{text}", file=sys.stderr, flush=True)
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Write lines to a stream, in place of the console's moving line on a terminal.
+
+    Args:
+        stream: standard error where it is not given.
+    """
+    stream = stream or sys.stderr
+    print(f"{ERASE if stream.isatty() else ''}{text}", file=stream, flush=True)
 
 
 @contextmanager
