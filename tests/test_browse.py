@@ -44,6 +44,8 @@ def test_every_result_is_on_the_page_and_every_file_of_it_there(results):
     experiment = found["metasim"][0]
     assert [one["epoch"] for one in experiment["epochs"]] == [0, 2, 5]
     assert [one["title"] for one in found["sets"]] == ["backgr=0", "backgr=1"]
+    explored = found["recommendations"][1]
+    assert (explored["verdict"], explored["tables"][0]["rows"]) == ("use it", [[SETS[1], 80, 79]])
     files = [*experiment["target"], *(i for one in experiment["epochs"] for i in one["images"])]
     for one in (one for section in found.values() for one in section):
         files += [figure["file"] for figure in one.get("figures", [])]

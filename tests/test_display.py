@@ -144,11 +144,11 @@ def test_without_a_terminal_a_long_silence_has_a_sign_of_life(run):
     run.time = 100.0
     run.display.look()
     assert len(run.stream.getvalue().splitlines()) == 1
-    run.time = 130.0
+    run.time = 190.0
     run.display.look()
     run.display.look()
     (line,) = run.lines()[1:]
-    assert line.startswith("[0/1  22%  8 min left]  now: Train backgr=1")
+    assert line.startswith("[0/1  32%  7 min left]  now: Train backgr=1")
     assert line.endswith(": epoch 3/9")
 
 

@@ -30,7 +30,7 @@ from simtailor.reporting import ERASE
 
 WIDTH = 400  # of what a job says at its end
 REFRESH = 1.0  # seconds between two looks of the moving line
-SILENCE = 120.0  # seconds after which a file gets a sign of life
+SILENCE = 180.0  # seconds after which a file gets a sign of life
 UNTOLD = "Nothing to be done: what was asked for is there, and up to date."
 
 
