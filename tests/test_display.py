@@ -112,6 +112,19 @@ def test_warnings_errors_and_what_plugins_say_are_told(run):
     ]  # fmt: skip
 
 
+def test_a_job_that_failed_is_at_work_no_more(run):
+    run.begin(ExpectedJob(1, "train", 1, 600.0), ExpectedJob(2, "train", 1, 60.0))
+    run.start(1)
+    run.start(2)
+    run.tell("Stopped in the rule train.", logging.ERROR, jobid=1, event=None)
+    run.time = 30.0
+    run.end(2)
+    assert run.lines()[1:] == [
+        "Stopped in the rule train.",
+        "[1/2  99%    1 s left]  Train backgr=1 materials=3, seed 2, 30 s",
+    ]  # fmt: skip
+
+
 def test_nothing_to_do_is_said_once(run):
     run.tell("banner", event="workflow_started")
     run.tell("Building DAG of jobs...")

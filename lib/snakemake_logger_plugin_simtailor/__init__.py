@@ -55,9 +55,12 @@ class LogHandler(LogHandlerBase):
         )
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a record."""
+        """Show a record; what goes wrong here must not end the thread that shows the others."""
         if self._display is not None:
-            self._display.feed(record)
+            try:
+                self._display.feed(record)
+            except Exception:
+                self.handleError(record)
         elif getattr(record, "event", None) != LogEvent.WORKFLOW_STARTED:
             self._usual.handle(record)
 

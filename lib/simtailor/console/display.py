@@ -97,7 +97,7 @@ class Display:
         with self._lock:
             if told is not None:
                 told(record)
-            elif event in (None, ERROR):
+            elif event in (None, ERROR) or record.levelno >= logging.ERROR:
                 self._remark(record)
 
     def close(self) -> None:
@@ -126,8 +126,7 @@ class Display:
             if self._terminal:
                 self._erase()
                 self._moving = shortened(self._at_work(), shutil.get_terminal_size().columns - 1)
-                self._stream.write(self._moving)
-                self._stream.flush()
+                self._write(self._moving)
             elif self._now() - self._said >= SILENCE:
                 self._say(self._at_work())
 
@@ -190,6 +189,9 @@ class Display:
             return
         if record.levelno > logging.INFO:
             self._troubled = self._troubled or record.levelno >= logging.ERROR
+            failed = getattr(record, "jobid", None)
+            self._jobs.pop(failed, None)
+            self._forecast.drop(failed)
             self._say(text)
         elif not record.pathname.startswith(self._own):
             self._say(text)
@@ -216,12 +218,15 @@ class Display:
         if self.silent:
             return
         self._erase()
-        self._stream.write(f"{text}\n")
-        self._stream.flush()
+        self._write(f"{text}\n")
         self._said = self._now()
 
     def _erase(self) -> None:
         if self._moving and not self.silent:
-            self._stream.write(ERASE)
-            self._stream.flush()
+            self._write(ERASE)
             self._moving = ""
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # whoever read has gone, as `head` does; the run goes on
+            self._stream.write(text)
+            self._stream.flush()

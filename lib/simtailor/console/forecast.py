@@ -70,6 +70,11 @@ class Forecast:
             expected, real = self._sums.get(key, (0.0, 0.0))
             self._sums[key] = (expected + job.seconds, real + took)
 
+    def drop(self, number: int | None) -> None:
+        """Forget a job that has failed, or do nothing where there is none of that number."""
+        self._jobs.pop(number, None)
+        self._began.pop(number, None)
+
     def measured(self) -> list[tuple[str, float, float]]:
         """Return rule, size and seconds of the jobs that have ended."""
         return [(self._jobs[n].rule, self._jobs[n].size, took) for n, took in self._took.items()]
