@@ -6,7 +6,7 @@ from snakemake.utils import min_version
 from simtailor.assets.pack import pack_called
 from simtailor.checks import check_configuration
 from simtailor.config import experiment_names, load_configuration, load_experiment
-from simtailor.console import Console
+from simtailor.console.errors import Console
 from simtailor.datasets.formats import FORMATS
 from simtailor.errors import UserError
 from simtailor.fitted.inputs import (
@@ -51,6 +51,7 @@ include: "rules/evaluation.smk"
 include: "rules/controller.smk"
 include: "rules/classifier.smk"
 include: "rules/dag.smk"
+include: "rules/page.smk"
 
 
 localrules:
@@ -61,6 +62,7 @@ localrules:
 
 
 rule all:
+    """The default study: the experiment tyol_1attr, and the controller with all that it needs."""
     default_target: True
     input:
         f"{RESULTS}/metasim/tyol_1attr",

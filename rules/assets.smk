@@ -7,6 +7,7 @@ wildcard_constraints:
 
 
 rule asset_pack:
+    """results/task2sim/assets/PACK: pictures of an asset pack."""
     input:
         packages=lambda wildcards: [
             f"{RESOURCES}/packages/{name}"

@@ -3,6 +3,7 @@ include: "classifier_common.smk"
 
 
 rule classifier_origin:
+    """A part of the target classifier."""
     input:
         task=rules.prepare_task.output.prepared,
         network=network_of_origin,
@@ -33,6 +34,7 @@ rule classifier_origin:
 
 
 rule classifier:
+    """results/task2sim/classifier/TASK: a classifier that timm loads, beside simpler ways."""
     input:
         task=rules.prepare_task.output.prepared,
         origins=expand(

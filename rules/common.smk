@@ -19,6 +19,7 @@ RESULTS, WORK, RESOURCES = (
     CONFIGURATION.work,
     CONFIGURATION.resources,
 )
+config["results"] = RESULTS  # for scripts; not a parameter, for it changes no result
 RENDER_THREADS = 8
 # In a report's patterns: a file in the folder itself. A bare wildcard takes subfolders, too.
 FIGURE = "{figure,[^/]+}"

@@ -11,11 +11,13 @@ localrules:
 
 
 rule controller:
+    """The controller: what to simulate for a task, learned from the reward database."""
     input:
         f"{RESULTS}/task2sim/controller",
 
 
 rule train_controller:
+    """A part of the target controller."""
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,
@@ -53,6 +55,7 @@ rule train_controller:
 
 # A checkpoint, for the classifier pre-trains on the set that it names.
 checkpoint recommend:
+    """results/task2sim/recommend/TASK.yaml: the parameters to simulate with for a task."""
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,
@@ -87,6 +90,7 @@ checkpoint recommend:
 
 
 rule picture_recommendation:
+    """results/task2sim/recommend/TASK.png: images made as recommended."""
     input:
         recommendation=rules.recommend.output[0],
         kernels=rules.compile_renderer.output,
@@ -122,6 +126,7 @@ rule picture_recommendation:
 
 
 rule validation_task:
+    """A part of the target explore."""
     input:
         rules.prepare_task.output.prepared,
     output:
@@ -146,6 +151,7 @@ rule validation_task:
 
 
 rule evaluate_candidate:
+    """A part of the target explore."""
     input:
         backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
         task=rules.prepare_task.output.prepared,
@@ -176,6 +182,7 @@ rule evaluate_candidate:
 
 
 checkpoint propose_sets:
+    """A part of the target explore."""
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,
@@ -209,6 +216,7 @@ checkpoint propose_sets:
 
 
 rule explore:
+    """results/task2sim/explore/TASK: a few sets tried on a task, and the one to use."""
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,

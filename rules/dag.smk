@@ -1,4 +1,5 @@
 rule dag:
+    """Pictures of the graphs of jobs and of rules."""
     input:
         f"{RESULTS}/dag/jobs.svg",
         f"{RESULTS}/dag/rules.svg",
@@ -6,6 +7,7 @@ rule dag:
 
 
 rule draw_dag:
+    """A part of the target dag."""
     input:
         workflow.main_snakefile,
         sorted(Path(workflow.basedir).glob("rules/*.smk")),

@@ -1,5 +1,6 @@
 # Data sets drawn from fits, and their exports.
 rule dataset:
+    """results/datasets/EXPERIMENT: a labelled data set drawn from a fit."""
     input:
         kernels=kernels_of,
         packages=package_folders_of_renderer,
@@ -38,6 +39,7 @@ rule dataset:
 
 
 rule export_dataset:
+    """results/exports/FORMAT/EXPERIMENT: a data set of a fit as coco or yolo."""
     input:
         made=exportable,
     output:

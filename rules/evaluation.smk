@@ -35,6 +35,7 @@ localrules:
 
 
 rule evaluate_set:
+    """results/task2sim/evaluations/SET.json: accuracy of a backbone on all tasks."""
     input:
         backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
         tasks=prepared_tasks,
@@ -65,6 +66,7 @@ rule evaluate_set:
 
 
 rule evaluate_baselines:
+    """A part of the target reward_db."""
     input:
         tasks=prepared_tasks,
         network=f"{RESOURCES}/packages/efficientnet_lite0",
@@ -95,6 +97,7 @@ rule evaluate_baselines:
 
 
 rule equal_steps:
+    """A part of the target reward_db."""
     input:
         tasks=prepared_tasks,
         backbone=lambda wildcards: (
@@ -129,6 +132,7 @@ rule equal_steps:
 
 
 rule reward_db:
+    """The accuracy of every set on every task, with figures and tables."""
     input:
         evaluations=expand(f"{EVALUATIONS}/{{backbone}}.json", backbone=SETS + REPEATS),
         baselines=rules.evaluate_baselines.output[0],
@@ -184,6 +188,7 @@ use rule reward_db as reward_db_so_far with:
 
 
 rule plan:
+    """Print jobs, storage and hours of this configuration, and make nothing."""
     input:
         rates="config/rates.tsv",
     log:

@@ -1,7 +1,21 @@
-# What is said when something goes wrong; see simtailor.console.
+# What is said of a run, and when something goes wrong; see simtailor.console.
 from snakemake.io import strip_wildcard_constraints
 
 from simtailor.assets.pack import folder_names, pack_names
+from simtailor.browse.page import PAGE, refresh_page
+from simtailor.console.display import Display
+from simtailor.console.durations import (
+    MEASURED,
+    SHIPPED,
+    UNKNOWN,
+    read_durations,
+    size_of_experiment,
+    size_of_start,
+    sizes_of,
+)
+from simtailor.console.events import ENDED, PLANNED
+from simtailor.console.forecast import ExpectedJob
+from simtailor.console.opening import what_to_open
 from simtailor.packages import PACKAGES
 from simtailor.reporting import INTERRUPTED
 from simtailor.targets import TargetTable
@@ -60,10 +74,46 @@ def unknown_targets():
     return "\n".join(map(table.explain, unknown))
 
 
+def tell_plan():
+    """Tell the console which jobs are to run, and how many at a time."""
+    cores, nodes = workflow.resource_settings.cores, workflow.resource_settings.nodes
+    seconds, sizes = read_durations(SHIPPED, MEASURED), sizes_of(CONFIGURATION)
+    number, jobs = workflow.dag.jobid, []
+    for job in workflow.dag.needrun_jobs():
+        name = job.rule.name
+        size = sizes.get(name, 1)
+        if name == "metasim_train":
+            size = size_of_experiment(experiment_of(job.wildcards))
+        if "start" in job.wildcards.keys():
+            size *= size_of_start(CONFIGURATION, PAIRS[job.wildcards.start])
+        guess = 0 if job.rule.norun else size * seconds.get(name, UNKNOWN)
+        needs = tuple(map(number, workflow.dag.dependencies[job]))
+        threads = job.threads if nodes is None else 1
+        jobs.append(ExpectedJob(number(job), name, threads, guess, needs, size))
+    many = "s" if (nodes or cores) != 1 else ""
+    means = f"{cores} core{many}" if nodes is None else f"{nodes} job{many} at a time"
+    varied = [name for name, values in SIMULATION.values.items() if len(values) > 1]
+    facts = {"jobs": jobs, "capacity": nodes or cores, "means": means, "varied": varied}
+    logger.info("", extra={"event": PLANNED, **facts})
+
+
+def tell_what_to_open():
+    """Write the page of all results, and tell the console what was asked for."""
+    if Path(RESULTS).is_dir():
+        refresh_page(RESULTS, logger.warning)
+    asked = [
+        str(path)
+        for job in workflow.dag.targetjobs
+        for path in (job.input if job.rule.norun else job.output)
+    ]
+    logger.info("", extra={"event": ENDED, "files": what_to_open(asked, RESULTS)})
+
+
 def stop_quietly():
     """Remember that a signal stops this run, and let no job's end be told."""
     STOPPED.append(True)
     CONSOLE.silence()
+    Display.silent = True
 
 
 CONSOLE = Console(logger, unknown_targets, describe_lock)
@@ -72,7 +122,14 @@ if workflow.is_main_process:
 
 
 onstart:
-    stop_on_signals(stop_quietly)  # Snakemake's scheduler has set a handler of its own
+    stop_on_signals(
+        stop_quietly
+    )  # Snakemake's scheduler has set a handler of its own
+    tell_plan()
+
+
+onsuccess:
+    tell_what_to_open()
 
 
 # The console has told why. Snakemake would add a banner, and give a stopped run the status 1.

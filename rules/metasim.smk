@@ -1,4 +1,5 @@
 rule metasim_target:
+    """A part of the target metasim_results."""
     input:
         unpack(sources_of_target),
     output:
@@ -27,6 +28,7 @@ rule metasim_target:
 
 
 rule metasim_train:
+    """A part of the target metasim_results."""
     input:
         unpack(grammars_of),
         unpack(weights_of),
@@ -62,6 +64,7 @@ rule metasim_train:
 
 
 rule metasim_results:
+    """results/metasim/EXPERIMENT: a fit: figures, images, generator and verdict."""
     input:
         unpack(grammars_of),
         unpack(weights_of),

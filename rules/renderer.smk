@@ -1,4 +1,5 @@
 rule compile_renderer:
+    """Compile the ray caster's kernels, once a device."""
     output:
         f"{RESOURCES}/renderer-{CONFIGURATION.device.replace(':', '-')}.txt",
     log:

@@ -23,12 +23,14 @@ localrules:
 
 
 rule sets:
+    """Every simulated set of the study, and pictures of what each parameter does."""
     input:
         expand(f"{RESULTS}/task2sim/sets/{{parameters}}", parameters=SETS),
         f"{RESULTS}/task2sim/parameters",
 
 
 rule prepare_assets:
+    """A part of the target sets."""
     input:
         packages=expand(
             f"{RESOURCES}/packages/{{package}}", package=SIMULATION_PACKAGES
@@ -58,6 +60,7 @@ rule prepare_assets:
 
 
 rule simulation_pictures:
+    """Pictures of what each simulation parameter does."""
     input:
         kernels=rules.compile_renderer.output,
         assets=rules.prepare_assets.output[0],
@@ -93,6 +96,7 @@ rule simulation_pictures:
 
 
 rule simulate_part:
+    """A part of a large simulated set."""
     input:
         kernels=rules.compile_renderer.output,
         assets=rules.prepare_assets.output[0],
@@ -123,6 +127,7 @@ rule simulate_part:
 
 
 rule simulate_set:
+    """results/task2sim/sets/SET: a simulated set."""
     input:
         kernels=rules.compile_renderer.output,
         assets=rules.prepare_assets.output[0],
@@ -170,6 +175,7 @@ rule simulate_set:
 
 # Makes what is missing first. It has no output, so it looks at every shard whenever asked.
 rule check_sets:
+    """Compare every shard of the sets with its checksum."""
     input:
         sets=expand(rules.simulate_set.output[0], parameters=SETS),
     log:
@@ -190,6 +196,7 @@ rule check_sets:
 
 
 rule export_set:
+    """results/task2sim/FORMAT/SET: a simulated set as coco or yolo."""
     input:
         made=rules.simulate_set.output[0],
     output:

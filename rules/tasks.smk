@@ -3,11 +3,13 @@ include: "tasks_common.smk"
 
 
 rule tasks:
+    """Every real task of the study, checked, split and shown."""
     input:
         in_study(f"{RESULTS}/task2sim/tasks/{{task}}"),
 
 
 rule prepare_task:
+    """results/task2sim/tasks/TASK: a real task, checked, split and shown."""
     input:
         packages=packages_of_task,
     output:
@@ -45,6 +47,7 @@ rule prepare_task:
 
 
 rule task_vector:
+    """A part of the target task_vectors."""
     input:
         task=rules.prepare_task.output.prepared,
         probe=probe_inputs,
@@ -73,6 +76,7 @@ rule task_vector:
 
 
 rule task_vectors:
+    """The Task2Vec vectors of the tasks, and their distances."""
     input:
         vectors=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
         facts=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.json"),

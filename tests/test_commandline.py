@@ -2,7 +2,7 @@
 
 import pytest
 
-from simtailor.commandline import check
+from simtailor.commandline import check, words_of_profile
 from simtailor.errors import UserError
 
 
@@ -119,3 +119,13 @@ def test_a_cache_that_cannot_be_made_is_named(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/x")
     with pytest.raises(UserError, match=r"/dev/null is no folder .* set XDG_CACHE_HOME"):
         check(["-n"])
+
+
+def test_the_default_profile_becomes_words_that_take_no_target(tmp_path):
+    (tmp_path / "profiles/default").mkdir()
+    settings = "rerun-incomplete: true\nprintshellcmds: false\nlogger: simtailor\n"
+    (tmp_path / "profiles/default/config.yaml").write_text(settings)
+    words = ["--workflow-profile=none", "--rerun-incomplete", "--logger=simtailor"]
+    assert words_of_profile(["-n", "results/x"]) == words
+    for given in (["--workflow-profile", "mine"], ["--workflow-profile=none"]):
+        assert words_of_profile(given) == []

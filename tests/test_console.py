@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from simtailor.console import Console
+from simtailor.console.errors import Console
 from simtailor.errors import UserError
 from simtailor.reporting import failure_in, reporter
 

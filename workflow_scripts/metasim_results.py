@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from simtailor.browse.page import refresh_page
 from simtailor.files import read_json
 from simtailor.metasim.stage import Machine, experiment_from, make_results
 from simtailor.reporting import reporter
@@ -13,3 +14,4 @@ training = str(Path(snakemake.input.progress).parent)
 with reporter(snakemake.log[0], name) as report:
     make_results(name, experiment, machine, snakemake.input.images[0], training, output, report)
     report(read_json(Path(output) / "summary.json")["verdict"])
+    refresh_page(snakemake.config["results"], report)

@@ -1,7 +1,8 @@
 """Mistakes in a command line of Snakemake, explained before it starts.
 
 ``python -m simtailor.commandline ARGUMENTS`` writes a paragraph and ends with status 2 if
-``./run snakemake ARGUMENTS`` cannot mean what it says. What it does not know it lets pass.
+``./run snakemake ARGUMENTS`` cannot mean what it says. What it does not know it lets pass. It
+prints the words that the launcher puts before the arguments.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from typing import NoReturn
 from simtailor.errors import UserError, nearest_name
 from simtailor.yaml_files import read_yaml
 
-CONFIGFILE, CONFIG, CORES, JOBS, PROFILE = (
+CONFIGFILE, CONFIG, CORES, JOBS, PROFILE, WORKFLOW_PROFILE = (
     "--configfile",
     "--config",
     "--cores",
     "--jobs",
     "--profile",
+    "--workflow-profile",
 )
 SHORT = {"-c": CORES, "-j": JOBS, "-C": CONFIG, "-R": "--forcerun", "-U": "--until",
          "-O": "--omit-from", "-P": "--prioritize", "-q": "--quiet"}  # fmt: skip
@@ -38,7 +40,7 @@ CHOICES = {
     "--quiet": ("all", "host", "progress", "reason", "rules"),
     "--rerun-triggers": ("code", "input", "mtime", "params", "software-env"),
 }
-SINGLE = (CORES, JOBS, PROFILE, "--executor", "--batch", "--workflow-profile")
+SINGLE = (CORES, JOBS, PROFILE, "--executor", "--batch", WORKFLOW_PROFILE)
 SUFFIXES = (".yaml", ".yml", ".json")
 PROFILES = Path("profiles")
 # Long options of every day; of others Snakemake itself is asked, which takes a second or two.
@@ -46,7 +48,7 @@ COMMON = (
     "--batch", "--config", "--configfile", "--configfiles", "--cores", "--dry-run", "--dryrun",
     "--executor", "--force", "--forceall", "--help", "--jobs", "--keep-going", "--lint", "--list",
     "--list-rules", "--nolock", "--profile", "--report", "--rerun-incomplete", "--summary",
-    "--touch", "--unlock", "--verbose", "--version", "--workflow-profile", *PAIRS,
+    "--touch", "--unlock", "--verbose", "--version", WORKFLOW_PROFILE, *PAIRS,
     *NAMES, *CHOICES,
 )  # fmt: skip
 PRINT_OPTIONS = (
@@ -251,9 +253,24 @@ def _check_profile(value: str) -> None:
     )
 
 
+def words_of_profile(arguments: Sequence[str]) -> list[str]:
+    """Return the default profile as words of a command line.
+
+    Snakemake finds that profile by itself, but tells so in every run. None where the arguments
+    name another.
+    """
+    if any(_whole(word.partition("=")[0]) == WORKFLOW_PROFILE for word in arguments):
+        return []
+    settings = read_yaml(PROFILES / "default/config.yaml")
+    words = [f"--{key}" if value is True else f"--{key}={value}" for key, value in settings.items()
+             if value is not False]  # fmt: skip
+    return [f"{WORKFLOW_PROFILE}=none", *words]
+
+
 if __name__ == "__main__":
     try:
         check(sys.argv[1:])
+        print(*words_of_profile(sys.argv[1:]))
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import NoReturn
 
 import psutil
 
-from simtailor.reporting import INTERRUPTED
+from simtailor.reporting import INTERRUPTED, say
 
 SCRIPTS = ".snakemake/scripts/"  # where Snakemake puts the scripts that its jobs run
 LOCK = Path(".snakemake/simtailor.lock")  # the launcher's; it holds: host, process, command
@@ -38,7 +37,7 @@ def stop_on_signals(silence: Callable[[], None]) -> None:
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, signal.SIG_IGN)
         silence()
-        print(STOPPED, file=sys.stderr, flush=True)
+        say(STOPPED)
         threading.Thread(target=_end_jobs, daemon=True).start()
         raise SystemExit(INTERRUPTED)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +37,30 @@ def use_kernel_cache(folder: str | Path | None) -> None:
         wp.config.kernel_cache_dir = str(folder)
 
 
+@contextmanager
+def _without_native_output() -> Iterator[None]:
+    """Leave out what is written to standard error past Python.
+
+    Warp's library warns that it finds no driver of a GPU, which a run on the CPU does not need,
+    and has no setting for it.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def warp_device(name: str) -> wp.Device:
     """Return Warp's device, or raise a UserError that says what there is."""
     wp.config.quiet = True  # what older versions of Warp read
     wp.config.log_level = getattr(wp, "LOG_WARNING", 30)
-    wp.init()
+    with _without_native_output() if name == "cpu" else nullcontext():
+        wp.init()
     try:
         return wp.get_device(name)
     except (RuntimeError, ValueError) as error:

@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from simtailor.console.events import ERROR, JOB_ERROR, STARTED
 from simtailor.errors import UserError
 from simtailor.reporting import failure_in
 
-# Names of Snakemake's events and exceptions; this library does not import it.
-STARTED, ERROR, JOB_ERROR = "workflow_started", "error", "job_error"
+# Names of Snakemake's exceptions; this library does not import it.
 NO_RULE, LOCKED = "MissingRuleException", "LockException"
 OTHER = "WorkflowError"
 

@@ -1,0 +1,1 @@
+"""A page of all results, opened from disk: ``results/index.html`` and the folder beside it."""

@@ -1,0 +1,1 @@
+"""What the page shows: a file a kind of result, each of which registers itself."""
