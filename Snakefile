@@ -26,6 +26,7 @@ from simtailor.metasim.inputs import (
     settings_of_job,
 )
 from simtailor.packages import find_package
+from simtailor.task2vec.inputs import checked_probe
 from simtailor.tasks.prepare import reading_threads, source_exists, source_state
 from simtailor.tasks.table import find_task, study_tasks, task_names
 

@@ -35,6 +35,20 @@ SMALL = {
     "evaluation": {"scenes": 200, "key_epochs": 3, "saved_images": 4},
 }
 
+# The files that take longest, longest first: begun last, one would keep its process at work
+# while the others have nothing left.
+LONGEST = (
+    "test_workflow", "test_study", "test_controller_explore", "test_recovery", "test_digits",
+    "test_reward_db", "test_pretrain", "test_controller_workflow", "test_bring_your_own",
+    "test_launcher", "test_plan", "test_controller_policies", "test_classifier_workflow",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files that take longest first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
 
 class Project:
     """A copy of the project in a temporary folder."""
