@@ -51,6 +51,7 @@ include: "rules/study.smk"
 include: "rules/evaluation.smk"
 include: "rules/controller.smk"
 include: "rules/classifier.smk"
+include: "rules/preflight.smk"
 include: "rules/dag.smk"
 
 

@@ -196,11 +196,12 @@ rule plan:
         gpu=0,
     params:
         configuration=CONFIGURATION.model_dump(mode="json"),
+        files=[str(path) for path in CONFIG_FILES],
         sets=SETS,
         tasks=lambda wildcards: len(names_of_tasks()),
         packages=lambda wildcards: len(packages_of_study(wildcards)),
         cores=workflow.resource_settings.cores,
     message:
-        "What the reward database takes"
+        "What the reward database and the trainings of Meta-Sim take"
     script:
         "../workflow_scripts/plan.py"

@@ -1,7 +1,8 @@
-"""Print what the reward database takes."""
+"""Print what the reward database and the trainings of Meta-Sim take."""
 
 from simtailor.config import Configuration
 from simtailor.plan import Rates, describe_plan, plan_study
+from simtailor.plan_metasim import describe_trainings, plan_trainings
 from simtailor.reporting import reporter
 
 params = snakemake.params
@@ -10,3 +11,4 @@ with reporter(snakemake.log[0], "plan"):
     rates = Rates(snakemake.input.rates)
     stages = plan_study(configuration, params.sets, params.tasks, params.packages, rates)
     print(describe_plan(configuration, params.sets, params.tasks, stages, params.cores))
+    print(f"\n\n{describe_trainings(plan_trainings(configuration, params.files, rates))}")
