@@ -153,6 +153,7 @@ def test_cores_and_memory_are_those_of_this_machine():
         assert states(machine.memory(asked(run))) == [state]
 
 
+@pytest.mark.slow
 def test_check_prints_its_lines_and_ends_with_1_where_something_is_missing(project):
     project.configure({}, device="cuda")
     run = project.snakemake("check")
