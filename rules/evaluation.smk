@@ -48,8 +48,8 @@ rule evaluate_set:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=240,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
@@ -78,8 +78,8 @@ rule evaluate_baselines:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=240,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
@@ -112,8 +112,8 @@ rule equal_steps:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=240,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_equal_steps(EVALUATE),
@@ -150,8 +150,8 @@ rule reward_db:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
         gpu=0,
     params:
         sets=SETS,

@@ -9,6 +9,7 @@ localrules:
 rule check:
     log:
         "logs/check.log",
+    retries: 0  # what is missing stays so
     conda:
         "../envs/simtailor.yaml"
     resources:

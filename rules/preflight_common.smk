@@ -2,8 +2,13 @@
 
 
 def number_of(resource):
-    """Return a resource's number where it does not depend on the job, else None."""
-    return None if resource.is_evaluable() else resource.value
+    """Return a resource's number in a job's first attempt, None where wildcards decide."""
+    if not resource.is_evaluable():
+        return resource.value
+    try:
+        return resource.evaluate(None, attempt=1).value
+    except AttributeError:  # there are no wildcards
+        return None
 
 
 def needs_of(rule):
@@ -30,6 +35,9 @@ def asked_of_run(wildcards):
         "tasks": names_of_tasks(),
         "packages": packages_of_study(wildcards),
         "executor": executor.name if elsewhere else "local",
+        "partition_file": str(
+            getattr(workflow.executor_settings, "partition_config", None) or ""
+        ),
         "cores": workflow.resource_settings.cores,
         "rules": [
             needs_of(rule)

@@ -1,13 +1,16 @@
 """What `check` says of a configuration before anything is computed, and of the machine for it."""
 
+import logging
 import shutil
 from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
+from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 
 from simtailor import devices
 from simtailor.config import Configuration, load_configuration
+from simtailor.errors import UserError
 from simtailor.preflight import findings
 from simtailor.preflight.asked import Asked, Rule, Run
 from simtailor.preflight.checks import cluster, disk, experiments, gpu, machine, packages
@@ -66,6 +69,25 @@ def test_rules_are_compared_with_their_partition(rules, expected, words):
     found = list(cluster.check_rules(rules, cluster.read_partitions(SINFO)))
     assert states(found) == expected
     assert words in describe(found)
+
+
+EXAMPLE = str(ROOT / "profiles/slurm/partitions.yaml")
+
+
+def test_the_example_of_partitions_places_jobs_as_the_plugin_does(tmp_path):
+    rules = [Rule("train", 8, 9000, 1), Rule("assemble", 1, 2000, 0), Rule("own", 1, 1, 0, "fast")]
+    names = [rule.partition for rule in cluster.placed(rules, EXAMPLE)]
+    assert names == ["gpu", "cpu", "fast"]
+    known = read_partition_file(EXAMPLE)
+    for rule, name in zip(rules[:2], names, strict=False):
+        asks = {"mem_mb": rule.memory_mb, "gpu": rule.gpus}
+        job = SimpleNamespace(name=rule.name, threads=rule.cores, resources=asks)
+        assert get_best_partition(known, job, logging.getLogger(__name__)) == name
+    with pytest.raises(UserError, match="no partition takes jobs of huge"):
+        cluster.placed([Rule("huge", 1, 10**9, 0)], EXAMPLE)
+    (tmp_path / "wrong.yaml").write_text("partitions: cpu\n")
+    with pytest.raises(UserError, match="expected 'partitions:' with limits"):
+        cluster.placed(rules, str(tmp_path / "wrong.yaml"))
 
 
 def test_a_cluster_without_its_commands_or_that_does_not_answer_is_missing(tmp_path, monkeypatch):

@@ -32,11 +32,13 @@ class Run:
         executor: ``local``, or the name of Snakemake's plugin, such as ``slurm``.
         cores: of this machine that jobs may take, None for all or where they run elsewhere.
         rules: of the study and the experiments.
+        partition_file: from which Slurm's plugin takes each job's partition, or empty.
     """
 
     executor: str = "local"
     cores: int | None = None
     rules: tuple[Rule, ...] = ()
+    partition_file: str = ""
 
     @property
     def here(self) -> bool:
@@ -67,5 +69,10 @@ class Asked:
         return cls(
             Configuration.model_validate(values["configuration"]),
             *(tuple(values[name]) for name in ("files", "sets", "tasks", "packages")),
-            Run(values["executor"], values["cores"], tuple(Rule(**rule) for rule in rules)),
+            Run(
+                values["executor"],
+                values["cores"],
+                tuple(Rule(**rule) for rule in rules),
+                values["partition_file"],
+            ),
         )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from simtailor.errors import first_of, nearest_name
+from simtailor.errors import UserError, first_of, nearest_name
 from simtailor.preflight.asked import Asked, Rule
 from simtailor.preflight.findings import Finding, check, missing, ok, unknown
+from simtailor.yaml_files import read_yaml
 
 COMMANDS = ("sbatch", "squeue", "scancel", "sinfo")
 TIME_LIMIT = 20  # seconds that the cluster may take to answer
 NAMED = 6
+CORE_LIMITS = ("max_threads", "max_cpus_per_task")  # of the plugin's file
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,12 @@ def cluster(asked: Asked) -> Iterator[Finding]:
         partitions = read_partitions(_ask_slurm())
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, "stderr", "") or str(error)
-        yield missing(f"Slurm does not answer: {reason.strip()}", "Ask with: sinfo")
+        yield missing(f"Slurm does not answer: {reason.strip().splitlines()[-1]}", "Try: sinfo")
         return
-    yield from check_rules(asked.run.rules, partitions)
+    rules = asked.run.rules
+    if asked.run.partition_file:
+        rules = placed(rules, asked.run.partition_file)
+    yield from check_rules(rules, partitions)
 
 
 def _ask_slurm() -> str:
@@ -106,6 +113,37 @@ def check_rules(rules: Sequence[Rule], partitions: dict[str, Partition]) -> Iter
         yield from unfit
         if not unfit:
             yield ok(f"'{name}' has what jobs of {who} ask for")
+
+
+def placed(rules: Sequence[Rule], path: str) -> list[Rule]:
+    """Return the rules with the partitions that Slurm's plugin would choose by a file.
+
+    Raises:
+        UserError: the file is no such file, or no partition of it has what a rule asks for.
+    """
+    listed = read_yaml(path).get("partitions")
+    if not isinstance(listed, dict) or not all(isinstance(v, dict) for v in listed.values()):
+        raise UserError(f"{path}: expected 'partitions:' with limits by the name of each partition")
+    found = []
+    for rule in rules:
+        fitting = [name for name, limits in listed.items() if _fits(rule, limits)]
+        # A job without a GPU goes to a partition with some only where no other takes it.
+        fitting.sort(key=lambda name: bool(listed[name].get("max_gpu")) and not rule.gpus)
+        if not fitting and not rule.partition:
+            raise UserError(
+                f"{path}: no partition takes jobs of {rule.name} ({rule.gpus or 0} GPU(s), "
+                f"{rule.cores or 0} cores, {rule.memory_mb or 0:,} MB): raise its limits"
+            )
+        found.append(replace(rule, partition=rule.partition or fitting[0]))
+    return found
+
+
+def _fits(rule: Rule, limits: Mapping[str, Any]) -> bool:
+    return (
+        (rule.gpus or 0) <= limits.get("max_gpu", 0)
+        and (rule.cores or 0) <= min(limits.get(key, math.inf) for key in CORE_LIMITS)
+        and (rule.memory_mb or 0) <= limits.get("max_mem_mb", math.inf)
+    )
 
 
 def _unfit(rules: Sequence[Rule], partition: Partition) -> Iterator[Finding]:
