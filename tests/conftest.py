@@ -9,6 +9,7 @@ from pathlib import Path
 # Test processes run side by side: more threads in each would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,9 @@ import yaml
 from PIL import Image, ImageDraw, ImageFont
 
 torch.set_num_threads(1)
+# How long an example takes says more of what else runs on the machine than of the code.
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs", "run",
