@@ -26,6 +26,7 @@ from simtailor.metasim.inputs import (
     settings_of_job,
 )
 from simtailor.packages import find_package
+from simtailor.task2vec.inputs import checked_probe
 from simtailor.tasks.prepare import reading_threads, source_exists, source_state
 from simtailor.tasks.table import find_task, study_tasks, task_names
 
@@ -50,6 +51,7 @@ include: "rules/study.smk"
 include: "rules/evaluation.smk"
 include: "rules/controller.smk"
 include: "rules/classifier.smk"
+include: "rules/preflight.smk"
 include: "rules/dag.smk"
 include: "rules/page.smk"
 

@@ -30,8 +30,8 @@ rule asset_pack:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         pack=pack_asked_for,

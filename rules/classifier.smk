@@ -17,8 +17,8 @@ rule classifier_origin:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=240,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(240),
         gpu=lambda wildcards: int(
             CONFIGURATION.device != "cpu" and wildcards.origin != RAW_PIXELS
         ),
@@ -58,8 +58,8 @@ rule classifier:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=30,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(30),
         gpu=0,
     params:
         settings=settings_of_a_classifier(CONFIGURATION),

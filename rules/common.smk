@@ -26,6 +26,11 @@ FIGURE = "{figure,[^/]+}"
 EXPERIMENTS = {}
 
 
+def growing(amount):
+    """Return a resource that is asked for once more in each further attempt of a job."""
+    return lambda wildcards, attempt: attempt * amount
+
+
 def experiment_of(wildcards):
     """Return the settings of the experiment that a target's name asks for."""
     name = wildcards.experiment

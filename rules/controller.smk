@@ -39,8 +39,8 @@ rule train_controller:
     # Policies are trained side by side: of the cores of a run, as many as there are tasks.
     threads: min(workflow.resource_settings.cores or 8, 16)
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
         gpu=0,  # the networks are tiny: a GPU would wait for its own kernels' starts
     params:
         settings=CONTROLLER.model_dump(mode="json", exclude={"explore": {"sets"}}),
@@ -70,8 +70,8 @@ checkpoint recommend:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
         gpu=0,
     params:
         settings=CONTROLLER.model_dump(mode="json"),
@@ -111,8 +111,8 @@ rule picture_recommendation:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=CONFIGURATION.task2sim.simulation.model_dump(mode="json"),
@@ -139,8 +139,8 @@ rule validation_task:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=10,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(10),
         gpu=0,
     params:
         seed=CONFIGURATION.seed,
@@ -166,8 +166,8 @@ rule evaluate_candidate:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=60,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(60),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
@@ -199,8 +199,8 @@ checkpoint propose_sets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
         gpu=0,
     params:
         settings=CONTROLLER.model_dump(mode="json", exclude={"explore"}),
@@ -241,8 +241,8 @@ rule explore:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
         gpu=0,
     params:
         settings=CONTROLLER.model_dump(mode="json"),

@@ -22,8 +22,8 @@ rule dataset:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_dataset_of,
@@ -52,8 +52,8 @@ rule export_dataset:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
         gpu=0,
     message:
         "Export the data set of {wildcards.experiment} to the format '{wildcards.format}'"

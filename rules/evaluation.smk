@@ -49,8 +49,8 @@ rule evaluate_set:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=240,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
@@ -80,8 +80,8 @@ rule evaluate_baselines:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=240,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
@@ -115,8 +115,8 @@ rule equal_steps:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=240,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_equal_steps(EVALUATE),
@@ -154,8 +154,8 @@ rule reward_db:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
         gpu=0,
     params:
         sets=SETS,
@@ -201,11 +201,12 @@ rule plan:
         gpu=0,
     params:
         configuration=CONFIGURATION.model_dump(mode="json"),
+        files=[str(path) for path in CONFIG_FILES],
         sets=SETS,
         tasks=lambda wildcards: len(names_of_tasks()),
         packages=lambda wildcards: len(packages_of_study(wildcards)),
         cores=workflow.resource_settings.cores,
     message:
-        "What the reward database takes"
+        "What the reward database and the trainings of Meta-Sim take"
     script:
         "../workflow_scripts/plan.py"

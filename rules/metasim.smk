@@ -12,8 +12,8 @@ rule metasim_target:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_for("target"),
@@ -47,8 +47,8 @@ rule metasim_train:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_for("training"),
@@ -95,8 +95,8 @@ rule metasim_results:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_for("results"),

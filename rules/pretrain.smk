@@ -41,8 +41,8 @@ rule pretrain:
         "../envs/simtailor.yaml"
     threads: PRETRAIN.threads
     resources:
-        mem_mb=memory_mb(PRETRAIN, SIMULATION),
-        runtime=480,
+        mem_mb=growing(memory_mb(PRETRAIN, SIMULATION)),
+        runtime=growing(480),
         gpu=int(CONFIGURATION.device != "cpu") * PRETRAIN.processes,
         # Not parameters: they change nothing in what comes out.
         cache_mb=PRETRAIN.cache_mb,

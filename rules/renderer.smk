@@ -10,8 +10,8 @@ rule compile_renderer:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         device=CONFIGURATION.device,

@@ -45,8 +45,8 @@ rule prepare_assets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
         gpu=0,
     params:
         packs=SIMULATION.packs,
@@ -81,8 +81,8 @@ rule simulation_pictures:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_pictures(SIMULATION),
@@ -110,8 +110,8 @@ rule simulate_part:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
@@ -157,8 +157,8 @@ rule simulate_set:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
@@ -186,8 +186,8 @@ rule check_sets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=120,
+        mem_mb=growing(500),
+        runtime=growing(120),
         gpu=0,
     message:
         "Compare all shards with their checksums"
@@ -209,8 +209,8 @@ rule export_set:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
         gpu=0,
     message:
         "Export the set {wildcards.parameters} to the format '{wildcards.format}'"

@@ -30,8 +30,8 @@ rule prepare_task:
         "../envs/simtailor.yaml"
     threads: lambda wildcards: reading_threads(task_of(wildcards))
     resources:
-        mem_mb=TASKS.memory_mb(),
-        runtime=60,
+        mem_mb=growing(TASKS.memory_mb()),
+        runtime=growing(60),
     params:
         row=lambda wildcards: task_of(wildcards).model_dump(mode="json"),
         size=TASKS.model_dump(
@@ -61,8 +61,8 @@ rule task_vector:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=TASKS.memory_mb() + TASK2VEC.memory_mb(),
-        runtime=60,
+        mem_mb=growing(TASKS.memory_mb() + TASK2VEC.memory_mb()),
+        runtime=growing(60),
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=TASK2VEC.model_dump(mode="json"),
@@ -97,8 +97,8 @@ rule task_vectors:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Assemble the task vectors and their distances"
     script:

@@ -28,8 +28,6 @@ def state_of_task(wildcards):
 
 def probe_inputs(wildcards):
     """Return packages and files that the probe network is read from, checked now."""
-    from simtailor.task2vec.probe import checked_probe  # imports torch
-
     packages, files = checked_probe(TASK2VEC)
     return [*(f"{RESOURCES}/packages/{name}" for name in packages), *files]
 

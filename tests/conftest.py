@@ -9,6 +9,7 @@ from pathlib import Path
 # Test processes run side by side: more threads in each would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,9 @@ import yaml
 from PIL import Image, ImageDraw, ImageFont
 
 torch.set_num_threads(1)
+# How long an example takes says more of what else runs on the machine than of the code.
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs", "run",
@@ -34,6 +38,20 @@ SMALL = {
     },
     "evaluation": {"scenes": 200, "key_epochs": 3, "saved_images": 4},
 }
+
+# The files that take longest, longest first: begun last, one would keep its process at work
+# while the others have nothing left.
+LONGEST = (
+    "test_workflow", "test_study", "test_controller_explore", "test_recovery", "test_digits",
+    "test_reward_db", "test_pretrain", "test_controller_workflow", "test_bring_your_own",
+    "test_launcher", "test_plan", "test_controller_policies", "test_classifier_workflow",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files that take longest first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
 class Project:

@@ -42,6 +42,7 @@ def rule_edges(target):
     return {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", finished.stdout)}
 
 
+@pytest.mark.slow
 def test_workflow_page_shows_the_rules_of_today():
     edges, with_package = rule_edges("all"), rule_edges("results/metasim/mnist_rot")
     page = (ROOT / "docs/workflow.md").read_text()

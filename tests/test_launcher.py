@@ -144,6 +144,7 @@ def test_a_jobs_mistake_is_told_once_and_every_failed_job_has_its_line(project):
         assert "failed: photos: target.folder: 1 of 24 images" in log
     for word in ("Traceback", "RuleException", "WorkflowError", "Exiting because"):
         assert word not in output
+    assert len(list((project.folder / "photos").iterdir())) == 24  # nothing is lost
 
 
 def scripts_below(run):

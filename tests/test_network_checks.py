@@ -122,6 +122,7 @@ def test_a_backbone_that_cannot_be_is_refused(settings, words):
     assert not Path("resources").exists()
 
 
+@pytest.mark.slow
 def test_a_backbone_found_right_costs_no_torch_again():
     code = (
         "import sys; from simtailor.pretrain.inputs import checked_settings as check;"

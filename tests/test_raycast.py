@@ -720,6 +720,7 @@ print(hashlib.sha256(images.tobytes()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_an_empty_cache(tmp_path):
     command = [sys.executable, "-c", ONE_RENDER, str(tmp_path)]
     started = [

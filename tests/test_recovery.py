@@ -16,6 +16,7 @@ from simtailor.render.creation import create_renderer
 from simtailor.scene.attributes import wasserstein_distance
 
 IMAGES = 600
+SMALLER = {"training": {"image_size": 64}, "stage": {"image_size": 64}}
 RANDOM = np.random.default_rng(7)
 SHAPES = {
     "two modes": np.where(RANDOM.random(IMAGES) < 0.5, 45, 135) + RANDOM.normal(0, 6, IMAGES),
@@ -27,7 +28,7 @@ SHAPES = {
 @pytest.mark.slow
 def test_tyol_1attr_recovers_the_distribution_of_the_yaw(project):
     """Published: mean 94 to 96, spread 0.03, after 400,000 renders."""
-    project.configure({})
+    project.configure({"tyol_1attr": SMALLER})
     project.make("results/metasim/tyol_1attr.seed11")
     folder = project.folder / "results/metasim/tyol_1attr.seed11"
     summary = json.loads((folder / "summary.json").read_text())
@@ -43,7 +44,7 @@ def test_tyol_1attr_recovers_the_distribution_of_the_yaw(project):
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_distribution_of_the_yaw_that_is_not_gaussian_is_recovered(shape):
-    small = {"seed": 0, "training": {"image_size": 64}, "stage": {"image_size": 64}}
+    small = {"seed": 0, **SMALLER}
     shipped = yaml.safe_load((ROOT / "config/experiments/tyol_1attr.yaml").read_text())
     experiment = Experiment.model_validate(merged(shipped, small))
     prior = experiment.read_grammar(ROOT / experiment.grammar)

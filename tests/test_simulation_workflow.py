@@ -85,6 +85,7 @@ def test_a_study_is_killed_resumed_checked_repaired_and_exported(project, tmp_pa
         assert np.asarray(Image.open(pictures / f"{name}.png").convert("L")).std() > 15, name
 
 
+@pytest.mark.slow
 def test_a_changed_folder_of_models_makes_the_assets_anew(project):
     model = project.folder / "models/brick/brick.obj"
     model.parent.mkdir(parents=True)
@@ -100,6 +101,7 @@ def test_a_changed_folder_of_models_makes_the_assets_anew(project):
         assert words in plan.stdout + plan.stderr
 
 
+@pytest.mark.slow
 def test_the_published_study_has_256_sets_and_a_job_each(project):
     prepare(project, values=PUBLISHED_VALUES, parts=1)
     plan = project.snakemake("sets", options=("-n",))

@@ -14,7 +14,8 @@ from simtailor.seeds import generator
 from simtailor.task2vec import fisher
 from simtailor.task2vec.distances import cosine, symmetric
 from simtailor.task2vec.fisher import SquaredGradients, monte_carlo, variational
-from simtailor.task2vec.probe import Head, Probe, checked_probe, fit_head, make_probe
+from simtailor.task2vec.inputs import checked_probe
+from simtailor.task2vec.probe import Head, Probe, fit_head, make_probe
 from simtailor.task2vec.results import write_study
 from simtailor.task2vec.settings import Task2Vec, Variational
 from simtailor.task2vec.vectors import all_distances, collect_vectors, write_vector

@@ -1,9 +1,10 @@
-"""Print what the reward database takes."""
+"""Print what the reward database and the trainings of Meta-Sim take."""
 
 import sys
 
 from simtailor.config import Configuration
 from simtailor.plan import Rates, describe_plan, plan_study
+from simtailor.plan_metasim import describe_trainings, plan_trainings
 from simtailor.reporting import reporter, say
 
 params = snakemake.params
@@ -12,4 +13,5 @@ with reporter(snakemake.log[0], "plan"):
     rates = Rates(snakemake.input.rates)
     stages = plan_study(configuration, params.sets, params.tasks, params.packages, rates)
     plan = describe_plan(configuration, params.sets, params.tasks, stages, params.cores)
-    say(plan, sys.stdout)
+    trainings = describe_trainings(plan_trainings(configuration, params.files, rates))
+    say(f"{plan}\n\n\n{trainings}", sys.stdout)

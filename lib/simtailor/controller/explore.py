@@ -19,7 +19,6 @@ from simtailor.controller.policies.transfer import FittedProcess
 from simtailor.controller.recommend import believe, known_study, recommend, write_yaml
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError
-from simtailor.figures.controller import exploration_figure
 from simtailor.files import read_json, staged_folder, write_json
 
 
@@ -112,6 +111,9 @@ def write_exploration(
         "rounds": steps,
     }
     content["verdict"] = _verdict(content)
+    # A round draws nothing, and matplotlib takes longer to import than a round.
+    from simtailor.figures.controller import exploration_figure  # noqa: PLC0415
+
     with staged_folder(output) as folder:
         write_json(folder / "exploration.json", content)
         write_yaml(folder / "recommendation.yaml", recommendation)

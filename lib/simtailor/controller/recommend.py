@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from simtailor.controller.belief import NORMAL_95, Belief
 from simtailor.controller.database import Study, read_study, read_task_vector
@@ -102,7 +102,7 @@ def recommend(
 def _gain(belief: Belief, best: int, fixed: int) -> tuple[float, float, float]:
     """Return mean, spread and probability of a gain of one set over another."""
     mean, spread = belief.gain(best, fixed)
-    chance = float(norm.cdf(mean / spread)) if spread > 0 else float(mean > 0)
+    chance = float(ndtr(mean / spread)) if spread > 0 else float(mean > 0)
     return mean, spread, chance
 
 

@@ -167,14 +167,16 @@ def comparison_figure(
     for place, (task, row) in enumerate(baselines.iterrows()):
         values = [rows.mean(1) for rows in sets[task].values()]
         lines = 0.02 + 0.36 * np.linspace(0, 1, len(values)) if len(values) > 1 else [0.2]
-        for line, seeds in zip(lines, values, strict=True):
-            axes.plot(
-                seeds, [place + line] * len(seeds), "-", color=TARGET, linewidth=0.8, alpha=0.6
-            )
-            axes.scatter(
-                seeds, [place + line] * len(seeds), s=10 if len(values) <= NUMBERED_SETS else 3,
-                color=TARGET, alpha=0.7, linewidths=0, label="simulated set, a mark a seed",
-            )  # fmt: skip
+        # All of a task at once: matplotlib lays out and draws artists one by one.
+        axes.hlines(
+            [place + line for line in lines], [seeds.min() for seeds in values],
+            [seeds.max() for seeds in values], color=TARGET, linewidth=0.8, alpha=0.6,
+        )  # fmt: skip
+        axes.scatter(
+            np.concatenate(values), place + np.repeat(lines, [len(seeds) for seeds in values]),
+            s=10 if len(values) <= NUMBERED_SETS else 3, color=TARGET, alpha=0.7, linewidths=0,
+            label="simulated set, a mark a seed",
+        )  # fmt: skip
         mean = float(np.mean([seeds.mean() for seeds in values]))
         axes.plot([mean] * 2, [place - 0.38, place + 0.4], color=TARGET, linewidth=1.2,
                   label="mean of the sets")  # fmt: skip
@@ -199,6 +201,13 @@ def comparison_figure(
     save_figure(figure, path)
 
 
+def _colour_of(effect: Effect) -> str:
+    """Return the colour of an effect: grey where it may be none."""
+    if effect.low is None or effect.low <= 0 <= effect.high:
+        return PRIOR
+    return TARGET if effect.effect > 0 else GENERATED
+
+
 def effects_figure(effects: Sequence[Effect], path: str | Path) -> None:
     """Plot the main effect of each parameter on each task with its 95 % interval."""
     labels = list(dict.fromkeys(effect.label for effect in effects))
@@ -213,14 +222,13 @@ def effects_figure(effects: Sequence[Effect], path: str | Path) -> None:
         axes.set_visible(False)
     for label, axes in zip(labels, grid.flat, strict=False):
         axes.axvline(0, color="#666666", linewidth=0.8)
-        for effect in (e for e in effects if e.label == label):
-            place = tasks.index(effect.task)
-            known = effect.low is not None
-            certain = known and (effect.low > 0 or effect.high < 0)
-            colour = (TARGET if effect.effect > 0 else GENERATED) if certain else PRIOR
-            if known:
-                axes.plot([effect.low, effect.high], [place, place], color=colour, linewidth=1.6)
-            axes.plot(effect.effect, place, "o", color=colour, markersize=4)
+        shown = [effect for effect in effects if effect.label == label]
+        places, colours = [tasks.index(e.task) for e in shown], [_colour_of(e) for e in shown]
+        # Of one whose interval is not known, a line without a length.
+        low = [e.effect if e.low is None else e.low for e in shown]
+        high = [e.effect if e.high is None else e.high for e in shown]
+        axes.hlines(places, low, high, color=colours, linewidth=1.6)
+        axes.scatter([e.effect for e in shown], places, color=colours, s=16, linewidths=0, zorder=3)
         axes.set_title(label, fontsize=9)
         axes.set_yticks(range(len(tasks)), tasks, fontsize=7)
         axes.grid(axis="x", color="#EEEEEE")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib import font_manager
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import ImageFont
 
 from simtailor.files import staged
+
+if TYPE_CHECKING:  # sheets of images need its font alone
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, distinguishable to colour-blind readers.
 PRIOR, TARGET, GENERATED = "#999999", "#0072B2", "#D55E00"
@@ -29,4 +33,11 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 def label_font(size: int) -> ImageFont.FreeTypeFont:
     """Return the font that matplotlib ships, for text on pictures."""
-    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)
+    return ImageFont.truetype(_font_file(), size)
+
+
+@cache
+def _font_file() -> Path:
+    """Return the font's file without importing matplotlib, which takes half a second."""
+    (folder,) = find_spec("matplotlib").submodule_search_locations
+    return Path(folder) / "mpl-data/fonts/ttf/DejaVuSans.ttf"

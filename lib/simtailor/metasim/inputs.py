@@ -14,7 +14,7 @@ from simtailor.errors import UserError, nearest_name
 from simtailor.files import files_state
 from simtailor.intake.folder import check_images
 from simtailor.metasim.labels import object_classes, translated_labels
-from simtailor.metasim.settings import Evaluation, Experiment, Target
+from simtailor.metasim.settings import PACKAGE, Evaluation, Experiment, Target
 from simtailor.metasim.target import FEWEST_CLASSES, split_target
 from simtailor.metasim.target_folder import find_target
 from simtailor.render.drawable import check_drawable, check_startable
@@ -204,7 +204,7 @@ def required_packages(experiment: Experiment) -> list[str]:
     """Return the names of the fetched packages that renderer and features read."""
     features = experiment.features
     packaged = features.kind != "pyramid" and features.weights == "package"
-    return packages_of_renderer(experiment) + ["efficientnet_lite0"] * packaged
+    return packages_of_renderer(experiment) + [PACKAGE] * packaged
 
 
 def settings_of_job(

@@ -21,7 +21,7 @@ from simtailor.render.registry import DEFAULT, find_renderer, settings_of
 from simtailor.scene.grammar import Grammar
 from simtailor.section import InputPath, Name, PositiveInt, Section, Share, Unique
 
-PACKAGED_MODEL = "tf_efficientnet_lite0"
+PACKAGED_MODEL, PACKAGE = "tf_efficientnet_lite0", "efficientnet_lite0"
 
 
 class Target(Section):

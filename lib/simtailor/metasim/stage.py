@@ -1,23 +1,22 @@
-"""The jobs of the Meta-Sim stage, one function a job."""
+"""The jobs of the Meta-Sim stage, one function a job.
+
+Each imports what it alone needs: all together take seconds, at the start of every job.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from simtailor.devices import check_device
 from simtailor.files import only_one
-from simtailor.metasim.features import make_features
-from simtailor.metasim.results import TrainedExperiment, assemble
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, render_target
 from simtailor.metasim.target_folder import read_target
-from simtailor.metasim.training import Trainer
 from simtailor.render.creation import renderer_for
 from simtailor.render.description import RenderMachine
 from simtailor.render.renderer import Renderer
@@ -42,15 +41,17 @@ class Machine:
         image_size: int | None = None,
     ) -> AbstractContextManager[Renderer]:
         """Create the experiment's renderer, for images of the stage's or another size."""
-        # The network is small and the renderer takes the cores. One thread keeps sums in
-        # one order, so that the result does not depend on the number of cores.
-        torch.set_num_threads(1)
         check_device(self.device)
         stage = experiment.stage
         if image_size is not None:
             stage = stage.model_copy(update={"image_size": image_size})
         machine = RenderMachine(self.device, self.threads, self.cache)
-        return renderer_for(experiment.renderer, stage, machine, report)
+        renderer = renderer_for(experiment.renderer, stage, machine, report)
+        # The network is small and the renderer takes the cores. One thread keeps sums in
+        # one order, so that the result does not depend on the number of cores.
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
+        return renderer
 
 
 def experiment_from(settings: dict[str, Any]) -> Experiment:
@@ -94,6 +95,8 @@ def train(
     report: Callable[[str], None],
 ) -> None:
     """Train the generator; resumes from ``checkpoint`` and removes it at the end."""
+    from simtailor.metasim.training import Trainer  # noqa: PLC0415
+
     # A job may outlive a Snakemake that was killed.
     busy = (
         f"{checkpoint}: another process trains this experiment, perhaps a job that outlived a "
@@ -120,6 +123,9 @@ def make_results(
     report: Callable[[str], None],
 ) -> None:
     """Assemble the results directory."""
+    from simtailor.metasim.features import make_features  # noqa: PLC0415
+    from simtailor.metasim.results import TrainedExperiment, assemble  # noqa: PLC0415
+
     with machine.renderer(experiment, report) as renderer:
         trained = TrainedExperiment(
             name=name,

@@ -15,10 +15,10 @@ from simtailor.errors import UserError
 from simtailor.files import read_json, staged, write_json
 from simtailor.network_images import network_input
 from simtailor.pretrain.augmentation import MEAN, STD
+from simtailor.pretrain.names import DESCRIPTION, WEIGHTS
 from simtailor.pretrain.network import create_network
 from simtailor.pretrain.settings import Pretrain
 
-WEIGHTS, DESCRIPTION = "model.safetensors", "backbone.json"
 CHUNK = 256  # images that go through the network together
 STAGES = 4  # the last ones of a network, whose features are taken
 

@@ -1,4 +1,4 @@
-"""Names of backbones: ``{parameters}`` or ``{parameters}.seed{n}``.
+"""Names of backbones, ``{parameters}`` or ``{parameters}.seed{n}``, and of their files.
 
 Imports nothing heavy: the workflow uses it while it plans.
 """
@@ -6,3 +6,4 @@ Imports nothing heavy: the workflow uses it while it plans.
 from __future__ import annotations
 
 BACKBONE_PATTERN = r"[01](_[01]){4}_[0-3](_[01]){3}(\.seed\d+)?"
+WEIGHTS, DESCRIPTION = "model.safetensors", "backbone.json"

@@ -13,10 +13,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from simtailor.errors import UserError
 from simtailor.render.answers import Wanted, check_repeated, checked_answer
@@ -25,6 +24,9 @@ from simtailor.render.renderer import Equivalents, nearest_equivalent
 from simtailor.render.rendering import Rendering
 from simtailor.render.scene_cache import SceneCache
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
+
+if TYPE_CHECKING:
+    import torch
 
 MOST_BYTES = 2**28  # of one call's answer
 LONGEST_CALL = 10.0  # seconds that one call is to take, so that progress shows and little is lost
@@ -222,6 +224,8 @@ class CheckedDifferentiableRenderer(CheckedRenderer):
         Returns:
             float32 [B, 3, S, S] in [0, 1].
         """
+        import torch  # noqa: PLC0415  few renderers need it, and it takes seconds
+
         images = self.inner.render_differentiable(graphs, features)
         expected = (len(graphs), 3, self.image_size, self.image_size)
         if not isinstance(images, torch.Tensor) or tuple(images.shape) != expected:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from simtailor.scene.attributes import Attribute
 
@@ -79,6 +78,8 @@ class Gaussian(Distribution):
 
     def quantiles(self, shares: np.ndarray) -> np.ndarray:
         """Return the quantiles."""
+        from scipy.special import ndtri  # noqa: PLC0415  planning reads grammars, and takes no quantiles
+
         return self.mean + self.deviation * ndtri(shares)
 
     @property
@@ -133,6 +134,8 @@ class Mixture(Distribution):
 
     def quantiles(self, shares: np.ndarray) -> np.ndarray:
         """Return the quantiles, found by halving the range."""
+        from scipy.special import ndtr  # noqa: PLC0415
+
         weights, means, deviations = (
             np.array(v) for v in (self.weights, self.means, self.deviations)
         )

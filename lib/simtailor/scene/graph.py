@@ -7,13 +7,15 @@ of features, and is sampled, changed and rendered with no Python loop over scene
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx
 import numpy as np
 
 from simtailor.errors import UserError
 from simtailor.scene.attributes import UNKNOWN, Attribute, NodeAttributes
+
+if TYPE_CHECKING:
+    import networkx
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +150,8 @@ class SceneGraphBatch:
 
         Each node has ``cls`` and ``attr``; every numeric attribute ``k`` comes with ``k_max``.
         """
+        import networkx  # noqa: PLC0415  the workflow reads this module while it plans
+
         graph = networkx.Graph()
         values = self.values()[index]
         for node, constants in enumerate(self.layout.node_constants):
@@ -165,7 +169,9 @@ class SceneGraphBatch:
 
     def to_node_link(self, index: int) -> dict[str, Any]:
         """Return one graph as node-link data with plain JSON types, edges under ``links``."""
-        return networkx.node_link_data(self.to_networkx(index), edges="links")
+        from networkx import node_link_data  # noqa: PLC0415
+
+        return node_link_data(self.to_networkx(index), edges="links")
 
 
 def in_layout_of(model: SceneGraphBatch, graphs: SceneGraphBatch) -> SceneGraphBatch:

@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from simtailor.errors import UserError
-from simtailor.metasim.features.networks import check_model, make_network, normalisation
-from simtailor.metasim.features.weights import PACKAGE, check_weights_file
-from simtailor.metasim.settings import PACKAGED_MODEL, Features
+from simtailor.metasim.features.networks import make_network, normalisation
 from simtailor.network_images import network_input
-from simtailor.pretrain.backbone import DESCRIPTION, WEIGHTS, Backbone
+from simtailor.pretrain.backbone import Backbone
+from simtailor.task2vec.inputs import backbone_of, network_of
 from simtailor.task2vec.layers import LayerCalls
 from simtailor.task2vec.settings import Task2Vec
 from simtailor.task2vec.small_maps import SmallMaps
@@ -166,48 +165,17 @@ def make_probe(settings: Task2Vec, device: str, cache: str | Path) -> Probe:
     Raises:
         UserError: there is no such model, or its weights cannot be had or do not fit.
     """
-    folder = _backbone(settings)
+    folder = backbone_of(settings)
     if folder:
         backbone = Backbone.read(folder)
         mean, std = (tuple(backbone.description[key]) for key in ("mean", "std"))
         backbone.network.reset_classifier(0)
         return Probe(backbone.network, settings.image_size, mean, std, device, settings.batch_size)
     try:
-        values = _network_settings(settings)
+        values = network_of(settings)
         network = make_network(values, Path(cache))
     except UserError as error:
         raise UserError(f"task2sim.task2vec, the probe network: {error}") from None
     network.reset_classifier(0)
     mean, std = normalisation(network, values)
     return Probe(network, settings.image_size, mean, std, device, settings.batch_size)
-
-
-def checked_probe(settings: Task2Vec) -> tuple[list[str], list[str]]:
-    """Return the packages and the files that the probe network is read from, as they are named.
-
-    Raises:
-        UserError: timm has no such model, or a file is absent.
-    """
-    folder = _backbone(settings)
-    if folder:
-        return [], [str(folder / WEIGHTS)]
-    try:
-        values = _network_settings(settings)
-        check_model(values.model)
-        if values.weights_file:
-            check_weights_file(values.weights_file)
-    except UserError as error:
-        raise UserError(f"task2sim.task2vec, the probe network: {error}") from None
-    packages = [PACKAGE] if settings.weights == "package" else []
-    return packages, [values.weights_file] if values.weights_file else []
-
-
-def _backbone(settings: Task2Vec) -> Path | None:
-    folder = Path(settings.weights)
-    return folder if (folder / DESCRIPTION).is_file() else None
-
-
-def _network_settings(settings: Task2Vec) -> Features:
-    if settings.weights == "package" and settings.model != PACKAGED_MODEL:
-        raise UserError(f"weights: 'package' is for model: {PACKAGED_MODEL} only")
-    return Features(kind="timm", model=settings.model, weights=settings.weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +13,12 @@ from simtailor.errors import UserError
 from simtailor.files import staged
 from simtailor.seeds import generator
 from simtailor.task2vec.distances import cosine, symmetric, unit
-from simtailor.task2vec.fisher import FisherEstimate, monte_carlo, variational
-from simtailor.task2vec.probe import fit_head, make_probe
 from simtailor.task2vec.settings import Task2Vec
 from simtailor.tasks.features import check_features
 from simtailor.tasks.prepared import PreparedTask
+
+if TYPE_CHECKING:
+    from simtailor.task2vec.fisher import FisherEstimate
 
 
 def task_vector(
@@ -36,6 +37,10 @@ def task_vector(
     Raises:
         UserError: the probe network cannot be had, or its features or vector are not finite.
     """
+    # Torch takes longer to import than the vectors of a study to put together.
+    from simtailor.task2vec.fisher import monte_carlo, variational  # noqa: PLC0415
+    from simtailor.task2vec.probe import fit_head, make_probe  # noqa: PLC0415
+
     check_device(device)
     probe = make_probe(settings, device, cache)
     images, labels = task.train_images, task.train_labels

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 THUMBNAIL = 8  # pixels
 BLOCK_VALUES = 2**24  # held at a time, 128 MiB in double precision
@@ -53,8 +51,7 @@ def near_duplicates(images: np.ndarray) -> np.ndarray:
             distance = squares[part, None] + squares[None] - 2 * flat[part] @ other.T
             pairs.append(np.argwhere(distance <= limit) + np.array([first, 0]))
     rows, columns = np.concatenate(pairs).T
-    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(flat),) * 2)
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    return _components(rows, columns, len(flat))
 
 
 def _thumbnails(images: np.ndarray) -> np.ndarray:
@@ -108,6 +105,14 @@ def merged_groups(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     count = len(first)
     rows = np.concatenate([np.arange(count)] * 2)
     columns = np.concatenate([count + first, count + first.max(initial=0) + 1 + second])
-    size = int(columns.max()) + 1
+    return _components(rows, columns, int(columns.max()) + 1)[:count]
+
+
+def _components(rows: np.ndarray, columns: np.ndarray, size: int) -> np.ndarray:
+    """Return the connected component of each of ``size`` nodes, int64, by pairs of nodes."""
+    # The workflow reads this module while it plans, and these two take longer than that.
+    from scipy.sparse import coo_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(size, size))
-    return connected_components(graph, directed=False)[1][:count].astype(np.int64)
+    return connected_components(graph, directed=False)[1].astype(np.int64)

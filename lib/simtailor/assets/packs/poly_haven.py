@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import OpenEXR
-import scipy.ndimage
 from PIL import Image
 
 from simtailor.assets.content import SKY_HEIGHT, AssetPack, Sky
@@ -58,6 +56,8 @@ def read_environment(path: str | Path, height: int = SKY_HEIGHT) -> np.ndarray:
     Raises:
         UserError: it cannot be read, has no colours or is not twice as wide as high.
     """
+    import OpenEXR  # noqa: PLC0415  the workflow reads this module while it plans
+
     try:
         with OpenEXR.File(str(path)) as file:
             channels = {name: np.asarray(c.pixels) for name, c in file.channels().items()}
@@ -83,9 +83,11 @@ def repaired(radiance: np.ndarray) -> np.ndarray:
     where the sun is: a blue light thousands of times as bright as the sky. The mean over the spot
     keeps the light that there is.
     """
+    from scipy import ndimage  # noqa: PLC0415
+
     brightest = radiance.max(-1)
     damaged = (brightest > 100) & (radiance.min(-1) < brightest / 100)
-    spots, count = scipy.ndimage.label(scipy.ndimage.binary_dilation(damaged, iterations=3))
+    spots, count = ndimage.label(ndimage.binary_dilation(damaged, iterations=3))
     repaired = radiance.copy()
     for spot in range(1, count + 1):
         repaired[spots == spot] = radiance[spots == spot].mean()

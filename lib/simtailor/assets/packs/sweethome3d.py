@@ -19,9 +19,7 @@ import numpy as np
 
 from simtailor.assets.content import AssetPack, Category, Model
 from simtailor.assets.mesh import Mesh
-from simtailor.assets.model_files import ModelError, read_model
 from simtailor.assets.pack import register_pack
-from simtailor.assets.shapes import centred, rotated, stretched
 from simtailor.errors import UserError
 
 TABLE = Path("config/assets/sweethome3d.tsv")
@@ -112,6 +110,9 @@ def read_catalogue(archive: zipfile.ZipFile) -> list[dict[str, str]]:
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: Mapping[str, str]) -> list[Model]:
+    # Imports trimesh; the workflow reads this module while it plans.
+    from simtailor.assets.model_files import ModelError, read_model  # noqa: PLC0415
+
     path = PurePosixPath(entry["model"].lstrip("/"))
     size = np.array([float(entry[side]) for side in ("width", "height", "depth")]) / 100
     if size.min() < THINNEST * size.max():
@@ -151,6 +152,8 @@ def standard_materials(archive: zipfile.ZipFile) -> bytes:
 
 def sized(mesh: Mesh, size: np.ndarray, rotation: str | None) -> Mesh:
     """Return the mesh turned as the catalogue says and stretched to its size in metres."""
+    from simtailor.assets.shapes import centred, rotated, stretched  # noqa: PLC0415
+
     if rotation:
         matrix = np.array([float(v) for v in rotation.split()]).reshape(3, 3)
         mesh = rotated(mesh, matrix)

@@ -11,7 +11,6 @@ from PIL import Image
 from simtailor.assets.content import AssetPack
 from simtailor.assets.mesh import Material
 from simtailor.assets.pack import register_pack
-from simtailor.assets.textures import texture_of
 from simtailor.errors import UserError
 
 
@@ -27,6 +26,8 @@ def threejs(folders: Mapping[str, Path]) -> AssetPack:
 
 def read_material(folder: Path) -> Material:
     """Read the colour and roughness maps of one material; none of them is metal."""
+    from simtailor.assets.textures import texture_of  # noqa: PLC0415  imports scipy
+
     try:
         with Image.open(folder / "color.png") as picture:
             texture = texture_of(picture)

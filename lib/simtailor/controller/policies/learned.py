@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simtailor.controller.database import Study
 from simtailor.controller.policies.policy import register
-from simtailor.controller.policies.reinforce import Networks, Problem
 from simtailor.controller.settings import Controller
 from simtailor.task2vec.distances import unit
+
+if TYPE_CHECKING:  # it imports torch, which a recommendation does without
+    from simtailor.controller.policies.reinforce import Networks, Problem
 
 LEAST = 1e-30  # keeps logarithms finite
 CURVE_STEP = 10  # epochs
@@ -19,6 +22,8 @@ CURVE_STEP = 10  # epochs
 
 def problem_of(study: Study) -> Problem:
     """Return what the networks learn from a study; gaps earn as the other tasks suggest."""
+    from simtailor.controller.policies.reinforce import Problem  # noqa: PLC0415
+
     scores, means, spreads = study.standardised()
     rewards = scores * spreads[:, None] + means[:, None]
     return Problem(unit(study.vectors), rewards, study.values()[1])
@@ -33,6 +38,8 @@ class Reinforced:
     index_defect = False
 
     def fit(self, study: Study, seeds: Sequence[int]) -> LearnedScores:
+        from simtailor.controller.policies.reinforce import Networks  # noqa: PLC0415
+
         networks = Networks(problem_of(study), self.settings.reinforce, seeds, self.index_defect)
         begun = networks.begin(networks.problem.vectors)
         curve: dict[int, np.ndarray] = {}

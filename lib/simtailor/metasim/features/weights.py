@@ -11,9 +11,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from simtailor.errors import UserError, first_of
-from simtailor.metasim.settings import Features
+from simtailor.metasim.settings import PACKAGE, Features
 
-PACKAGE = "efficientnet_lite0"
 PACKAGE_FILE = "efficientnet-lite0-57934424.pth"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 AUXILIARY = "AuxLogits."  # Inception's second classifier, used in its training only
