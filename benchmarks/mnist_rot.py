@@ -47,7 +47,7 @@ from PIL import Image
 from torch import nn
 
 from simtailor.idx import read_idx
-from simtailor.metasim.generator import GraphConvolutionalGenerator
+from simtailor.metasim.graph_convolutional import GraphConvolutionalGenerator
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import render_target
 from simtailor.metasim.training import Trainer

@@ -8,8 +8,8 @@ import torch
 from blobs import LOC_X, THING, YAW, BlobRenderer, grammar
 
 from simtailor.metasim.confidence import Interval, bootstrap_intervals
+from simtailor.metasim.generators import effective_layout
 from simtailor.metasim.settings import Discrepancy
-from simtailor.metasim.training import effective_layout
 from simtailor.render.renderer import Equivalents
 from simtailor.scene import SceneGraphBatch
 

@@ -6,13 +6,13 @@ import torch
 from shapes import CLASSES, bar_grammar
 
 from simtailor.metasim.confidence import Interval
-from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
 from simtailor.metasim.evaluation import (
     HeldOutComparison,
     attribute_table,
     compare_with_held_out,
     verdict,
 )
+from simtailor.metasim.mmd import MaximumMeanDiscrepancy
 from simtailor.metasim.progress import Progress
 from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents

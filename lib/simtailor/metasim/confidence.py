@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
+from simtailor.metasim.mmd import MaximumMeanDiscrepancy
 from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import mean_and_spread, wrapped
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from simtailor.metasim.confidence import Interval
-from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
+from simtailor.metasim.mmd import MaximumMeanDiscrepancy
 from simtailor.metasim.progress import Progress
 from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents

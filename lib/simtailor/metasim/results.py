@@ -33,6 +33,7 @@ from simtailor.metasim.evaluation import (
     verdict,
 )
 from simtailor.metasim.features import FeatureExtractor, features_of
+from simtailor.metasim.generators import make_generator
 from simtailor.metasim.labels import LabelledImages, object_classes, translated_labels
 from simtailor.metasim.progress import Progress
 from simtailor.metasim.settings import Experiment
@@ -43,7 +44,6 @@ from simtailor.metasim.task_table import (
     task_table,
     with_training_images,
 )
-from simtailor.metasim.training import make_generator
 from simtailor.render.renderer import Equivalents, Renderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch, in_layout_of
