@@ -12,6 +12,7 @@ from simtailor.metasim.distances import (
     mean_within,
     median_squared_distances,
     pair_weights,
+    squared_distances,
 )
 
 SMALLEST_EXPONENT = -80.0
@@ -66,10 +67,10 @@ class MaximumMeanDiscrepancy:
         squared = torch.stack([Points(level).squared_distances() for level in features])
         return self._gaussians(squared)[0].sum(0)
 
-    def cross_kernel(self, features: Levels) -> torch.Tensor:
-        """Return the kernel matrix [n, M] between a sample and the target, over the levels."""
-        pairs = zip(features, self.target, strict=True)
-        squared = torch.stack([Points(x).squared_distances(t) for x, t in pairs])
+    def kernel_between(self, first: Levels, second: Levels) -> torch.Tensor:
+        """Return the kernel matrix [n, m] between two samples, summed over the levels."""
+        pairs = zip(first, second, strict=True)
+        squared = torch.stack([squared_distances(x, y) for x, y in pairs])
         return self._gaussians(squared)[0].sum(0)
 
     def _gaussians(self, squared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
