@@ -55,8 +55,8 @@ class Known:
 
     @property
     def total(self) -> float:
-        """Standard error with what is left to go."""
-        return float(np.hypot(self.error, self.left))
+        """Standard error with what is left to go, and what is not known of that."""
+        return float(np.linalg.norm((self.error, self.left, self.noise)))
 
     @property
     def effective(self) -> float:
@@ -118,10 +118,11 @@ def fit_intervals(
     derived = graphs[:DERIVED]
     n, m = len(derived), len(graphs)
     discrepancy = MaximumMeanDiscrepancy(target, base, factors=factors, unbiased=True)
-    statistics, moved, weights, lengths = [], [], [], []
+    statistics, moved, weights, lengths, places = [], [], [], [], []
     for entry in entries:
         mean, spread, standard = _standardised(generated, entry)
         statistics.append((mean, spread))
+        places.append(standard)
         maximum = float(layout.maximum[entry])
         step = max(float(steps[entry]), SHORTEST * spread / maximum)
         one = np.zeros(layout.mutable.shape, np.float32)
@@ -152,7 +153,8 @@ def fit_intervals(
     if seen.any():
         inverse = _inverse(curvature[seen][:, seen])
         errors = (inverse @ covariance[seen][:, seen] @ inverse).diagonal().clamp_min(0).sqrt()
-        noises = inverse @ (torch.cov(at_base[seen]).reshape(len(inverse), -1) / m) @ inverse
+        uneven = _not_additive(at_base[seen], np.stack(places))
+        noises = inverse @ (torch.cov(uneven).reshape(len(inverse), -1) / m) @ inverse
         noises = noises.diagonal().clamp_min(0).sqrt()
         rests = inverse @ left[seen]
         for place, index in enumerate(np.flatnonzero(seen.numpy())):
@@ -182,6 +184,22 @@ def _standardised(
     mean, spread = mean_and_spread(values[seen] if seen.any() else values, period)
     spread = max(spread, 1e-9 * float(layout.maximum[entry]))
     return mean, spread, wrapped(values.astype(np.float64) - mean, period) / spread
+
+
+def _not_additive(values: torch.Tensor, places: np.ndarray) -> torch.Tensor:
+    """Return what of values is no sum of functions of single attributes: float64 [k, m].
+
+    The mean over a Latin hypercube varies by this alone (Stein, "Large Sample Properties of
+    Simulations Using Latin Hypercube Sampling", 1987). Quadratic functions stand for all.
+
+    Args:
+        values: float64 [k, m], of m scenes; places: float64 [E, m], their attributes in spreads.
+    """
+    terms = np.concatenate([np.ones((1, places.shape[1])), places, places**2])
+    design = torch.from_numpy(terms.T)
+    # By singular values: the columns of an attribute that does not vary are the same.
+    found = torch.linalg.lstsq(design, values.T, driver="gelsd").solution
+    return values - (design @ found).T
 
 
 def _curvature(
