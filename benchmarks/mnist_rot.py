@@ -47,7 +47,7 @@ from PIL import Image
 from torch import nn
 
 from simtailor.idx import read_idx
-from simtailor.metasim.generator import GraphConvolutionalGenerator
+from simtailor.metasim.graph_convolutional import GraphConvolutionalGenerator
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import render_target
 from simtailor.metasim.training import Trainer
@@ -270,8 +270,8 @@ def as_tensor(image: Image.Image) -> torch.Tensor:
 
 def time_ours(trainer: Trainer) -> list[Shares]:
     """Train, and return what each epoch took by part."""
-    renderer, epochs = trainer.renderer, []
-    draw, compare, epoch = renderer.render_differentiable, trainer.discrepancy, trainer._epoch
+    renderer, objective, descent, epochs = trainer.renderer, trainer.objective, trainer.descent, []
+    draw, compare, epoch = renderer.render_differentiable, objective.loss, descent.epoch
 
     def timed_draw(*arguments):
         with epochs[-1].of("drawing, forwards") if epochs else nullcontext():
@@ -286,8 +286,8 @@ def time_ours(trainer: Trainer) -> list[Shares]:
         with epochs[-1].of("epoch"):
             return epoch(*arguments)
 
-    renderer.render_differentiable, trainer.discrepancy = timed_draw, timed_compare
-    trainer._epoch = timed_epoch
+    renderer.render_differentiable, objective.loss = timed_draw, timed_compare
+    descent.epoch = timed_epoch
     trainer.train(report=lambda line: None)
     for shares in epochs:
         for seconds in (shares.cpu, shares.wall):

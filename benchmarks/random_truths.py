@@ -213,8 +213,7 @@ def page_of(table: pd.DataFrame, asked: int) -> str:
         f"{datetime.date.today().isoformat()}, {describe_machine()}; {made} of {asked} truths.",
         " ".join(__doc__.split("\n\n")[2].split()),
         "Coverage: of how many 95 % intervals, of those that there are, hold the truth. Missing: "
-        "attributes whose interval the images do not give, or of a training that did not end "
-        "near the target.",
+        "attributes of which the images do not tell enough for an interval.",
     ]
     for half in ("reporting", "tuning"):
         part = table[table.half == half]

@@ -7,9 +7,9 @@ import yaml
 from safetensors.torch import save_file
 
 from simtailor.files import write_json
+from simtailor.metasim.generators import make_generator
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.stage import Machine
-from simtailor.metasim.training import make_generator
 
 
 def write_fit(folder: Path, experiment: Experiment, machine: Machine, intervals: dict) -> Path:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of recovered means and spreads, with an analytic renderer."""
+"""Intervals of means and spreads, and where the images pull, with an analytic renderer."""
 
 import functools
 
@@ -7,45 +7,60 @@ import pytest
 import torch
 from blobs import LOC_X, THING, YAW, BlobRenderer, grammar
 
-from simtailor.metasim.confidence import Interval, bootstrap_intervals
+from simtailor.metasim.confidence import FEWEST_EFFECTIVE, Interval, fit_intervals
+from simtailor.metasim.generators import effective_layout
 from simtailor.metasim.settings import Discrepancy
-from simtailor.metasim.training import effective_layout
 from simtailor.render.renderer import Equivalents
 from simtailor.scene import SceneGraphBatch
 
 TRUTH = {YAW: (0.0, 12.0), LOC_X: (50.0, 6.0)}  # the angle lies on the seam
 SOURCE = grammar(TRUTH[YAW], TRUTH[LOC_X])
+COUNT, LOC_Z = 300, 2
 
 
-LOC_Z = 2
+def features(graphs: SceneGraphBatch, hidden: float = 0.0) -> list[torch.Tensor]:
+    """Return the pixels; a share of the scenes looks the same whatever its yaw is."""
+    values = graphs.features.copy()
+    values[graphs.seeds % 100 < 100 * hidden, THING, YAW] = 0
+    images = BlobRenderer().render(graphs.with_features(values)).images
+    return [torch.from_numpy(images[..., :2]).float().flatten(1) / 255]
 
 
-def features(graphs: SceneGraphBatch) -> list[torch.Tensor]:
-    pixels = torch.from_numpy(BlobRenderer().render(graphs).images[..., :2]).float() / 255
-    return [pixels.flatten(1)]
-
-
-def scenes(count: int, seed: int) -> SceneGraphBatch:
-    graphs = SOURCE.sample(count, np.random.default_rng(seed))
-    layout = effective_layout(SOURCE, BlobRenderer())
+def scenes(count: int, seed: int, mutable=None, source=SOURCE, cube: int = 1) -> SceneGraphBatch:
+    graphs = source.sample(count, np.random.default_rng(seed), cube)
+    layout = effective_layout(source, BlobRenderer())
+    if mutable is not None:
+        allowed = np.zeros(layout.mutable.shape, bool)
+        allowed[THING, mutable] = True
+        layout = layout.with_mutable(allowed)
     return SceneGraphBatch(layout, graphs.classes, graphs.features, graphs.seeds)
 
 
-@functools.cache
-def intervals(images: int, unseen: float = 0.0) -> dict[tuple[int, int], Interval]:
-    """Of some scenes, which the renderer cannot tell from others, the yaw is noted wrongly."""
-    generated = scenes(500, 0)
+def found(
+    target: SceneGraphBatch,
+    generated: SceneGraphBatch | None = None,
+    hidden: float = 0.0,
+    count: int | None = None,
+) -> dict[tuple[int, int], Interval]:
+    """Return intervals; the yaw of the ``hidden`` share of scenes is noted wrongly."""
+    generated = scenes(COUNT, 0, cube=COUNT) if generated is None else generated
     values, identified = generated.features.copy(), np.ones(generated.features.shape, bool)
-    hidden = np.arange(500) < unseen * 500
-    identified[hidden, THING, YAW] = False
-    values[hidden, THING, YAW] = 0.5
-    return bootstrap_intervals(
-        Equivalents(generated.with_features(values), identified, ~hidden),
-        features(generated),
-        features(scenes(images, 1)),
+    unseen = generated.seeds % 100 < 100 * hidden
+    identified[unseen, THING, YAW] = False
+    values[unseen, THING, YAW] = 0.5
+    return fit_intervals(
+        Equivalents(generated.with_features(values), identified, ~unseen),
+        functools.partial(features, hidden=hidden),
+        np.where(generated.layout.mutable, 0.01, 0),
+        features(target, hidden),
         Discrepancy().bandwidth_factors,
-        np.random.default_rng(2),
+        count=count,
     )
+
+
+@functools.cache
+def intervals(images: int) -> dict[tuple[int, int], Interval]:
+    return found(scenes(images, 1))
 
 
 def bounds(interval: tuple[float, float], around: float, period: float) -> np.ndarray:
@@ -61,68 +76,78 @@ def test_intervals_hold_the_truth_and_are_as_wide_as_the_standard_error(feature,
     low, high = bounds(interval.mean, mean, period)
     assert low < 0 < high
     expected = 2 * 1.96 * spread / count**0.5
-    assert expected / 3 < high - low < 3 * expected
+    assert 0.8 * expected < 2 * 1.96 * spread * interval.known_mean.error < 2 * expected
+    assert high - low == pytest.approx(2 * 1.96 * spread * interval.known_mean.total, rel=0.01)
     low, high = interval.spread
     assert low < spread < high
     expected = 2 * 1.96 * spread / (2 * count) ** 0.5
-    assert expected / 3 < high - low < 3 * expected
+    assert 0.8 * expected < 2 * 1.96 * spread * interval.known_spread.error < 2 * expected
+
+
+def test_standard_errors_are_those_of_many_targets():
+    """The images of a target pull to where its own sample lies, as far as the errors say."""
+    many = [found(scenes(100, seed)) for seed in range(10, 18)]
+    for feature in (YAW, LOC_X):
+        for name in ("known_mean", "known_spread"):
+            known = [getattr(one[THING, feature], name) for one in many]
+            scores = [k.left / np.hypot(k.error, k.noise) for k in known]
+            assert 0.4 < np.sqrt(np.mean(np.square(scores))) < 1.6
+            assert not any(k.off for k in known)
+
+
+@pytest.mark.parametrize(
+    ("yaw", "loc_x", "wanted"),
+    [
+        ((4, 12), (50, 6), {(YAW, "known_mean"): 4 / 12}),
+        ((0, 12), (50, 7.8), {(LOC_X, "known_spread"): np.log(1.3)}),
+    ],
+)
+def test_images_pull_a_fit_that_is_off_to_where_they_lie(yaw, loc_x, wanted):
+    target = scenes(1000, 1, source=grammar(yaw, loc_x))
+    made = found(target)
+    for feature in (YAW, LOC_X):
+        for name in ("known_mean", "known_spread"):
+            known = getattr(made[THING, feature], name)
+            assert known.off == ((feature, name) in wanted)
+            if known.off:
+                assert known.left == pytest.approx(wanted[feature, name], rel=0.35)
+                # Intervals contain what is left to go.
+                assert known.total > abs(known.left)
 
 
 def test_a_part_of_the_target_stands_for_all_of_it():
-    """With 200 of 800 images the intervals are half as wide as for 200 alone."""
-    generated = scenes(500, 0)
-    everything = np.ones(generated.features.shape, bool)
-    same = Equivalents(generated, everything, np.ones(500, bool))
-    factors = Discrepancy().bandwidth_factors
-    of_all = bootstrap_intervals(
-        same,
-        features(generated),
-        features(scenes(200, 1)),
-        factors,
-        np.random.default_rng(2),
-        count=800,
-    )
+    """With 200 of 800 images the standard errors are half of those for 200 alone."""
+    of_all = found(scenes(200, 1), count=800)
     for feature in (YAW, LOC_X):
-        wide, narrow = (np.ptp(i[THING, feature].mean) for i in (intervals(200), of_all))
-        assert narrow == pytest.approx(wide / 2, rel=0.15)
+        wide, narrow = (i[THING, feature].known_mean.error for i in (intervals(200), of_all))
+        assert narrow == pytest.approx(wide / 2, rel=0.01)
 
 
 def test_scenes_that_do_not_show_an_entry_have_no_say():
-    interval = intervals(200, unseen=0.3)[THING, YAW]
+    interval = found(scenes(200, 1), hidden=0.3)[THING, YAW]
     low, high = bounds(interval.mean, TRUTH[YAW][0], 360)
     assert -6 < low < 0 < high < 6
     assert interval.spread[1] < 20
-    assert intervals(200, unseen=1.0)[THING, YAW] == Interval(None, None)
+    unseen = found(scenes(200, 1), hidden=1.0)[THING, YAW]
+    assert unseen.mean is unseen.spread is None
+    assert unseen.known_mean.effective == 0
 
 
-def test_more_images_give_narrower_intervals():
-    for feature, period in ((YAW, 360), (LOC_X, 0)):
-        few, many = (
-            np.ptp(bounds(intervals(n)[THING, feature].mean, TRUTH[feature][0], period))
-            for n in (40, 200)
-        )
-        assert many < 0.75 * few
+def test_what_few_images_hardly_tell_has_no_interval():
+    few = found(scenes(4, 3))[THING, YAW]
+    assert few.known_spread.effective < FEWEST_EFFECTIVE
+    assert few.spread is None
 
 
 def test_entries_that_may_not_change_have_no_interval():
-    assert set(intervals(40)) == {(THING, YAW), (THING, LOC_X)}
+    assert set(intervals(200)) == {(THING, YAW), (THING, LOC_X)}
 
 
 @pytest.mark.parametrize("visible", [[YAW, LOC_X], [LOC_X], [YAW], []])
 def test_what_the_images_do_not_show_has_no_interval(visible):
     """An entry may be mutable, and the renderer may draw nothing of it, alone or among others."""
-    graphs = SOURCE.sample(500, np.random.default_rng(0))
-    mutable = np.zeros(graphs.layout.mutable.shape, bool)
-    mutable[THING, [*visible, LOC_Z]] = True
-    layout = graphs.layout.with_mutable(mutable)
-    generated = SceneGraphBatch(layout, graphs.classes, graphs.features, graphs.seeds)
-    found = bootstrap_intervals(
-        Equivalents(generated, np.ones(generated.features.shape, bool), np.ones(500, bool)),
-        features(generated),
-        features(scenes(200, 1)),
-        Discrepancy().bandwidth_factors,
-        np.random.default_rng(2),
-    )
-    assert found[THING, LOC_Z] == Interval(None, None)
+    made = found(scenes(200, 1), scenes(COUNT, 0, mutable=[*visible, LOC_Z], cube=COUNT))
+    hidden = made[THING, LOC_Z]
+    assert hidden.mean is hidden.spread is None
     for feature in visible:
-        assert None not in (found[THING, feature].mean, found[THING, feature].spread)
+        assert None not in (made[THING, feature].mean, made[THING, feature].spread)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from simtailor.errors import UserError
 from simtailor.idx import read_idx
+from simtailor.metasim.generators import effective_layout
 from simtailor.metasim.task_table import with_training_images
-from simtailor.metasim.training import effective_layout
 from simtailor.render.creation import create_renderer
 from simtailor.render.embedded.digits import DigitsRenderer
 from simtailor.render.gradient import images_as_tensor, render_with_gradient

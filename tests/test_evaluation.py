@@ -1,19 +1,15 @@
-"""The comparison with held-out images, the table of attributes, and the verdict."""
+"""The comparison with held-out images, and the table of attributes."""
 
 import numpy as np
 import pytest
 import torch
 from shapes import CLASSES, bar_grammar
 
-from simtailor.metasim.confidence import Interval
-from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
+from simtailor.metasim.confidence import Interval, Known
 from simtailor.metasim.evaluation import (
-    HeldOutComparison,
     attribute_table,
     compare_with_held_out,
-    verdict,
 )
-from simtailor.metasim.progress import Progress
 from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents
 
@@ -33,10 +29,24 @@ def test_held_out_images_are_compared_by_mmd_whatever_was_trained_on(kind):
     assert comparison.p_start < 0.01
     assert comparison.p_end > 0.05
     assert comparison.images == 50
-    assert comparison.start == pytest.approx(
-        float(MaximumMeanDiscrepancy(held_out, before, unbiased=True)(before))
+    assert comparison.end < comparison.chance < 0.2 * comparison.start
+
+
+def test_kernel_of_the_test_does_not_know_which_images_are_generated():
+    experiment = Experiment(grammar="prior.json", target={"grammar": "target.json"}, seed=0)
+    first, second = features(0, 1), features(0.3, 2)
+    one, other = (
+        compare_with_held_out(experiment, features(2, 0), *pair)
+        for pair in ((first, second), (second, first))
     )
-    assert comparison.share_left < 0.05
+    assert one.end == pytest.approx(other.end)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_what_chance_allows_goes_with_the_test(shift):
+    experiment = Experiment(grammar="prior.json", target={"grammar": "target.json"}, seed=0)
+    found = compare_with_held_out(experiment, features(2, 0), features(shift, 1), features(0, 2))
+    assert (found.end > found.chance) == (found.p_end < 0.01) == bool(shift)
 
 
 def equivalents(grammar, count: int, seed: int, yaw_known: bool = True) -> Equivalents:
@@ -81,70 +91,18 @@ def test_scenes_count_only_where_the_picture_tells():
 
 
 def test_table_of_a_folder_has_no_target_and_intervals_where_given():
-    given = {(1, 0): Interval((79, 81), (9, 11)), (1, 1): Interval((59, 61), (5, 7))}
+    known = Known(0.1, 0.0, 0.0, 1.0)
+    given = {
+        (1, 0): Interval((79, 81), (9, 11), known, known),
+        (1, 1): Interval((59, 61), (5, 7), known, known),
+    }
     row = table(target=None, intervals=given)["yaw"]
     assert row["target"] is row["wasserstein"] is row["wasserstein_prior"] is None
     assert row["generated"]["mean_95"] == [79, 81]
     assert row["generated"]["std_95"] == [9, 11]
-    lacking = table(target=None, intervals={(1, 0): Interval(None, (9, 11))})
-    assert lacking["yaw"]["generated"]["mean_95"] is None
-    assert lacking["yaw"]["generated"]["std_95"] == [9, 11]
-    assert lacking["loc_x"]["generated"]["mean_95"] is None
-
-
-def comparison(**values) -> HeldOutComparison:
-    usual = {"start": 1.0, "end": 0.01, "p_start": 0.002, "p_end": 0.4, "images": 100}
-    return HeldOutComparison(**usual | values)
-
-
-def noted(**notes) -> Progress:
-    progress = Progress(notes={"tolerance": 0.0, **notes})
-    for validation in (1.0, 0.5):
-        progress.add({}, validation=validation)
-    return progress
-
-
-def test_verdict_of_a_training_that_converged():
-    converged, sentence = verdict(comparison(), 0.05, noted())
-    assert converged
-    assert sentence.startswith("Converged: ")
-    assert "1.0% left" in sentence
-    assert "cannot tell" in sentence
-    assert "100 held-out images" in sentence
-
-
-@pytest.mark.parametrize(
-    ("notes", "words"),
-    [
-        ({}, "still falling at the last epoch: raise training.epochs"),
-        ({"stopped": "after epoch 9"}, "the renderer cannot reach"),
-        (
-            {"steps": {"loc_x": {"step": 1, "response": 0}, "yaw": {"step": 1, "response": 9}}},
-            "No picture changes when loc_x moves a step",
-        ),
-    ],
-)
-def test_verdict_says_what_to_do_where_it_did_not_converge(notes, words):
-    converged, sentence = verdict(comparison(end=0.5, p_end=0.002), 0.05, noted(**notes))
-    assert not converged
-    assert sentence.startswith("Not converged: ")
-    assert "still tells" in sentence
-    assert words in sentence
-
-
-def test_validation_that_has_stopped_falling_asks_for_no_more_epochs():
-    progress = Progress(notes={"tolerance": 0.02})
-    for validation in (1.0, 0.6, 0.51, 0.5, 0.5, 0.51, 0.49, 0.5, 0.49):
-        progress.add({}, validation=validation)
-    assert progress.best == progress.epoch
-    _, sentence = verdict(comparison(end=0.5, p_end=0.002), 0.05, progress)
-    assert "the renderer cannot reach" in sentence
-
-
-@pytest.mark.parametrize("apart", [False, True])
-def test_verdict_where_nothing_was_to_be_learnt(apart):
-    given = comparison(p_start=0.5, p_end=0.002 if apart else 0.6, images=20)
-    converged, sentence = verdict(given, 0.05, noted())
-    assert converged is not apart
-    assert "could not be told from the target's to begin with" in sentence
-    assert "so few images show only large differences" in sentence
+    assert row["generated"]["mean_effective_images"] == 100
+    given |= {(1, 0): Interval(None, (9, 11), Known(np.inf, 0.0, np.inf, 1.0), known)}
+    lacking = table(target=None, intervals=given)["yaw"]["generated"]
+    assert lacking["mean_95"] is None
+    assert lacking["mean_effective_images"] == 0
+    assert lacking["std_95"] == [9, 11]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from simtailor.metasim.generator import CURVE_END, GENERATORS, SEGMENTS, Start
+from simtailor.metasim.generators import GENERATORS
 from simtailor.metasim.settings import Experiment
+from simtailor.metasim.transport import CURVE_END, SEGMENTS, Start
 from simtailor.scene import Grammar, SceneGraphBatch
 from simtailor.scene.attributes import ANGLE, Attribute
 

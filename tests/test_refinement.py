@@ -5,8 +5,9 @@ import pytest
 import torch
 from blobs import LOC_X, THING, YAW, BlobRenderer, grammar
 
-from simtailor.metasim.refinement import TOGETHER, Refinement
-from simtailor.metasim.training import effective_layout
+from simtailor.metasim.generators import effective_layout
+from simtailor.metasim.search.policy import POLICY
+from simtailor.metasim.search.refinement import Refinement
 from simtailor.scene import SceneGraphBatch
 
 WANTED = grammar((0, 25), (50, 12))  # many lie across the angle's seam
@@ -35,12 +36,10 @@ def moved(graphs: SceneGraphBatch, off: float, seed: int = 1) -> SceneGraphBatch
 
 
 def run(start: SceneGraphBatch, target: SceneGraphBatch, iterations: int):
-    renderer = BlobRenderer()
     steps = np.where(start.layout.mutable, 0.01, 0).astype(np.float32)
-    refinement = Refinement(start.layout, renderer, features, steps)
+    refinement = Refinement(start.layout, BlobRenderer(), features, steps)
     images = features(BlobRenderer().render(target).images)
     result = refinement.run(start, images, iterations)
-    assert result[2] == renderer.rendered
     drawn = features(BlobRenderer().render(result[0]).images)
     np.testing.assert_allclose((drawn - images).square().sum(1), result[1], rtol=1e-4, atol=1e-4)
     return result
@@ -55,7 +54,7 @@ def distances(first: SceneGraphBatch, second: SceneGraphBatch) -> np.ndarray:
 def test_scenes_move_to_their_images():
     target = scenes(40)
     start = moved(target, 0.08)
-    refined, _, _ = run(start, target, 8)
+    refined, _ = run(start, target, 8)
     before, after = distances(start, target), distances(refined, target)
     assert (np.median(after, 0) < np.median(before, 0) / 10).all()
     assert (after < 0.01).mean() > 0.9
@@ -68,8 +67,8 @@ def test_scenes_move_to_their_images():
 def test_no_match_becomes_worse(off):
     target = scenes(60)
     start = moved(target, off)
-    _, before, _ = run(start, target, 0)
-    refined, after, _ = run(start, target, 3)
+    _, before = run(start, target, 0)
+    refined, after = run(start, target, 3)
     assert (after <= before * (1 + 1e-5)).all()
     assert (after < before).mean() > 0.5
     assert (refined.features >= 0).all()
@@ -77,16 +76,16 @@ def test_no_match_becomes_worse(off):
 
 
 def test_scenes_do_not_depend_on_those_beside_them():
-    target = scenes(TOGETHER + 10)
+    target = scenes(POLICY.together + 10)
     start = moved(target, 0.05)
-    whole, distance, _ = run(start, target, 2)
-    part, distance_of_part, _ = run(start[TOGETHER:], target[TOGETHER:], 2)
-    np.testing.assert_allclose(part.features, whole.features[TOGETHER:], atol=1e-5)
-    np.testing.assert_allclose(distance_of_part, distance[TOGETHER:], atol=1e-5)
+    whole, distance = run(start, target, 2)
+    part, distance_of_part = run(start[POLICY.together :], target[POLICY.together :], 2)
+    np.testing.assert_allclose(part.features, whole.features[POLICY.together :], atol=1e-5)
+    np.testing.assert_allclose(distance_of_part, distance[POLICY.together :], atol=1e-5)
 
 
 def test_match_that_is_perfect_stays():
     target = scenes(5)
-    refined, distance, _ = run(target, target, 2)
+    refined, distance = run(target, target, 2)
     np.testing.assert_array_equal(refined.features, target.features)
     assert not distance.any()

@@ -26,13 +26,18 @@ from scipy.stats import skew
 
 from simtailor.metasim.ambiguity import unambiguous_centre
 from simtailor.metasim.features import features_of, make_features
-from simtailor.metasim.generator import CURVE_END, SEGMENTS, TransportGenerator
-from simtailor.metasim.refinement import Refinement
-from simtailor.metasim.search import OFTEN, Matches, PopulationSearch, worse_group
+from simtailor.metasim.generators import make_generator
+from simtailor.metasim.search.archive import Matches
+from simtailor.metasim.search.modes import worse_group
+from simtailor.metasim.search.policy import POLICY
+from simtailor.metasim.search.population import PopulationSearch
 from simtailor.metasim.settings import Features, Search, Training
-from simtailor.metasim.starts import bent_start, starts_from, starts_on_trial, straight_start
+from simtailor.metasim.starts.candidates import starts_from
+from simtailor.metasim.starts.contest import starts_on_trial
+from simtailor.metasim.starts.fits import bent_start, straight_start
 from simtailor.metasim.target import TargetImages
-from simtailor.metasim.training import Trainer, make_generator
+from simtailor.metasim.training import Trainer
+from simtailor.metasim.transport import CURVE_END, SEGMENTS, TransportGenerator
 from simtailor.render.creation import create_renderer
 from simtailor.render.registry import find_renderer
 from simtailor.render.renderer import Equivalents
@@ -71,13 +76,12 @@ def search_from(prior: Grammar, renderer: BlobRenderer, **settings) -> Populatio
     )
 
 
-def found(prior: Grammar, images: np.ndarray, **settings) -> tuple[Matches, int]:
-    """Return the matches of a search, and the number of renders that were made."""
-    renderer = BlobRenderer()
-    search = search_from(prior, renderer, **settings)
+def found(prior: Grammar, images: np.ndarray, **settings) -> Matches:
+    """Return the matches of a search."""
+    search = search_from(prior, BlobRenderer(), **settings)
     graphs = prior.sample(500, np.random.default_rng(1))
     graphs = type(graphs)(transport(prior).layout, graphs.classes, graphs.features, graphs.seeds)
-    return search.run(graphs, features(images), silent), renderer.rendered
+    return search.run(graphs, features(images), silent)
 
 
 def values_of(matches: Matches) -> tuple[np.ndarray, np.ndarray]:
@@ -91,12 +95,11 @@ def test_search_finds_an_angle_far_away_and_an_object_outside_of_the_frame():
     assert (
         not BlobRenderer().render(prior.sample(50, np.random.default_rng(0))).images[..., 1].any()
     )
-    matches, renders = found(prior, BlobRenderer().render(wanted).images)
+    matches = found(prior, BlobRenderer().render(wanted).images)
     yaw, loc_x = values_of(matches)
     off = (yaw - wanted.values()[:, THING, YAW] + 180) % 360 - 180
     assert np.median(np.abs(off)) < 5
     assert np.median(np.abs(loc_x - wanted.values()[:, THING, LOC_X])) < 2
-    assert matches.renders == renders
     # What the renderer does not look at is left as it was drawn.
     assert (np.abs(matches.graphs.values()[:, THING, 2] - 50) < 30).all()
 
@@ -170,16 +173,13 @@ def misled_of(wrong: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndar
     turned = wanted.features.copy()
     turned[wrong, THING, YAW] += 0.5
     turned[:, THING, YAW] %= 1
-    refinement = Refinement(
-        transport(PRIOR).layout,
-        renderer,
-        lambda pictures: torch.cat(features(pictures), 1),
-        search._steps,
-    )
+    improvement = search.improvement(lambda pictures: torch.cat(features(pictures), 1))
     goal = torch.cat(features(images), 1)
-    best, distances, _ = refinement.run(wanted.with_features(turned), goal, 0)
-    best, after, misled, _ = search._misled(best, distances + 1e-3, goal, refinement, OFTEN)
-    return best.values()[:, THING, YAW], misled, after < distances + 1e-3
+    best, distances = improvement.refinement.run(wanted.with_features(turned), goal, 0)
+    before = Matches(best, distances + 1e-3)
+    matches, misled = improvement.modes.run(before, goal, POLICY.often)
+    better = matches.distances < before.distances
+    return matches.graphs.values()[:, THING, YAW], misled, better
 
 
 def test_group_of_matches_that_had_taken_the_wrong_pose_is_found():
@@ -314,7 +314,7 @@ def test_matches_that_are_mostly_wrong_in_the_same_way_do_not_win(monkeypatch):
     )
     training = trainer(thorough(epochs=3), target_images(300, grammar((90, 8), (60, 4))))
     graphs = type(graphs)(training.layout, graphs.classes, graphs.features, graphs.seeds)
-    matches = Matches(graphs, np.full(90, 0.1), renders=0)
+    matches = Matches(graphs, np.full(90, 0.1))
     monkeypatch.setattr(PopulationSearch, "run", lambda *_: matches)
     progress = training.train(report=silent)
     assert progress.notes["start"]["chosen"] == "yaw out of its main mode"
@@ -339,8 +339,9 @@ def test_only_the_fitted_start_and_its_best_rivals_train_on_trial(found, trained
 @pytest.mark.parametrize(("left", "tried"), [(0.0, ["fitted"]), (0.4, ["fitted", "yaw turned"])])
 def test_no_rival_trains_where_chance_alone_is_left(monkeypatch, left, tried):
     training, lines = trainer(thorough(epochs=1), target_images(200)), []
-    given = iter([9.0, 0.3, 0.6, left, 0.6])  # prior, fitted, half a turn; after their trials
-    monkeypatch.setattr(training, "_discrepancy_of", lambda _: next(given))
+    # Epoch 0; prior, fitted, half a turn; after their trials.
+    given = iter([9.0, 9.0, 0.3, 0.6, left, 0.6])
+    monkeypatch.setattr(training.objective, "value", lambda *_: next(given))
     progress = training.train(report=lines.append)
     trials = [line for line in lines if "after a trial" in line]
     assert [line.split("'")[1][:10].rstrip() for line in trials] == tried
@@ -459,9 +460,10 @@ def test_attribute_without_a_spread_starts_in_the_middle_of_its_matches():
     graphs.features[:, THING, LOC_X] = 0.3 + random.exponential(0.01, 120)
     generator = transport(prior)
     graphs = type(graphs)(generator.layout, graphs.classes, graphs.features, graphs.seeds)
-    matches = Matches(graphs, np.ones(120), 0)
-    starts = dict(starts_from(matches, generator, BlobRenderer(), prior.sample(500, random)))
-    starts["fitted"]()
+    matches = Matches(graphs, np.ones(120))
+    fitted = next(starts_from(matches, generator, BlobRenderer(), prior.sample(500, random)))
+    assert fitted.name == "fitted"
+    fitted.take()
     placed = generator(graphs).detach().numpy()[:, THING, LOC_X]
     assert placed == pytest.approx(graphs.features[:, THING, LOC_X].mean(), abs=0.005)
 
@@ -471,5 +473,5 @@ def test_good_matches_are_chosen_within_a_class():
     graphs.classes[:, THING] = np.arange(20) % 2
     distances = np.where(np.arange(20) % 2, 0.01, 1.0) * np.linspace(1, 1.5, 20)
     distances[:2] = [50, np.inf]
-    good = Matches(graphs, distances, 0).good(THING)
+    good = Matches(graphs, distances).good(THING)
     np.testing.assert_array_equal(good, np.arange(20) >= 2)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from shapes import CLASSES, BarRenderer, bar_grammar
 
-from simtailor.metasim.generator import TransportGenerator
 from simtailor.metasim.labels import LabelledImages, object_classes
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import render_target
@@ -15,6 +14,7 @@ from simtailor.metasim.task_loss import SAMPLERS, TaskLoss, stratified_normal, w
 from simtailor.metasim.task_settings import Task
 from simtailor.metasim.task_table import labelled_scenes
 from simtailor.metasim.training import Trainer
+from simtailor.metasim.transport import TransportGenerator
 from simtailor.scene import Grammar
 from simtailor.seeds import generator as random_generator
 

@@ -22,10 +22,10 @@ from blobs import (
 )
 from scipy.stats import norm
 
-from simtailor.metasim.discrepancy import at_most_half
+from simtailor.metasim.distances import at_most_half
 from simtailor.metasim.fingerprint import fingerprint_of
+from simtailor.metasim.generators import effective_layout, make_generator
 from simtailor.metasim.settings import Discrepancy, Evaluation, Features
-from simtailor.metasim.training import effective_layout, make_generator
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
 
 
@@ -52,16 +52,16 @@ def test_recovers_mean_and_spread_of_the_target(kind):
 def test_batches_are_hypercubes_whose_pairs_the_discrepancy_leaves_out(hypercube, size):
     """Of a batch of ten at most five."""
     training = trainer(experiment(hypercube=hypercube, epochs=1))
-    batches, discrepancy = [], training.discrepancy
+    batches, loss = [], training.objective.loss
 
     def recorded(graphs, features, *changed):
         if changed:  # a step of the training
             batches.append(graphs.values()[:, THING, LOC_X])
-        return discrepancy(graphs, features, *changed)
+        return loss(graphs, features, *changed)
 
-    training.discrepancy = recorded
+    training.objective.loss = recorded
     training.train(report=silent)
-    assert at_most_half(training._discrepancy.cube, 10) == size
+    assert at_most_half(training.objective.discrepancy.cube, 10) == size
     assert len(batches) >= 2
     ranges = np.floor(norm(30, 4).cdf(np.concatenate(batches)) * 5).reshape(-1, 5)  # of PRIOR
     assert (np.sort(ranges, 1) == np.arange(5)).all() == (size == 5)

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from simtailor.errors import UserError
 from simtailor.files import checksum, read_json
 from simtailor.metasim.generator import Generator
+from simtailor.metasim.generators import make_generator
 from simtailor.metasim.settings import Experiment
-from simtailor.metasim.training import make_generator
 from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout

@@ -1,32 +1,79 @@
-"""How sure are the recovered means and spreads? A bootstrap over the target's images.
+"""How sure are the recovered means and spreads? Intervals from the images' own derivatives.
 
-Training anew for every resample of the target would take hours. Near the optimum the
-discrepancy is a quadratic function of shifts and spreads, so a resample moves its minimum by
-one Newton step (the infinitesimal jackknife; Efron and Tibshirani, "An Introduction to the
-Bootstrap", 1993, chapters 6 and 21). Slope and curvature come from one sample of generated
-scenes: what a shift or a stretch does to the distribution is a change of the scenes' weights,
-which is the score of a Gaussian. No scene is rendered anew.
+A fit by the maximum mean discrepancy is a minimum-distance estimate: its error is nearly Gaussian,
+with the covariance H^-1 C H^-1 / M (Briol et al., "Statistical Inference for Generative Models
+with Maximum Mean Discrepancy", 2019; the sandwich of Huber 1967 and White 1982, which also holds
+where the renderer differs from the world). H says how the distribution of pictures changes with
+means and spreads, C how the images of the target scatter in these directions, M is their number.
+For both, some scenes are drawn with every attribute moved up and down: shifting the mean moves all
+scenes alike, stretching the spread moves each by how far it lies from the mean.
 
-What the images do not show has no interval. Its curvature is that of a score that belongs to
-other scenes, which permutations tell (Good, "Permutation, Parametric, and Bootstrap Tests of
-Hypotheses", 2005).
+The same numbers say where the target's images would move the fit: one Newton step to the least
+discrepancy. What is left to go is an error, too, and the intervals contain it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
+from simtailor.metasim.mmd import MaximumMeanDiscrepancy
+from simtailor.render.gradient import perturb
 from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import mean_and_spread, wrapped
+from simtailor.scene.graph import SceneGraphBatch
 
-RESAMPLES = 400
-LEVEL = (0.025, 0.975)
-WIDEST = 1.5  # logarithm of the factor on a spread that an interval reaches at most
-PERMUTATIONS, SURELY_SEEN = 50, 4.0  # standard deviations above the mean of the permutations
+Levels = list[torch.Tensor]
+
+DERIVED = 256  # scenes that are drawn with every attribute moved
+SHORTEST = 0.25  # spreads that a scene is moved at least, up and down
+REACH = 1.96  # standard errors that a 95 % interval reaches to either side
+SURELY_SEEN = 4.0  # standard deviations of chance that a response must be above 0
+FEWEST_EFFECTIVE = 5.0  # images; below, the images do not tell a number well enough to state it
+OFF = 3.5  # standard errors that the images may ask for, by chance among some twenty numbers
+LEAST_EIGENVALUE = 1e-3  # of the responses' correlation: directions that are hardly told apart
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the images say of one number of an entry: its mean, or the logarithm of its spread.
+
+    Attributes:
+        error: standard error in spreads of the attribute; infinite where no picture shows it.
+        left: where the target's images would move it, in spreads.
+        noise: standard error of ``left`` by the choice of the generated scenes.
+        perfect: standard error that one image would give whose attribute were written on it.
+    """
+
+    error: float
+    left: float
+    noise: float
+    perfect: float
+
+    @property
+    def total(self) -> float:
+        """Standard error with what is left to go, and what is not known of that."""
+        return float(np.linalg.norm((self.error, self.left, self.noise)))
+
+    @property
+    def effective(self) -> float:
+        """How many such images would say as much."""
+        return (self.perfect / self.total) ** 2 if np.isfinite(self.total) else 0.0
+
+    @property
+    def told(self) -> bool:
+        """Whether the images tell the number well enough to give an interval."""
+        return self.effective >= FEWEST_EFFECTIVE
+
+    @property
+    def off(self) -> bool:
+        """Whether the images would move it further than chance allows."""
+        return bool(
+            np.isfinite(self.error) and abs(self.left) > OFF * np.hypot(self.error, self.noise)
+        )
 
 
 @dataclass(frozen=True)
@@ -34,86 +81,165 @@ class Interval:
     """95 % intervals of an entry's mean and spread, in the attribute's own unit.
 
     None where the images do not tell.
+
+    Attributes:
+        known_mean, known_spread: what they rest on.
     """
 
     mean: tuple[float, float] | None
     spread: tuple[float, float] | None
+    known_mean: Known
+    known_spread: Known
 
 
-def bootstrap_intervals(
+def fit_intervals(
     generated: Equivalents,
-    features: list[torch.Tensor],
-    target: list[torch.Tensor],
+    features_of: Callable[[SceneGraphBatch], Levels],
+    steps: np.ndarray,
+    target: Levels,
     factors: list[float],
-    random: np.random.Generator,
     count: int | None = None,
 ) -> dict[tuple[int, int], Interval]:
     """Return the intervals of all mutable entries.
 
     Args:
-        generated: about a thousand scenes; what their pictures do not tell has no say.
-        features: of their images.
+        generated: about a thousand scenes, in one Latin hypercube; what their pictures do not
+            tell has no say.
+        features_of: draws scenes and returns one float32 [n, D_l] a level.
+        steps: float32 [N, F], half distances in units of the features at which the pictures of
+            an entry respond well.
         target: features of the target's images.
         factors: of the kernel's bandwidths.
         count: number of images that the generator was fitted to, where ``target`` is a part of
-            them; a resample has so many.
+            them.
     """
     graphs, layout = generated.graphs, generated.graphs.layout
-    values, entries = graphs.values().astype(np.float64), layout.entries()
-    statistics, scores = [], []
-    for node, feature in entries:
-        period, seen = float(layout.period[node, feature]), generated.identified[:, node, feature]
-        if not seen.any():
-            seen = np.ones(len(graphs), dtype=bool)
-        mean, spread = mean_and_spread(values[seen, node, feature], period)
-        spread = max(spread, 1e-9 * float(layout.maximum[node, feature]))
-        standard = wrapped(values[:, node, feature] - mean, period) / spread
+    entries, base = layout.entries(), features_of(graphs)
+    derived = graphs[:DERIVED]
+    n, m = len(derived), len(graphs)
+    discrepancy = MaximumMeanDiscrepancy(target, base, factors=factors, unbiased=True)
+    statistics, moved, weights, lengths, places = [], [], [], [], []
+    for entry in entries:
+        mean, spread, standard = _standardised(generated, entry)
         statistics.append((mean, spread))
-        scores += [np.where(seen, score, 0) for score in (standard, standard**2 - 1)]
-    score = torch.from_numpy(np.stack(scores, 1)).to(features[0].device)
-    score = (score - score.mean(0)) / len(graphs)  # the weights still sum up to 1
+        places.append(standard)
+        maximum = float(layout.maximum[entry])
+        step = max(float(steps[entry]), SHORTEST * spread / maximum)
+        one = np.zeros(layout.mutable.shape, np.float32)
+        one[entry] = step
+        changed, _ = perturb(derived.features, one, np.array([entry]))
+        moved.append(features_of(derived.repeat(2).with_features(changed)))
+        lengths.append(2 * step * maximum / spread)
+        seen = generated.identified[:n, *entry].astype(np.float64)
+        weights.append(np.stack([seen, np.where(seen > 0, standard[:n], 0)]))
+    # [2 E, n]: of each number, by how much a scene moves with it, in spreads.
+    weight = torch.from_numpy(np.concatenate(weights))
 
-    discrepancy = MaximumMeanDiscrepancy(target, features, factors=factors, unbiased=True)
-    within, across = discrepancy.kernel(features).double(), discrepancy.cross_kernel(features)
-    within = within - within.mean(0) - within.mean(1, keepdim=True) + within.mean()
-    within = within - torch.diag(within.diagonal())
-    curvature = score.T @ within @ score
-    shown = _shown(score, within, curvature.diagonal(), random)
+    def slopes(levels: Levels) -> torch.Tensor:
+        """Return how each number changes the mean kernel at given features: [2 E, k]."""
+        rows = []
+        for e, pair in enumerate(moved):
+            up, down = discrepancy.kernel_between(pair, levels).double().cpu().split(n)
+            rows.append(weight[2 * e : 2 * e + 2] @ ((up - down) / lengths[e]) / n)
+        return torch.cat(rows)
 
-    known, count = len(target[0]), count or len(target[0])
-    drawn = random.multinomial(count, np.full(known, 1 / known), size=RESAMPLES) / count
-    changes = torch.from_numpy(drawn - 1 / known).to(across.device) @ across.double().T
-    steps = np.zeros((RESAMPLES, 2 * len(entries)))
-    if shown.any():
-        curvature, score = curvature[shown][:, shown], score[:, shown]
-        # Directions that the images hardly tell apart: far, but not infinitely far.
-        curvature.diagonal().add_(1e-4 * curvature.diagonal().max())
-        solved = torch.linalg.solve(curvature, score.T @ changes.T)
-        steps[:, shown.cpu().numpy()] = solved.T.cpu().numpy()
+    curvature, chance = _curvature(discrepancy, moved, weight, lengths)
+    at_target, at_base = slopes(target), slopes(base)
+    left = at_target.mean(1) - at_base.mean(1)
+    covariance = torch.cov(at_target) / (count or len(target[0]))
+    seen = curvature.diagonal() > SURELY_SEEN * chance
+    numbers = len(weight)
+    known = [Known(np.inf, 0.0, np.inf, 1.0)] * numbers
+    if seen.any():
+        inverse = _inverse(curvature[seen][:, seen])
+        errors = (inverse @ covariance[seen][:, seen] @ inverse).diagonal().clamp_min(0).sqrt()
+        uneven = _not_additive(at_base[seen], np.stack(places))
+        noises = inverse @ (torch.cov(uneven).reshape(len(inverse), -1) / m) @ inverse
+        noises = noises.diagonal().clamp_min(0).sqrt()
+        rests = inverse @ left[seen]
+        for place, index in enumerate(np.flatnonzero(seen.numpy())):
+            perfect = 1.0 if index % 2 == 0 else 0.5**0.5
+            values = (float(v[place]) for v in (errors, rests, noises))
+            known[index] = Known(*values, perfect)
     intervals = {}
     for e, (entry, (mean, spread)) in enumerate(zip(entries, statistics, strict=True)):
-        shift = np.quantile(steps[:, 2 * e], LEVEL)
-        stretch = np.quantile(steps[:, 2 * e + 1], LEVEL).clip(-WIDEST, WIDEST)
-        low, high = mean + spread * shift
-        narrow, wide = spread * np.exp(stretch)
+        of_mean, of_spread = known[2 * e], known[2 * e + 1]
+        reach, factor = REACH * of_mean.total * spread, np.exp(REACH * of_spread.total)
         intervals[entry] = Interval(
-            (float(low), float(high)) if shown[2 * e] else None,
-            (float(narrow), float(wide)) if shown[2 * e + 1] else None,
+            (mean - reach, mean + reach) if of_mean.told else None,
+            (spread / float(factor), spread * float(factor)) if of_spread.told else None,
+            of_mean,
+            of_spread,
         )
     return intervals
 
 
-def _shown(
-    score: torch.Tensor, kernel: torch.Tensor, curvature: torch.Tensor, random: np.random.Generator
-) -> torch.Tensor:
-    """Return which scores change the images' distribution more than permuted ones: bool [s].
+def _standardised(
+    generated: Equivalents, entry: tuple[int, int]
+) -> tuple[float, float, np.ndarray]:
+    """Return mean and spread of an entry, and every scene's distance from the mean in spreads."""
+    layout, values = generated.graphs.layout, generated.graphs.values()[:, *entry]
+    seen = generated.identified[:, *entry]
+    period = float(layout.period[entry])
+    mean, spread = mean_and_spread(values[seen] if seen.any() else values, period)
+    spread = max(spread, 1e-9 * float(layout.maximum[entry]))
+    return mean, spread, wrapped(values.astype(np.float64) - mean, period) / spread
+
+
+def _not_additive(values: torch.Tensor, places: np.ndarray) -> torch.Tensor:
+    """Return what of values is no sum of functions of single attributes: float64 [k, m].
+
+    The mean over a Latin hypercube varies by this alone (Stein, "Large Sample Properties of
+    Simulations Using Latin Hypercube Sampling", 1987). Quadratic functions stand for all.
 
     Args:
-        score: [n, s], each sums up to 0.
-        kernel: [n, n], centred, its diagonal 0.
-        curvature: [s], of each score.
+        values: float64 [k, m], of m scenes; places: float64 [E, m], their attributes in spreads.
     """
-    order = np.stack([random.permutation(len(score)) for _ in range(PERMUTATIONS)])
-    permuted = score[torch.from_numpy(order).to(score.device)]  # [p, n, s]
-    chance = torch.einsum("pns,nm,pms->ps", permuted, kernel, permuted)
-    return curvature > chance.mean(0) + SURELY_SEEN * chance.std(0)
+    terms = np.concatenate([np.ones((1, places.shape[1])), places, places**2])
+    design = torch.from_numpy(terms.T)
+    # By singular values: the columns of an attribute that does not vary are the same.
+    found = torch.linalg.lstsq(design, values.T, driver="gelsd").solution
+    return values - (design @ found).T
+
+
+def _curvature(
+    discrepancy: MaximumMeanDiscrepancy,
+    moved: list[Levels],
+    weight: torch.Tensor,
+    lengths: list[float],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return half the curvature of the discrepancy at its minimum, and what chance makes of it.
+
+    Args:
+        moved: features of n scenes moved up, then of the same moved down, by entry.
+        weight: float64 [2 E, n], by how much a scene moves with each number.
+        lengths: distance between the two of an entry, in spreads.
+
+    Returns:
+        [2 E, 2 E], and [2 E]: the standard deviation of the diagonal if every scene's derivative
+        had a random sign.
+    """
+    numbers, n = weight.shape
+    curvature, chance = torch.zeros(numbers, numbers, dtype=torch.float64), torch.zeros(numbers)
+    for e, first in enumerate(moved):
+        for f, second in enumerate(moved[: e + 1]):
+            kernel = discrepancy.kernel_between(first, second).double().cpu()
+            kernel = kernel[:n] - kernel[n:]
+            kernel = (kernel[:, :n] - kernel[:, n:]) / (lengths[e] * lengths[f])
+            kernel.fill_diagonal_(0)  # pairs of different scenes only
+            own, other = weight[2 * e : 2 * e + 2], weight[2 * f : 2 * f + 2]
+            block = own @ kernel @ other.T / (n * (n - 1))
+            curvature[2 * e : 2 * e + 2, 2 * f : 2 * f + 2] = block
+            curvature[2 * f : 2 * f + 2, 2 * e : 2 * e + 2] = block.T
+            if e == f:
+                squares = own.square() @ kernel.square() @ own.square().T
+                chance[2 * e : 2 * e + 2] = (2 * squares.diagonal()).sqrt() / (n * (n - 1))
+    return curvature, chance
+
+
+def _inverse(curvature: torch.Tensor) -> torch.Tensor:
+    """Return the inverse; directions that are hardly told apart count as told a little."""
+    size = curvature.diagonal().sqrt()
+    scale = size[:, None] * size
+    values, vectors = torch.linalg.eigh(curvature / scale)
+    return (vectors / values.clamp_min(LEAST_EIGENVALUE)) @ vectors.T / scale

@@ -1,4 +1,4 @@
-"""Did the training work? Attribute statistics, held-out discrepancy and a plain verdict."""
+"""Did the training work? Statistics of the attributes, and the held-out discrepancy."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ import numpy as np
 import torch
 
 from simtailor.metasim.confidence import Interval
-from simtailor.metasim.discrepancy import MaximumMeanDiscrepancy
-from simtailor.metasim.progress import Progress
+from simtailor.metasim.mmd import MaximumMeanDiscrepancy
 from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
 from simtailor.seeds import generator
 
 PERMUTATIONS = 500
-TOLD_APART_BELOW = 0.01
-FEW_IMAGES = 50
-MOST_LEFT = 0.2
+TOLD_APART_BELOW = 0.01  # p-value: so often chance alone looks like a difference
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class HeldOutComparison:
     Attributes:
         start, end: unbiased squared MMD before and after the training; about 0, and as
             often below as above, where nothing tells the sets apart.
+        chance: what ``end`` is at most in 99 of 100 cases where nothing tells them apart.
         p_start, p_end: share of random splits of both sets whose MMD is at least as large
             (the permutation test of Gretton et al. 2012); small where they differ.
         images: number of held-out target images; the generated sets may have more.
@@ -37,14 +35,10 @@ class HeldOutComparison:
 
     start: float
     end: float
+    chance: float
     p_start: float
     p_end: float
     images: int
-
-    @property
-    def share_left(self) -> float:
-        """What is left of the discrepancy at the start, at least 0; 0 where there was none."""
-        return max(self.end, 0.0) / self.start if self.start > 0 else 0.0
 
 
 def compare_with_held_out(
@@ -55,21 +49,28 @@ def compare_with_held_out(
 ) -> HeldOutComparison:
     """Compare features of generated images, [n, D_l] a level, with those of the held-out target.
 
-    By the MMD, whatever the training used, since it has a permutation test.
+    By the MMD, whatever the training used, since it has a permutation test. The bandwidths come
+    from the generated and the held-out images together, so that they do not know which is which.
     """
     factors = experiment.discrepancy.bandwidth_factors
-    discrepancy = MaximumMeanDiscrepancy(held_out, before, factors=factors, unbiased=True)
+    together = _joined(after, held_out)
+    discrepancy = MaximumMeanDiscrepancy(together, before, factors=factors, unbiased=True)
     random = generator(int(experiment.seed or 0), "permutations")
     values, shares, count = [], [], len(before[0])
-    for generated in (before, after):
-        values.append(float(discrepancy(generated)))
-        pooled = [torch.cat([a, t]) for a, t in zip(generated, held_out, strict=True)]
-        kernel = discrepancy.kernel(pooled).cpu()
+    for pooled in (_joined(before, held_out), together):
+        kernel = discrepancy.kernel(pooled).cpu().double()
         orders = np.stack([random.permutation(len(kernel)) for _ in range(PERMUTATIONS)])
-        splits = _mmd_of_splits(kernel.double(), torch.from_numpy(orders[:, :count]))
-        exceeding = int((splits >= values[-1]).sum())
-        shares.append((exceeding + 1) / (PERMUTATIONS + 1))
-    return HeldOutComparison(*values, *shares, images=len(held_out[0]))
+        orders = np.concatenate([np.arange(len(kernel))[None], orders])  # as they are, first
+        found = _mmd_of_splits(kernel, torch.from_numpy(orders[:, :count]))
+        value, splits = float(found[0]), found[1:]
+        values.append(value)
+        shares.append((int((splits >= value).sum()) + 1) / (PERMUTATIONS + 1))
+    chance = float(splits.quantile(1 - TOLD_APART_BELOW))
+    return HeldOutComparison(*values, chance, *shares, images=len(held_out[0]))
+
+
+def _joined(first: list[torch.Tensor], second: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [torch.cat(levels) for levels in zip(first, second, strict=True)]
 
 
 def _mmd_of_splits(kernel: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
@@ -118,9 +119,7 @@ def attribute_table(
         node = entry[0]
         row = _statistics(sources, entry, None)
         if intervals is not None and row["generated"] is not None:
-            interval = intervals.get(entry, Interval(None, None))
-            for key, ends in (("mean_95", interval.mean), ("std_95", interval.spread)):
-                row["generated"][key] = None if ends is None else [round(v, 6) for v in ends]
+            row["generated"] |= _sureness(intervals[entry])
         classes = np.unique(prior.graphs.classes[:, node])
         if len(classes) > 1:
             row["classes"] = {
@@ -128,6 +127,18 @@ def attribute_table(
             }
         table[layout.entry_name(*entry)] = row
     return table
+
+
+def _sureness(interval: Interval) -> dict[str, Any]:
+    """Return the intervals, and of how many images with known attributes they have the width."""
+    found: dict[str, Any] = {}
+    for name, ends, known in (
+        ("mean", interval.mean, interval.known_mean),
+        ("std", interval.spread, interval.known_spread),
+    ):
+        found[f"{name}_95"] = None if ends is None else [round(v, 6) for v in ends]
+        found[f"{name}_effective_images"] = round(known.effective, 1)
+    return found
 
 
 def _statistics(
@@ -152,56 +163,3 @@ def _statistics(
             distance = wasserstein_distance(samples[name], samples["target"], known.period)
             row[key] = round(distance, 6)
     return row
-
-
-def verdict(
-    comparison: HeldOutComparison, converged_below: float, progress: Progress
-) -> tuple[bool, str]:
-    """Return whether the training converged, and plain sentences that say why."""
-    apart = comparison.p_end < TOLD_APART_BELOW
-    test = (
-        f"a permutation test on {comparison.images} held-out images "
-        f"{'still tells' if apart else 'cannot tell'} generated from target images apart "
-        f"(p = {comparison.p_end:.3f})"
-    )
-    if comparison.images < FEW_IMAGES:
-        test += ", though so few images show only large differences"
-    if comparison.p_start >= TOLD_APART_BELOW:
-        reason = "the prior's images could not be told from the target's to begin with"
-        return not apart, f"{'Not converged' if apart else 'Converged'}: {reason}, and {test}."
-    fell = (
-        f"the discrepancy to held-out target images went from {comparison.start:.3g} to "
-        f"{comparison.end:.3g} ({comparison.share_left:.1%} left; below {converged_below:.0%} "
-        "counts as converged)"
-    )
-    if comparison.share_left < converged_below:
-        return True, f"Converged: {fell}, and {test}."
-    if not apart and comparison.share_left < MOST_LEFT:  # of few images the rest may be noise
-        return True, f"Converged as far as {comparison.images} images can tell: {fell}, and {test}."
-    return False, f"Not converged: {fell}; {test}. {_advice(progress)}"
-
-
-def _advice(progress: Progress) -> str:
-    """Return what may be the reason, and what to do."""
-    steps = progress.notes.get("steps", {})
-    blind = [name for name, step in steps.items() if step["response"] == 0]
-    if blind:
-        return (
-            f"No picture changes when {', '.join(blind)} moves a step: the object may be outside "
-            "the frame, or the renderer may not draw this attribute."
-        )
-    if "stopped" not in progress.notes and _still_falling(progress):
-        return "It was still falling at the last epoch: raise training.epochs."
-    return (
-        "It had stopped falling: if more training.search.rounds or scenes_per_epoch do not help, "
-        "the renderer cannot reach this target with the attributes that may change. Compare the "
-        "last two rows of images.png: what differs (object, background, "
-        "light, frame) has to become an attribute, or be cut from the photographs."
-    )
-
-
-def _still_falling(progress: Progress) -> bool:
-    """Return whether the validation fell in the last quarter of the epochs by more than chance."""
-    validation = progress.column("validation")
-    before = validation[-1 - max(1, progress.epoch // 4)]
-    return bool(validation[-1] < before - progress.notes["tolerance"])

@@ -190,9 +190,6 @@ class Evaluation(Section):
     scenes: Annotated[int, Field(ge=20, strict=True)] = Field(
         10000, description="Generated graphs that the attribute statistics are taken from."
     )
-    converged_below: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.05, description="Converged if the held-out MMD fell to this share of its start."
-    )
     key_epochs: Annotated[int, Field(ge=2, strict=True)] = Field(
         8, description="Number of epochs shown, the ends included."
     )

@@ -11,13 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from simtailor.metasim.search.policy import POLICY, SearchPolicy
 from simtailor.render.gradient import perturb
 from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
-
-FIRST_DAMPING, LESS, MORE = 0.03, 0.3, 10.0
-LONGEST_STEP = 0.08  # of a full turn or of the attribute's range
-TOGETHER = 64  # scenes whose derivatives are held in memory at a time
 
 
 class Refinement:
@@ -28,6 +25,7 @@ class Refinement:
         renderer: draws the scenes.
         features: maps images, uint8 [n, S, S, 3], to float32 [n, D].
         steps: float32 [N, F], half distances of the central differences.
+        policy: damping, number and length of the steps.
     """
 
     def __init__(
@@ -36,30 +34,33 @@ class Refinement:
         renderer: Renderer,
         features: Callable[[np.ndarray], torch.Tensor],
         steps: np.ndarray,
+        policy: SearchPolicy = POLICY,
     ) -> None:
         self.renderer, self.features, self.steps = renderer, features, steps
+        self.policy = policy
         self.entries = np.array(layout.entries())
         self._nodes, self._columns = self.entries[:, 0], self.entries[:, 1]
         maximum = layout.maximum[self._nodes, self._columns]
         self._turn = layout.period[self._nodes, self._columns] / maximum  # 0 for a line
-        self._longest = LONGEST_STEP * np.where(self._turn > 0, self._turn, 1.0)
+        self._longest = policy.longest_step * np.where(self._turn > 0, self._turn, 1.0)
 
     def run(
-        self, graphs: SceneGraphBatch, target: torch.Tensor, iterations: int
-    ) -> tuple[SceneGraphBatch, np.ndarray, int]:
-        """Return the moved scenes, their squared distances, and the number of renders.
+        self, graphs: SceneGraphBatch, target: torch.Tensor, iterations: int | None = None
+    ) -> tuple[SceneGraphBatch, np.ndarray]:
+        """Return the moved scenes and their squared distances [m].
 
         Args:
             graphs: m scenes, float32 [m, D] ``target``: the image of each.
+            iterations: the policy's number where None.
         """
+        iterations = self.policy.iterations if iterations is None else iterations
+        size = self.policy.together
         parts = [
-            self._run(graphs[i : i + TOGETHER], target[i : i + TOGETHER], iterations)
-            for i in range(0, len(graphs), TOGETHER)
+            self._run(graphs[i : i + size], target[i : i + size], iterations)
+            for i in range(0, len(graphs), size)
         ]
         features = np.concatenate([part[0] for part in parts])
-        distances = np.concatenate([part[1] for part in parts])
-        renders = len(graphs) * (1 + iterations * (2 * len(self.entries) + 1))
-        return graphs.with_features(features), distances, renders
+        return graphs.with_features(features), np.concatenate([part[1] for part in parts])
 
     def _run(
         self, graphs: SceneGraphBatch, target: torch.Tensor, iterations: int
@@ -67,7 +68,7 @@ class Refinement:
         now = graphs.features.copy()
         residual = self._draw(graphs) - target
         distance = residual.square().sum(1)
-        damping = torch.full_like(distance, FIRST_DAMPING)
+        damping = torch.full_like(distance, self.policy.first_damping)
         for _ in range(iterations):
             slopes = self._slopes(graphs.with_features(now))
             # In units of the steps, so that all entries are of a like size.
@@ -89,7 +90,9 @@ class Refinement:
             now = np.where(better.cpu().numpy()[:, None, None], trial, now)
             residual = torch.where(better[:, None], trial_residual, residual)
             distance = torch.where(better, trial_distance, distance)
-            damping = torch.where(better, damping * LESS, damping * MORE)
+            damping = torch.where(
+                better, damping * self.policy.less_damping, damping * self.policy.more_damping
+            )
         return now, distance.cpu().numpy()
 
     def _draw(self, graphs: SceneGraphBatch) -> torch.Tensor:
