@@ -10,6 +10,7 @@ commit. Results that are there already are not made again.
 | section | takes, on two cores |
 |---|---|
 | metasim | 3 minutes |
+| own_object | 3 minutes |
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
 | study | 20 minutes |
 | controller | 40 minutes; with --reference |
@@ -108,6 +109,12 @@ SECTIONS = {
         ("metasim/mine",),
         {"photographs": _metasim("mine")},
         needs=("config/experiments/mine.yaml", "save the files of docs/bring_your_own.md"),
+    ),
+    "own_object": Section(
+        ("metasim/bracket",),
+        {"own_object": _metasim("bracket")},
+        {"metasim/bracket/images.png": "own_object.png"},
+        settings=yaml.safe_load((ROOT / "examples/bracket/experiment.yaml").read_text()),
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),
