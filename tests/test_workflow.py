@@ -231,7 +231,7 @@ def test_a_folder_of_photographs_is_a_target(project):
 def test_resnet_is_the_task_network_of_five_objects(project):
     training = {"image_size": 16}
     task = {"network": "resnet18", "epochs": 1, "groups": 2, "scenes": 40, "training": training}
-    evaluation = SMALL["evaluation"] | {"task_images": 100}
+    evaluation = SMALL["evaluation"] | {"task_images": 200}
     small = {**SMALL, "task": task, "evaluation": evaluation}
     project.configure({"tyol_multi_1attr": small})
     project.make("results/metasim/tyol_multi_1attr")
