@@ -157,7 +157,9 @@ def scripts_below(run):
 
 
 def test_a_second_run_learns_of_the_first_and_ctrl_c_ends_it(project):
-    project.configure({"tyol_1attr": SMALL})
+    # So long that it is at work until it is stopped, whatever else the machine does.
+    training = SMALL["training"] | {"epochs": 2000, "patience": 2000}
+    project.configure({"tyol_1attr": {**SMALL, "training": training}})
     first = project.launch(*project.command(RESULT))
     wait_for(lambda: scripts_below(first))
     status, output = launch(project, *project.command(RESULT))

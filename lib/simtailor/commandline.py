@@ -270,7 +270,11 @@ def words_of_profile(arguments: Sequence[str]) -> list[str]:
 if __name__ == "__main__":
     try:
         check(sys.argv[1:])
-        print(*words_of_profile(sys.argv[1:]))
+        print(*words_of_profile(sys.argv[1:]), flush=True)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # who asked was stopped
+        os._exit(1)  # without a second try to write at exit
+    except KeyboardInterrupt:
+        sys.exit(130)
