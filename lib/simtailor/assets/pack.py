@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from simtailor.assets.arrays import read_pack, write_pack
 from simtailor.assets.content import AssetPack, Category, Model, Sky
+from simtailor.discovery import import_modules_of
 from simtailor.errors import UserError, nearest_name
 from simtailor.files import files_state
 from simtailor.packages import find_package
@@ -74,9 +74,7 @@ def register_pack(
 
 def pack_names() -> list[str]:
     """Return the names of all packs, sorted."""
-    package = importlib.import_module("simtailor.assets.packs")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    import_modules_of("simtailor.assets.packs")
     return sorted(_PACKS)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from simtailor.discovery import import_modules_of
 
 Entry = dict[str, Any]
 Scan = Callable[["Results"], list[Entry]]
@@ -62,7 +62,5 @@ def section(name: str, title: str, place: int) -> Callable[[Scan], Scan]:
 
 def all_sections() -> list[Section]:
     """Return the sections in their order; every module of ``sections`` is imported."""
-    package = importlib.import_module("simtailor.browse.sections")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    import_modules_of("simtailor.browse.sections")
     return sorted(SECTIONS.values(), key=lambda one: one.place)

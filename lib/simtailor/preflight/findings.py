@@ -11,12 +11,11 @@ Checks take seconds together, write nothing, and fetch nothing.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from simtailor.discovery import import_modules_of
 from simtailor.errors import UserError
 from simtailor.preflight.asked import Asked
 
@@ -76,9 +75,7 @@ def check(subject: str) -> Callable[[Check], Check]:
 
 def run_checks(asked: Asked) -> list[Finding]:
     """Run all checks, sorted by title. One that fails says so, and ends no other."""
-    package = importlib.import_module("simtailor.preflight.checks")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    import_modules_of("simtailor.preflight.checks")
     findings = []
     for subject, function in sorted(_CHECKS.items()):
         try:

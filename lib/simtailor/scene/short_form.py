@@ -30,7 +30,7 @@ import yaml
 from simtailor.errors import UserError, nearest_name
 from simtailor.scene.attributes import UNKNOWN, NodeAttributes
 from simtailor.scene.distributions import is_number
-from simtailor.scene.grammar_nodes import MAIN
+from simtailor.scene.grammar_nodes import MAIN, name_of
 
 OWN = ("class", "features", "mutable", "immutable", "constants", "children")
 ROOT = "Image"
@@ -95,8 +95,8 @@ class _Expander:
             raise self._wrong(where, f"expected a node, a mapping of keys, got {short!r}")
         kind = short.get("class", name)
         kind = ["Random", kind] if isinstance(kind, list) else ["Deterministic", kind]
-        called = kind[1] if kind[0] == "Deterministic" and isinstance(kind[1], str) else MAIN
-        if called == MAIN and kind == ["Deterministic", MAIN]:
+        called = _key({"class": kind})
+        if kind == ["Deterministic", MAIN]:
             raise self._wrong(where, "give its 'class': a number, or several names to draw from")
         found: Tree = dict(short.get("constants", {}))
         children = [
@@ -187,7 +187,7 @@ def _short(node: Tree, key: str | None) -> dict[str, Any]:
 
 def _key(node: Tree) -> str:
     kind, names = node["class"]
-    return names if kind == "Deterministic" and isinstance(names, str) else MAIN
+    return name_of(tuple(names) if kind == "Random" else (names,))
 
 
 def _worded(entry: list[Any]) -> str | float:

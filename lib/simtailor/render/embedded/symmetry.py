@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.spatial
 
-from simtailor.assets.mesh import Mesh
+from simtailor.assets.mesh import Material, Mesh
+from simtailor.assets.model_parts import srgb
 from simtailor.render.raycast.scenes import rotation_about
 
 POINTS = 6000  # on the surface, of each of two samples
@@ -60,8 +61,8 @@ def _sample(mesh: Mesh, random: np.random.Generator) -> np.ndarray:
     return np.hstack([points / radius, COLOUR_WEIGHT * colours[mesh.face_materials[face]]])
 
 
-def _shown(material: object) -> np.ndarray:
+def _shown(material: Material) -> np.ndarray:
     colour = np.asarray(material.base_colour, dtype=np.float64)
     texture = material.texture
-    linear = colour if texture is None else colour * texture.reshape(-1, 3).mean(0)
-    return linear.clip(0, 1) ** (1 / 2.2)
+    mean = colour if texture is None else colour * texture.reshape(-1, 3).mean(0)
+    return srgb(mean.clip(0, 1))
