@@ -14,7 +14,7 @@ with reporter(snakemake.log[0], f"explore {task}") as report:
         files.vector,
         task,
         files.rounds,
-        read_evidence(params.folder, params.evidence, files.task),
+        read_evidence(params.folder, params.evidence, params.screening, files.task),
         Controller.model_validate(params.settings),
         params.results,
         snakemake.output[0],

@@ -7,7 +7,7 @@ from simtailor.reporting import reporter
 
 files, params, task = snakemake.input, snakemake.params, snakemake.wildcards.task
 with reporter(snakemake.log[0], f"explore {task}") as report:
-    evidence = read_evidence(params.folder, params.evidence, params.task_folder)
+    evidence = read_evidence(params.folder, params.evidence, params.screening, params.task_folder)
     if evidence.dropped:
         report(evidence.dropped)
     content = propose_round(
@@ -21,7 +21,8 @@ with reporter(snakemake.log[0], f"explore {task}") as report:
         Controller.model_validate(params.settings),
         params.results,
         snakemake.output[0],
+        screening=params.screens,
     )
     for name in content["sets"]:
-        report(f"try {name}")
+        report(f"{'screen' if params.screens else 'try'} {name}")
     report(f"recommended after {content['evaluated']} evaluations: {content['recommended']}")

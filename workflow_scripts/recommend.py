@@ -8,7 +8,7 @@ from simtailor.reporting import reporter
 
 files, params, task = snakemake.input, snakemake.params, snakemake.wildcards.task
 with reporter(snakemake.log[0], task) as report:
-    evidence = read_evidence(params.folder, params.evidence, params.task_folder)
+    evidence = read_evidence(params.folder, params.evidence, params.screening, params.task_folder)
     if evidence.dropped:
         report(evidence.dropped)
     content = write_recommendation(

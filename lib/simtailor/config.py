@@ -20,7 +20,7 @@ from simtailor.controller.settings import Controller
 from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.settings import Evaluate
 from simtailor.fitted.settings import Datasets
-from simtailor.layers import Layer, merged
+from simtailor.layers import Layer, merged, read_words
 from simtailor.metasim.settings import Experiment, MetaSim
 from simtailor.pretrain.settings import Pretrain
 from simtailor.render.registry import BUILT_IN, DEFAULT, settings_of
@@ -78,6 +78,7 @@ def load_configuration(values: Mapping[str, Any], files: Iterable[str | Path]) -
     paths = [Path(f) for f in files]
     for path in paths:  # Snakemake reads them too, but keys that stand twice pass there
         read_yaml(path)
+    values = read_words(values, paths)
     return validate(Configuration, values, [Layer(values, paths)])
 
 
