@@ -3,8 +3,11 @@
 from simtailor.browse.page import refresh_page
 from simtailor.fitted.settings import Datasets
 from simtailor.fitted.stage import make_dataset
+from simtailor.gpus import hold_gpus
 from simtailor.metasim.stage import Machine
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 name, output = snakemake.wildcards.experiment, snakemake.output[0]
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)

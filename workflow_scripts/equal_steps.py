@@ -8,9 +8,12 @@ from simtailor.evaluate.equal_steps import train_at_equal_steps
 from simtailor.evaluate.evidence import digest_of
 from simtailor.evaluate.settings import Evaluate
 from simtailor.files import checksum
+from simtailor.gpus import hold_gpus
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 torch.set_num_threads(snakemake.threads)
 name, params = snakemake.wildcards.start, snakemake.params

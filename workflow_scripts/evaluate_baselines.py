@@ -4,8 +4,11 @@ import torch
 
 from simtailor.evaluate.settings import Evaluate
 from simtailor.evaluate.stage import evaluate_baselines
+from simtailor.gpus import hold_gpus
 from simtailor.pretrain.settings import Pretrain
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 torch.set_num_threads(snakemake.threads)
 params = snakemake.params

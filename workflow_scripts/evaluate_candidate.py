@@ -8,7 +8,10 @@ from simtailor.controller.evidence import write_evidence
 from simtailor.evaluate.evidence import digest_of
 from simtailor.evaluate.settings import Evaluate
 from simtailor.evaluate.stage import evaluate_set
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 torch.set_num_threads(snakemake.threads)
 files, params, name = snakemake.input, snakemake.params, snakemake.wildcards.backbone

@@ -4,7 +4,10 @@ import torch
 
 from simtailor.evaluate.settings import Evaluate
 from simtailor.evaluate.stage import evaluate_set
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 torch.set_num_threads(snakemake.threads)
 name, params = snakemake.wildcards.backbone, snakemake.params

@@ -4,8 +4,11 @@ from pathlib import Path
 
 from simtailor.browse.page import refresh_page
 from simtailor.files import read_json
+from simtailor.gpus import hold_gpus
 from simtailor.metasim.stage import Machine, experiment_from, make_results
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 name, output = snakemake.wildcards.experiment, snakemake.output[0]
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from simtailor.gpus import hold_gpus
 from simtailor.metasim.stage import Machine, experiment_from, train
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
 experiment = experiment_from(snakemake.params.settings)

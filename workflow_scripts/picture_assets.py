@@ -3,8 +3,11 @@
 from simtailor.assets.pack import load_pack
 from simtailor.browse.page import refresh_page
 from simtailor.figures.assets import pack_pictures
+from simtailor.gpus import hold_gpus
 from simtailor.render.raycast.caster import use_kernel_cache
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 cache = snakemake.params.cache
 with reporter(snakemake.log[0], snakemake.wildcards.pack) as report:

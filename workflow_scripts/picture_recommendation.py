@@ -3,12 +3,15 @@
 import yaml
 
 from simtailor.browse.page import refresh_page
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
 from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.pictures import preview
 from simtailor.simulation.settings import Simulation
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 task, output = snakemake.wildcards.task, snakemake.output[0]
 with reporter(snakemake.log[0], task) as report:

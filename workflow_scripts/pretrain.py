@@ -1,8 +1,11 @@
 """Pre-train the backbone of a set."""
 
 from simtailor.browse.page import refresh_page
+from simtailor.gpus import hold_gpus
 from simtailor.pretrain.stage import Job, run
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 name = snakemake.wildcards.backbone
 resources = {key: snakemake.resources[key] for key in ("cache_mb", "workers")}

@@ -1,10 +1,13 @@
 """Make a simulated set."""
 
 from simtailor.browse.page import refresh_page
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
 from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 name = snakemake.wildcards.parameters
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)

@@ -1,11 +1,14 @@
 """Show what each simulation parameter does, and the classes."""
 
 from simtailor.browse.page import refresh_page
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
 from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.pictures import picture_parameters
 from simtailor.simulation.settings import Simulation
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
 with reporter(snakemake.log[0], "simulation_pictures") as report:
