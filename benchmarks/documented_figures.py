@@ -186,7 +186,7 @@ def recovery(page: str) -> str:
     parts = [
         "Left is the Wasserstein distance to the target's distribution divided by the prior's, "
         "for the worst attribute of each seed; seconds are by the clock, of the slowest seed. "
-        "Every attribute is in [metasim_recovery.md](benchmarks/metasim_recovery.md).",
+        "Every attribute is in [metasim_recovery.md](../benchmarks/metasim_recovery.md).",
         table(heads, rows),
     ]
     if tasks:

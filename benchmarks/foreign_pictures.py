@@ -153,7 +153,7 @@ def photograph(truth: Truth, poses: np.ndarray, folder: Path) -> None:
         mesh = trimesh.Trimesh((vertices - (low + high) / 2) * scale, part.faces, process=False)
         path = folder.parent / f"part_{number}.ply"
         mesh.export(path)
-        colour = np.asarray(part.visual.material.main_color[:3]) / 255
+        colour = np.asarray(part.visual.face_colors[0][:3]) / 255
         files.append((path, (colour**2.2).tolist()))
     height = FRAME / 2 / np.tan(np.radians(25))
     for number, (yaw, loc_x, loc_z) in enumerate(poses):

@@ -57,8 +57,8 @@ def test_links_of_a_page_lead_somewhere(page):
         assert ((ROOT / page).parent / link).exists(), link
 
 
-def test_front_page_lists_the_experiments_of_today():
-    page = (ROOT / "README.md").read_text()
+def test_the_page_on_recovery_lists_the_experiments_of_today():
+    page = (ROOT / "docs/recovery.md").read_text()
     table = page.split("| experiment |")[1].split("\n\n")[0]
     listed = re.findall(r"^\| `(\w+)`", table, re.M)
     assert sorted(listed) == sorted(p.stem for p in ROOT.glob("config/experiments/*.yaml"))
