@@ -19,6 +19,7 @@ from PIL import Image
 
 from simtailor.fitted.reading import FittedSet
 from simtailor.metasim.progress import COLUMNS
+from simtailor.provenance import PROVENANCE, changed_files, digest_of
 
 RESULT = "results/metasim/tyol_1attr"
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ def stable_bytes(folder):
     contents = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.is_dir() or name == ".snakemake_timestamp":
+        if path.is_dir() or name in (".snakemake_timestamp", PROVENANCE):  # sums of measured times
             continue
         data = path.read_bytes()
         if name == "summary.json":
@@ -130,6 +131,12 @@ def test_a_fit_becomes_a_data_set_with_exports(finished):
     coco, yolo = (finished.folder / target for target in targets)
     assert len(json.loads((coco / "annotations.json").read_text())["annotations"]) == 12
     assert len(list((yolo / "segmentation/labels").rglob("*.txt"))) == 12
+    # Where each comes from: the export from the data set, and that from the fit.
+    of_set, of_coco = (json.loads((made / PROVENANCE).read_text()) for made in (folder, coco))
+    assert of_set["inputs"][RESULT] == digest_of(finished.folder / RESULT)
+    assert of_coco["inputs"]["results/datasets/tyol_1attr"] == digest_of(folder)
+    assert of_set["settings"]["settings"]["images"] == 12
+    assert changed_files(folder) == changed_files(finished.folder / RESULT) == []
     yaw = [
         sample.annotation["objects"][0]["attributes"]["yaw"]
         for sample in FittedSet(folder).samples()

@@ -10,6 +10,7 @@ from simtailor.evaluate.settings import Evaluate
 from simtailor.files import checksum
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
+from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
 
 torch.set_num_threads(snakemake.threads)
@@ -36,3 +37,4 @@ with reporter(snakemake.log[0], name) as report:
         snakemake.output[0],
         report,
     )
+    write_provenance(snakemake)

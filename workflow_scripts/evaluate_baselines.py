@@ -5,6 +5,7 @@ import torch
 from simtailor.evaluate.settings import Evaluate
 from simtailor.evaluate.stage import evaluate_baselines
 from simtailor.pretrain.settings import Pretrain
+from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
 
 torch.set_num_threads(snakemake.threads)
@@ -21,3 +22,4 @@ with reporter(snakemake.log[0], "baselines") as report:
         snakemake.output[0],
         report,
     )
+    write_provenance(snakemake)

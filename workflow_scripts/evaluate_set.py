@@ -4,6 +4,7 @@ import torch
 
 from simtailor.evaluate.settings import Evaluate
 from simtailor.evaluate.stage import evaluate_set
+from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
 
 torch.set_num_threads(snakemake.threads)
@@ -21,3 +22,4 @@ with reporter(snakemake.log[0], name) as report:
         snakemake.output[0],
         report,
     )
+    write_provenance(snakemake)

@@ -1,6 +1,6 @@
 """Pre-train the backbone of a set."""
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
 from simtailor.pretrain.stage import Job, run
 from simtailor.reporting import reporter
 
@@ -18,4 +18,4 @@ job = Job(
 )
 with reporter(snakemake.log[0], name) as report:
     run(job, report)
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)
