@@ -59,8 +59,8 @@ def imports(*folders: str) -> dict[str, str]:
 
 
 def packages_of(module: str) -> set[str]:
-    """Return the installed packages that a module may come from."""
-    return {normal(name) for name in INSTALLED.get(module, [])}
+    """Return the packages that a module may come from; one that is not installed has its name."""
+    return {normal(name) for name in INSTALLED.get(module, [module])}
 
 
 USERS = ["lib", "workflow_scripts"]
