@@ -18,7 +18,10 @@ TEST = "test"  # the extra that users do not need
 # Other renderers, which only a comparison of renderers asks for.
 OPTIONAL = {"moderngl", "pyvista", "vtk"}
 # Commands and plugins, which nothing imports.
-COMMANDS = {"pytest-xdist", "ruff", "snakefmt", "snakemake", "snakemake-executor-plugin-slurm"}
+COMMANDS = {
+    "mkdocs-material", "pytest-xdist", "ruff", "snakefmt", "snakemake",
+    "snakemake-executor-plugin-slurm",
+}  # fmt: skip
 BY_NAME = {"find_spec", "import_module", "importorskip"}
 
 
