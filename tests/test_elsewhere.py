@@ -1,7 +1,6 @@
 """The workflow used from another folder: with --directory, as a module, and from Python."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ from conftest import ROOT, SMALL
 
 import simtailor
 from simtailor import calling
-from simtailor.errors import UserError
 from simtailor.shipped import found_path
 
 pytestmark = pytest.mark.slow
@@ -42,12 +40,10 @@ def planned(folder, *words):
 
 
 def test_another_directory_needs_no_copy_of_the_configuration(tmp_path):
-    target = "results/metasim/tyol_1attr"
-    out = planned(
-        ROOT, "--directory", str(tmp_path), target, "results/task2sim/recommend/mnist.yaml"
-    )
-    assert f"output: {target}" in out.replace("\n", " ").replace("    ", "")
-    assert "rule recommend" in out or "checkpoint recommend" in out
+    asked = ("results/metasim/tyol_1attr", "results/task2sim/tasks/mnist")
+    out = planned(ROOT, "--directory", str(tmp_path), *asked)
+    assert "metasim_train" in out
+    assert "prepare_task" in out
     assert list(tmp_path.glob("config")) == []
 
 
@@ -68,8 +64,7 @@ def test_a_workflow_of_the_users_takes_a_result_as_its_input(tmp_path):
     assert "simtailor_metasim_train" in out
 
 
-def test_a_fit_from_python_goes_on_from_what_is_there(tmp_path, kernel_cache, monkeypatch):
-    """What the workflow made of a small experiment is a fit, and becomes a data set."""
+def test_a_call_from_python_asks_for_the_fit_and_then_for_its_data_set(tmp_path, monkeypatch):
     asked = {}
 
     def run(*targets, folder, configuration, cores, report):
@@ -85,21 +80,6 @@ def test_a_fit_from_python_goes_on_from_what_is_there(tmp_path, kernel_cache, mo
     assert experiment["grammar"] == str(ROOT / "config/grammars/tyol_1attr.json")
     assert fitted.dataset(images=5) == Path("fits/results/datasets/mine")
     assert asked[("results/datasets/mine",)]["datasets"] == {"images": 5}
-
-
-def test_a_call_from_python_runs_the_workflow_and_tells_what_is_wrong(finished, tmp_path):
-    """In a folder where the experiment is made already."""
-    for part in ("results", "work", "logs", ".snakemake"):
-        shutil.copytree(finished.folder / part, tmp_path / part, symlinks=True)
-    lines = []
-    values = {"resources": str(finished.cache), "metasim": {"experiments": {"tyol_1attr": SMALL}}}
-    target = "results/metasim/tyol_1attr"
-    simtailor.make(target, folder=tmp_path, configuration=values, cores=1, report=lines.append)
-    assert any("Nothing to be done" in line for line in lines)
-    fitted = calling.Fit("tyol_1attr", tmp_path, values, 1, lines.append)
-    assert fitted.verdict.startswith(("Converged", "Not converged"))
-    with pytest.raises(UserError, match=r"unknown key\. Did you mean 'seed'"):
-        simtailor.make(target, folder=tmp_path, configuration={"sead": 3}, report=lines.append)
 
 
 def test_the_notebook_calls_what_there_is():

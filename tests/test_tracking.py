@@ -1,11 +1,8 @@
 """Curves in a tracker, which is beside the results and never in their way."""
 
-import json
 import math
-import os
 
 import pytest
-from conftest import SMALL
 from test_pretrain import NAMES, SETTINGS, silent
 from tiny_sets import make_set
 
@@ -143,17 +140,3 @@ def test_mlflow_reads_what_is_written_and_a_run_goes_on(tmp_path):
     history = client.get_metric_history(found.info.run_id, "mmd")
     assert [(entry.step, entry.value) for entry in history] == [(0, 2.0), (1, 1.0)]
     assert found.data.params == {"seed": "3"}
-
-
-@pytest.mark.slow
-def test_a_tracker_makes_nothing_again(finished, monkeypatch, tmp_path):
-    """With a package of that name, which planning only looks for."""
-    (tmp_path / "tensorboard").mkdir()
-    (tmp_path / "tensorboard/__init__.py").write_text("")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
-    (finished.folder / "tracking.yaml").write_text(json.dumps({"tracking": "tensorboard"}))
-    finished.configure({"tyol_1attr": SMALL})
-    again = finished.snakemake(
-        "results/metasim/tyol_1attr", options=("-n", "--configfile", "small.yaml", "tracking.yaml")
-    )
-    assert "Nothing to be done" in again.stdout + again.stderr
