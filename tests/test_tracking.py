@@ -129,8 +129,9 @@ def test_tensorboard_reads_what_is_written_and_a_run_goes_on(tmp_path):
     assert [(event.step, event.value) for event in read.Scalars("mmd")] == [(0, 2.0), (1, 1.0)]
 
 
-def test_mlflow_reads_what_is_written_and_a_run_goes_on(tmp_path):
+def test_mlflow_reads_what_is_written_and_a_run_goes_on(tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     for step in range(2):
         with tracked("mlflow", "metasim/mine", {"seed": 3}, silent):
             track(step, {"mmd": 2.0 - step})

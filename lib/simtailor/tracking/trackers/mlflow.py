@@ -1,8 +1,12 @@
-"""MLflow with its file store. ``mlflow ui --backend-store-uri logs/tracking/mlflow``."""
+"""MLflow with its file store: no server and no database, and jobs may write side by side.
+
+MLflow keeps this store as it is, without new features, and asks for ``MLFLOW_ALLOW_FILE_STORE``.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,6 +16,7 @@ from typing import Any
 from simtailor.tracking.registry import Tracker, register_tracker
 
 EXPERIMENT = "simtailor"
+ALLOWED = "MLFLOW_ALLOW_FILE_STORE"
 NAME = "mlflow.runName"
 LONGEST = 500  # characters of a parameter that every version takes
 
@@ -21,6 +26,7 @@ class MLflow(Tracker):
     """Writes to the experiment ``simtailor``; a run that goes on is found by its name."""
 
     def __init__(self, folder: Path, run: str, settings: Mapping[str, Any]) -> None:
+        os.environ.setdefault(ALLOWED, "true")
         mlflow = import_module("mlflow")
         folder.mkdir(parents=True, exist_ok=True)
         self._client = mlflow.MlflowClient(tracking_uri=folder.absolute().as_uri())
