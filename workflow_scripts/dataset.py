@@ -1,6 +1,6 @@
 """Draw a data set from the results of an experiment."""
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
 from simtailor.fitted.settings import Datasets
 from simtailor.fitted.stage import make_dataset
 from simtailor.gpus import hold_gpus
@@ -16,4 +16,4 @@ with reporter(snakemake.log[0], f"data set {name}") as report:
     make_dataset(
         name, snakemake.input.fit, settings, machine, snakemake.params.work, output, report
     )
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

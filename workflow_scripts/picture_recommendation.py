@@ -2,7 +2,7 @@
 
 import yaml
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
 from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
 from simtailor.simulation.catalogue import read_catalogue
@@ -25,4 +25,4 @@ with reporter(snakemake.log[0], task) as report:
     parameters = SimulationParameters.parse(name)
     preview(parameters, settings, catalogue, machine, output, title=f"{task}: {name}")
     report(f"wrote {output}")
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

@@ -1,6 +1,6 @@
 """Make a simulated set."""
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
 from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
 from simtailor.simulation.catalogue import read_catalogue
@@ -15,4 +15,4 @@ with reporter(snakemake.log[0], name) as report:
     catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
     plan = SetPlan.create(name, snakemake.params.settings)
     make_set(plan, catalogue, machine, snakemake.params.work, snakemake.output[0], report)
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

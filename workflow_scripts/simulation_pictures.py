@@ -1,6 +1,6 @@
 """Show what each simulation parameter does, and the classes."""
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
 from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
 from simtailor.simulation.catalogue import read_catalogue
@@ -16,4 +16,4 @@ with reporter(snakemake.log[0], "simulation_pictures") as report:
     settings = Simulation.model_validate(snakemake.params.settings)
     picture_parameters(settings, catalogue, machine, snakemake.output[0])
     report(f"wrote {snakemake.output[0]}")
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

@@ -20,6 +20,7 @@ from simtailor.figures.simulation import set_sheet
 from simtailor.files import staged_folder, write_json
 from simtailor.render import raycast
 from simtailor.seeds import generator
+from simtailor.simulation.card import CARD, write_card
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.names import set_of
@@ -161,7 +162,10 @@ def make_set(
         total = job.publish(staging, manifest)
         made = SimulatedSet(staging)
         set_sheet(made, staging / "sheet.png", PICTURED, title=str(plan.parameters))
-        write_json(staging / "summary.json", _summary(plan, made, total))
+        summary = _summary(plan, made, total)
+        write_json(staging / "summary.json", summary)
+        shown = np.unique(catalogue.models_of(np.arange(settings.images)))
+        write_card(staging / CARD, made, summary, [catalogue.models[n].name for n in shown])
 
 
 def _summary(plan: SetPlan, made: SimulatedSet, total: dict[str, float]) -> dict[str, Any]:
