@@ -4,11 +4,11 @@ import yaml
 
 from simtailor.browse.page import refresh_page
 from simtailor.reporting import reporter
-from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.pictures import preview
 from simtailor.simulation.settings import Simulation
+from simtailor.simulation.simulators import simulator_of
 
 task, output = snakemake.wildcards.task, snakemake.output[0]
 with reporter(snakemake.log[0], task) as report:
@@ -18,7 +18,14 @@ with reporter(snakemake.log[0], task) as report:
     settings = Simulation.model_validate(snakemake.params.settings)
     if settings.seed is None:
         settings = settings.model_copy(update={"seed": snakemake.params.seed})
-    catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
+    catalogue, machine = simulator_of(
+        settings,
+        machine,
+        snakemake.input.assets,
+        snakemake.log[0],
+        report,
+        snakemake.config["threedworld"],
+    )
     parameters = SimulationParameters.parse(name)
     preview(parameters, settings, catalogue, machine, output, title=f"{task}: {name}")
     report(f"wrote {output}")
