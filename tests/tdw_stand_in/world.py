@@ -116,8 +116,17 @@ class World:
 
     # Object
 
-    def do_add_object(self, name, url, id, scale_factor=1.0, position=None, rotation=None,
-                      category="", affordance_points=()):  # fmt: skip
+    def do_add_object(
+        self,
+        name,
+        url,
+        id,  # noqa: A002
+        scale_factor=1.0,
+        position=None,
+        rotation=None,
+        category="",
+        affordance_points=(),
+    ):
         if id in self.objects:
             raise QuitError(f"add_object: there is an object {id}")
         if not url.startswith(("https://", "file:///")):
