@@ -53,9 +53,9 @@ def catalogue():
     return records.read_catalogue(ThreeDWorld(), VALUES["classes"])
 
 
-def make(folder, build, *arguments, name=ALL, images=24, **tdw):
+def make(folder, stand_in, *arguments, name=ALL, images=24, **tdw):
     """Make a set into folder / set, from folder / work, and return it and what was reported."""
-    settings = {"build": str(build), "arguments": [*DISCS, *arguments], "timeout": 20, **tdw}
+    settings = {"build": str(stand_in), "arguments": [*DISCS, *arguments], "timeout": 60, **tdw}
     values = {**VALUES, "images": images, "renderer": "tdw", "tdw": settings}
     plan, lines = SetPlan.create(name, values), []
     machine = Machine("cpu", 1, None)
@@ -198,9 +198,23 @@ def test_images_depend_neither_on_others_nor_on_the_number_of_builds(made, build
     assert pixels(few) == pixels(made)[:10]
 
 
+@needs_tdw
+def test_a_set_leaves_nothing_behind_for_another(build, catalogue):
+    """Light, lens and materials of one are not those of the next, as they are in a picture."""
+    settings = ThreeDWorld(build=str(build), arguments=list(DISCS))
+    lines = []
+    machine, taken = ThreeDWorldMachine(settings, 1, None, lines.append), []
+    with machine.studio(catalogue) as studio:
+        for name in ("0_0_0_0_0_1_0_0_0", ALL, "0_0_0_0_0_1_0_0_0"):
+            parameters = SimulationParameters.parse(name)
+            taken.append(studio.take(parameters, 0, np.arange(1), image_size=24, samples=1).images)
+    assert (taken[0] == taken[2]).all() and (taken[0] != taken[1]).any()
+    assert len(lines) == 1  # one build for all
+
+
 RECOVERED = {
     "crash": "it was ended by SIGSEGV; the last that it printed: a crash, as asked for",
-    "hang": "it gave no sign of life within 1 s",
+    "hang": "it gave no sign of life within 2 s",
     "slow": None,
     "resend": None,
     "resend_forever": "it asked 10 times for the same commands",
@@ -218,7 +232,7 @@ RECOVERED = {
 @pytest.mark.parametrize("fault", RECOVERED)
 def test_after_a_fault_the_set_is_the_same(fault, made, build, tmp_path):
     """At the ninth message: an image of the first shard."""
-    timeout = 1 if fault == "hang" else 20
+    timeout = 2 if fault == "hang" else 60
     faulty, lines = make(
         tmp_path, build, f"-{fault}", "9", "-once", str(tmp_path / "mark"), images=8,
         timeout=timeout,
@@ -277,7 +291,7 @@ def test_a_build_that_is_started_by_hand(made, build, tmp_path):
     port = 20000 + os.getpid() % 20000
     words = [str(build), *DISCS, f"-port={port}"]
     own = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    by_hand, lines = make(tmp_path, build, images=8, **{"build": None, "port": port})
+    by_hand, lines = make(tmp_path, build, images=8, build=None, port=port)
     assert any(f"start it now: ./TDW.x86_64 -port {port}" in line for line in lines)
     assert own.communicate(timeout=20)[0] == "the stand-in ends: as it was told\n"
     assert own.returncode == 0

@@ -64,7 +64,7 @@ def of_removal(number: int) -> list[Command]:
 
 def of_forgetting() -> list[Command]:
     """Return what frees the memory of models, once none is there."""
-    return [_command("unload_asset_bundles", bundle_type="models")]
+    return [_command("unload_asset_bundles")]
 
 
 def of_size(number: int, factor: float) -> list[Command]:

@@ -131,7 +131,7 @@ def _classes() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
-                pass
+                importlib.import_module("tdw.output_data")
             finally:
                 if not own:
                     del sys.modules["imp"]

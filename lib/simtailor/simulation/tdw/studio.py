@@ -208,9 +208,14 @@ class _Build:
         Raises:
             LostError: it ended, hangs or answers nonsense.
         """
-        if self._session is None or self._size != size:
-            self._start(size)
-        assert self._session is not None
+        # What one set sends and another does not must be as it was at the start.
+        sent = (shots.sun is None, shots.colours is None, shots.materials[i, 0] < 0)
+        if self._session is None:
+            self._session = Session(self._settings, self._log, self._report)
+            self._ready = None
+        if self._ready != (size, sent):
+            self._load(size)
+            self._ready = (size, sent)
         if self._model != shots.models[i]:
             self._show_model(int(shots.models[i]))
         if self._sky != shots.skies[i] or shots.brighter is not None:
@@ -226,11 +231,10 @@ class _Build:
             asked += commands.of_materials(slots, chosen, self._number, self._materials)
         return self._session.ask([*asked, *commands.of_picture()]).picture(size)
 
-    def _start(self, size: int) -> None:
-        self.close()
-        self._session = Session(self._settings, self._log, self._report)
+    def _load(self, size: int) -> None:
+        """Load an empty scene, with nothing left of what was there."""
+        assert self._session is not None
         self._session.ask(commands.of_start(size, self._settings.private_models))
-        self._size = size
         self._sky: int | None = None
         self._model: int | None = None
         self._number, self._shown_models = 0, set[int]()
