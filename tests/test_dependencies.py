@@ -17,6 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEST = "test"  # the extra that users do not need
 # Other renderers, which only a comparison of renderers asks for.
 OPTIONAL = {"moderngl", "pyvista", "vtk"}
+EXTRA = {"tdw", "zmq"}  # of the extra tdw, which most do without
 # Commands and plugins, which nothing imports.
 COMMANDS = {"pytest-xdist", "ruff", "snakefmt", "snakemake", "snakemake-executor-plugin-slurm"}
 BY_NAME = {"find_spec", "import_module", "importorskip"}
@@ -73,7 +74,7 @@ def test_what_is_imported_is_declared(folders, extras):
     missing = {
         module: file
         for module, file in imports(*folders).items()
-        if module not in OPTIONAL and not packages_of(module) & declared(*extras)
+        if module not in OPTIONAL | EXTRA and not packages_of(module) & declared(*extras)
     }
     assert not missing
 

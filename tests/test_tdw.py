@@ -248,7 +248,7 @@ def test_after_a_fault_the_set_is_the_same(fault, made, build, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-no_object", "4"], "lost 2 times at an image of the model '.*: it has no object where"),
+        (["-no_object", "3"], "lost 2 times at an image of the model '.*: it has no object where"),
         (["-resend_forever", "6"], "lost 2 times .*: it asked 10 times for the same commands"),
         (["-crash", "1"], "no build of ThreeDWorld is ready: it ended; .*SIGSEGV"),
         (["-version", "1.8.23"], "this build is version 1.8.23 of ThreeDWorld; needed is 1.13.x"),
