@@ -26,6 +26,7 @@ from simtailor.simulation.settings import Simulation
 from simtailor.simulation.simulators import simulator_of
 from simtailor.simulation.tdw import records
 from simtailor.simulation.tdw.machine import ThreeDWorldMachine
+from simtailor.simulation.tdw.outputs import Answer, LostError
 from simtailor.simulation.tdw.sampler import CENTRE, EYE, ShotSampler
 from simtailor.simulation.tdw.settings import ThreeDWorld
 
@@ -212,16 +213,42 @@ def test_a_set_leaves_nothing_behind_for_another(build, catalogue):
     assert sum("is connected" in line for line in lines) == 1  # one build for all
 
 
+def damaged_answers():
+    """Return answers with an image of 32 pixels in which something is wrong, by what is said."""
+    import answers  # noqa: PLC0415  of the extra
+    from drawing import encoded  # noqa: PLC0415
+
+    frame = (7).to_bytes(4, "big")
+
+    def image(size, file=lambda data: data):
+        data = file(encoded(np.zeros((size, size, 3), np.uint8)))
+        return answers.images("a", (size, size), [("_img", data, True), ("_mask", data, True)])
+
+    whole = image(32)
+    return {
+        "does not end with the number of a frame": [whole, b"no frame"],
+        "'imag' data that cannot be read": [whole[: len(whole) // 2], frame],
+        "'imag' data that cannot be read: Unidentified": [image(32, lambda data: b"text"), frame],
+        "'imag' data that cannot be read: OSError": [image(32, lambda data: data[:60]), frame],
+        "16 x 16 pixels; asked for were 32 x 32": [image(16), frame],
+        "no 'imag' where one was asked for, but vers": [answers.version("1", "2"), frame],
+    }
+
+
+@needs_tdw
+def test_what_is_no_answer_is_told(monkeypatch):
+    monkeypatch.syspath_prepend(str(STAND_IN.parent))
+    for words, parts in damaged_answers().items():
+        with pytest.raises(LostError, match=words):
+            Answer(parts).picture(32)
+
+
 RECOVERED = {
     "crash": "it was ended by SIGSEGV; the last that it printed: a crash, as asked for",
     "hang": "it gave no sign of life within 2 s",
     "slow": None,
     "resend": None,
-    "malformed": "does not end with the number of a frame",
-    "garbled": "'imag' data that cannot be read",
     "half": "'imag' data that cannot be read",
-    "small": "it sent 16 x 16 pixels; asked for were 32 x 32",
-    "empty": "it sent no 'imag' where one was asked for",
     "unasked": None,
     "quit": "it quits because of an error",
 }

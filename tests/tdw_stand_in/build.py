@@ -22,8 +22,8 @@ from drawing import Discs, encoded
 from world import QuitError, World
 
 IDLE = 60.0  # seconds without a message, after which it ends
-FAULTS = ("crash", "hang", "slow", "resend", "resend_forever", "malformed", "garbled", "half",
-          "small", "empty", "unasked", "no_object", "quit")  # fmt: skip
+FAULTS = ("crash", "hang", "slow", "resend", "resend_forever", "half", "unasked", "no_object",
+          "quit")  # fmt: skip
 SLOW = 1.5  # seconds
 
 
@@ -97,12 +97,8 @@ class Build:
             return [answers.quit_signal(not str(error)), frame], False
         if fault == "unasked":  # in another order, with something beside
             parts = [b"\0\0\0\0logm", *reversed(parts)]
-        if fault == "empty":
-            return [frame], True
         if fault == "half":
             return [part[: len(part) // 2] for part in parts] + [frame], True
-        if fault == "malformed":
-            return [*parts, b"no frame"], True
         return [*parts, frame], True
 
     def _part(self, kind: str, of: object, fault: str | None) -> bytes:
@@ -114,12 +110,8 @@ class Build:
                 return answers.bounds([], np.zeros((0, 7, 3)))
             return answers.bounds(of, np.stack([world.box_points(number) for number in of]))
         image, mask = self._drawing.draw(world, of)
-        if fault == "small":
-            image, mask = image[::2, ::2].copy(), mask[::2, ::2].copy()
         white = np.repeat(mask[..., None].astype(np.uint8) * 255, 3, 2)
         files = {"_img": encoded(image, world.is_png), "_mask": encoded(white)}
-        if fault == "garbled":
-            files["_img"] = files["_img"][:40] + b"nonsense"
         passes = [(name, files[name], world.is_png or name != "_img") for name in world.passes]
         return answers.images(of, world.size, passes)
 
