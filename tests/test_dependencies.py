@@ -17,7 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEST = "test"  # the extra that users do not need
 # Other renderers, which only a comparison of renderers asks for.
 OPTIONAL = {"moderngl", "pyvista", "vtk"}
-EXTRA = {"tdw", "zmq"}  # of the extra tdw, which most do without
+EXTRA = {"flatbuffers", "tdw", "zmq"}  # of the extra tdw and its tests
 # Commands and plugins, which nothing imports.
 COMMANDS = {"pytest-xdist", "ruff", "snakefmt", "snakemake", "snakemake-executor-plugin-slurm"}
 BY_NAME = {"find_spec", "import_module", "importorskip"}

@@ -170,8 +170,9 @@ def test_records_say_what_can_be_had(tmp_path):
 @needs_tdw
 def test_a_set_is_made_by_rays_and_read_by_others(build, catalogue, tmp_path, kernel_cache):
     library = records.package_folder() / "metadata_libraries/models_core.json"
-    arguments = ["-drawing", "rays", "-records", str(library), "-cache", str(kernel_cache)]
-    made, lines = make(tmp_path, build, *arguments, images=9)
+    cache = str(kernel_cache / "kernels")
+    arguments = ["-drawing", "rays", "-records", str(library), "-cache", cache]
+    made, lines = make(tmp_path, build, *arguments, images=9, timeout=300)
     assert "1.13.0.0, Unity stand-in" in lines[2]
     assert made.manifest["renderer"].startswith("ThreeDWorld 1.13.0.0, TDW.x86_64")
     assert made.classes == [c.name for c in catalogue.categories]

@@ -142,7 +142,14 @@ class Sampler(ImageSampler):
         # One after the other about the axes of the world in which the object stands upright.
         x, y, z = (rotation_about(axis, a) for axis, a in zip("xyz", angles.T, strict=True))
         turn = rotation_about("x", VIEW_PITCH) @ rotation_about("y", VIEW_YAW) @ z @ y @ x
-        material = self._materials(models, u["material"])
+        material = drawn_materials(
+            self.parameters.materials,
+            self.seed,
+            models,
+            u["material"],
+            of=len(self.catalogue.models),
+            count=len(self.catalogue.materials),
+        )
         scenes.mesh[:, 0] = models
         scenes.rotation[:, 0] = towards @ turn
         scenes.scale[:, 0] = SIDE / self.catalogue.sides[models]
@@ -180,26 +187,28 @@ class Sampler(ImageSampler):
             "light_direction": light,
         }
 
-    def _materials(self, models: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the materials of each model's slots, int [B, SLOTS].
 
-        -1 is the model's own, 0 the plain one.
+def drawn_materials(
+    choice: int, seed: int, models: np.ndarray, numbers: np.ndarray, *, of: int, count: int
+) -> np.ndarray:
+    """Return the materials of each model's slots, int [B, n]: -1 its own, 0 the plain one.
 
-        Args:
-            numbers: uniform in [0, 1), [B, SLOTS].
-        """
-        count, first = len(self.catalogue.materials), PLAIN_MATERIAL + 1
-        match self.parameters.materials:
-            case 0:
-                return np.full(numbers.shape, PLAIN_MATERIAL)
-            case 1:
-                return np.full(numbers.shape, -1)
-            case 2:
-                random = generator(self.seed, "material of each model")
-                of_models = random.integers(0, count, (len(self.catalogue.models), SLOTS))
-                return first + of_models[models]
-            case _:
-                return first + (numbers * count).astype(int)
+    Args:
+        choice: value of the parameter ``materials``.
+        models: int [B]; numbers: uniform in [0, 1), [B, n].
+        of: how many models there are; count: how many random materials, which follow the plain.
+    """
+    first = PLAIN_MATERIAL + 1
+    match choice:
+        case 0:
+            return np.full(numbers.shape, PLAIN_MATERIAL)
+        case 1:
+            return np.full(numbers.shape, -1)
+        case 2:
+            random = generator(seed, "material of each model")
+            return first + random.integers(0, count, (of, numbers.shape[1]))[models]
+        case _:
+            return first + (numbers * count).astype(int)
 
 
 def uniform_numbers(seed: int, indices: np.ndarray, attempts: np.ndarray) -> dict[str, np.ndarray]:

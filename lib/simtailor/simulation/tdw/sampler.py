@@ -14,7 +14,6 @@ from functools import cached_property
 import numpy as np
 
 from simtailor.render.raycast.scenes import rotation_about
-from simtailor.seeds import generator
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.sampler import (
     BLURRED_SHARE,
@@ -28,6 +27,7 @@ from simtailor.simulation.sampler import (
     RESAMPLES,
     ZOOM,
     between,
+    drawn_materials,
     on_sphere,
     uniform_numbers,
 )
@@ -38,7 +38,6 @@ EYE = np.array([1.0, 1.5, 1.8])
 CENTRE = np.array([0.0, 1.0, 0.0])  # of the object
 DISTANCE = float(np.linalg.norm(CENTRE - EYE))
 ALL_IN_FOCUS = 70.0  # f-number
-PLAIN_MATERIAL = 0  # that of all objects where materials are one; the random ones follow
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +106,14 @@ class ShotSampler(ImageSampler):
         sun = 360 * u["direction"] if on.lighting_dir else None
         colours = between(COLOURS, u["colour"]) if on.lighting_color else None
         brighter = self._brighter(u, skies) if on.lighting_intensity else None
-        materials = self._materials(models, u["material"])
+        materials = drawn_materials(
+            on.materials,
+            self.seed,
+            models,
+            u["material"],
+            of=len(self.catalogue.models),
+            count=len(self.catalogue.materials) - 1,  # without the plain one
+        )
         light = {"sun": sun, "light_colour": colours, "light_intensity_added": brighter}
         attributes = {
             "sky": skies,
@@ -170,21 +176,6 @@ class ShotSampler(ImageSampler):
     @cached_property
     def _suns(self) -> np.ndarray:
         return np.array([float(sky.facts["sun_intensity"]) for sky in self.catalogue.skies])
-
-    def _materials(self, models: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the materials of each model's slots, int [B, SLOTS], of uniform numbers."""
-        count, first = len(self.catalogue.materials) - 1, PLAIN_MATERIAL + 1
-        match self.parameters.materials:
-            case 0:
-                return np.full(numbers.shape, PLAIN_MATERIAL)
-            case 1:
-                return np.full(numbers.shape, -1)
-            case 2:
-                random = generator(self.seed, "material of each model")
-                shape = (len(self.catalogue.models), numbers.shape[1])
-                return first + random.integers(0, count, shape)[models]
-            case _:
-                return first + (numbers * count).astype(int)
 
 
 def looking(directions: np.ndarray) -> np.ndarray:
