@@ -22,7 +22,7 @@ from simtailor.simulation.classes import Classes
 from simtailor.simulation.tdw.settings import ThreeDWorld
 
 KEY = "configuration key task2sim.simulation"
-INSTALL = "SIMTAILOR_EXTRAS=tdw ./run --help"
+INSTALL = "SIMTAILOR_EXTRAS=tdw ./run snakemake --list"
 # Hosts whose assets need no key.
 FREE = "https://tdw-public."
 PLATFORMS = {"Linux": "Linux", "Darwin": "Darwin", "Windows": "Windows"}
