@@ -94,8 +94,8 @@ rule picture_recommendation:
     """results/task2sim/recommend/TASK.png: images made as recommended."""
     input:
         recommendation=rules.recommend.output[0],
-        kernels=rules.compile_renderer.output,
-        assets=f"{WORK}/task2sim/assets.safetensors",
+        kernels=SIMULATION_KERNELS,
+        assets=SIMULATION_ASSETS,
     output:
         report(
             f"{RESULTS}/task2sim/recommend/{{task}}.png",

@@ -17,6 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEST = "test"  # the extra that users do not need
 # Other renderers, which only a comparison of renderers asks for.
 OPTIONAL = {"moderngl", "pyvista", "vtk"}
+EXTRA = {"flatbuffers", "tdw", "zmq"}  # of the extra tdw and its tests
 # Commands and plugins, which nothing imports.
 COMMANDS = {
     "mkdocs-material", "pytest-xdist", "ruff", "snakefmt", "snakemake",
@@ -76,7 +77,7 @@ def test_what_is_imported_is_declared(folders, extras):
     missing = {
         module: file
         for module, file in imports(*folders).items()
-        if module not in OPTIONAL and not packages_of(module) & declared(*extras)
+        if module not in OPTIONAL | EXTRA and not packages_of(module) & declared(*extras)
     }
     assert not missing
 

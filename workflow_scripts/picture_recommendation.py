@@ -5,11 +5,11 @@ import yaml
 from simtailor.finishing import finish
 from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
-from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.pictures import preview
 from simtailor.simulation.settings import Simulation
+from simtailor.simulation.simulators import simulator_of
 
 hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
@@ -21,7 +21,14 @@ with reporter(snakemake.log[0], task) as report:
     settings = Simulation.model_validate(snakemake.params.settings)
     if settings.seed is None:
         settings = settings.model_copy(update={"seed": snakemake.params.seed})
-    catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
+    catalogue, machine = simulator_of(
+        settings,
+        machine,
+        snakemake.input.assets,
+        snakemake.log[0],
+        report,
+        snakemake.config["threedworld"],
+    )
     parameters = SimulationParameters.parse(name)
     preview(parameters, settings, catalogue, machine, output, title=f"{task}: {name}")
     report(f"wrote {output}")

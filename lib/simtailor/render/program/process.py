@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from simtailor.render.children import SETTLES, end_in_words, last_words
 from simtailor.render.program.hello import Hello
 from simtailor.render.program.protocol import Channel, FaultError, LostError
 
@@ -26,7 +27,6 @@ LONGEST_PATH = 100  # of a socket, in bytes; the system's limit is 107
 LOOK_EVERY = 0.05  # seconds, whether it still lives while it starts
 LEFT_OVER = 3600.0  # seconds; no program takes so long to connect
 FAREWELL = 3.0  # seconds for its end after it was asked
-LAST_WORDS = 300  # characters of what it printed last
 
 
 class ProgramProcess:
@@ -116,16 +116,10 @@ class ProgramProcess:
         """End it at once, with all that it started; return how it had ended, and its last words."""
         with suppress(subprocess.TimeoutExpired):
             # What closed its connection needs a moment to be gone; what hangs does not end.
-            self._process.wait(0.5)
+            self._process.wait(SETTLES)
         code = self._process.poll()
         self.kill()
-        text = ""
-        if code is not None:
-            text = f"; it ended with status {code}"
-            if code < 0:
-                text = f"; it was ended by {signal.Signals(-code).name}"
-        words = self._last_words()
-        return text + (f"; the last that it printed: {words}" if words else "")
+        return end_in_words(code, last_words(self._log, self._printed_before))
 
     def ask_to_quit(self) -> None:
         """Ask it to end; ``kill`` waits for that."""
@@ -163,17 +157,6 @@ class ProgramProcess:
                 raise LostError("it does not connect")
             if time.monotonic() > deadline:
                 raise LostError(f"it does not connect within {timeout:g} s")
-
-    def _last_words(self) -> str:
-        try:
-            with open(self._log, "rb") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(self._printed_before, end - 10 * LAST_WORDS))
-                printed = file.read().decode(errors="replace")
-        except OSError:
-            return ""
-        lines = [line.strip() for line in printed.splitlines() if line.strip()]
-        return lines[-1][:LAST_WORDS] if lines else ""
 
     def _remove_socket(self) -> None:
         """Leave nothing on disk; once connected, nothing is needed there."""
