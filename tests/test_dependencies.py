@@ -18,7 +18,10 @@ TEST = "test"  # the extra that users do not need
 # Other renderers, which only a comparison of renderers asks for.
 OPTIONAL = {"moderngl", "pyvista", "vtk"}
 # Commands and plugins, which nothing imports.
-COMMANDS = {"pytest-xdist", "ruff", "snakefmt", "snakemake", "snakemake-executor-plugin-slurm"}
+COMMANDS = {
+    "mkdocs-material", "pytest-xdist", "ruff", "snakefmt", "snakemake",
+    "snakemake-executor-plugin-slurm",
+}  # fmt: skip
 BY_NAME = {"find_spec", "import_module", "importorskip"}
 
 
@@ -59,8 +62,8 @@ def imports(*folders: str) -> dict[str, str]:
 
 
 def packages_of(module: str) -> set[str]:
-    """Return the installed packages that a module may come from."""
-    return {normal(name) for name in INSTALLED.get(module, [])}
+    """Return the packages that a module may come from; one that is not installed has its name."""
+    return {normal(name) for name in INSTALLED.get(module, [module])}
 
 
 USERS = ["lib", "workflow_scripts"]

@@ -12,6 +12,7 @@ from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
 from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
+from simtailor.tracking.jobs import tracked_job
 
 torch.set_num_threads(snakemake.threads)
 name, params = snakemake.wildcards.start, snakemake.params
@@ -24,7 +25,7 @@ else:
     pretrain, seed = Pretrain.model_validate(params.pretrain), params.seed + params.pair
     start = Backbone.random(pretrain, seed, params.device, settings.image_size)
     digest = digest_of(params.pretrain, seed)
-with reporter(snakemake.log[0], name) as report:
+with reporter(snakemake.log[0], name) as report, tracked_job(snakemake, report):
     train_at_equal_steps(
         name,
         start,

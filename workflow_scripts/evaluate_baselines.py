@@ -7,10 +7,11 @@ from simtailor.evaluate.stage import evaluate_baselines
 from simtailor.pretrain.settings import Pretrain
 from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
+from simtailor.tracking.jobs import tracked_job
 
 torch.set_num_threads(snakemake.threads)
 params = snakemake.params
-with reporter(snakemake.log[0], "baselines") as report:
+with reporter(snakemake.log[0], "baselines") as report, tracked_job(snakemake, report):
     evaluate_baselines(
         snakemake.input.tasks,
         Evaluate.model_validate(params.settings),

@@ -6,10 +6,11 @@ from simtailor.evaluate.settings import Evaluate
 from simtailor.evaluate.stage import evaluate_set
 from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
+from simtailor.tracking.jobs import tracked_job
 
 torch.set_num_threads(snakemake.threads)
 name, params = snakemake.wildcards.backbone, snakemake.params
-with reporter(snakemake.log[0], name) as report:
+with reporter(snakemake.log[0], name) as report, tracked_job(snakemake, report):
     evaluate_set(
         name,
         snakemake.input.backbone,

@@ -3,6 +3,7 @@
 from simtailor.finishing import finish
 from simtailor.pretrain.stage import Job, run
 from simtailor.reporting import reporter
+from simtailor.tracking.jobs import tracked_job
 
 name = snakemake.wildcards.backbone
 resources = {key: snakemake.resources[key] for key in ("cache_mb", "workers")}
@@ -16,6 +17,6 @@ job = Job(
     threads=snakemake.threads,
     checkpoint=snakemake.params.checkpoint,
 )
-with reporter(snakemake.log[0], name) as report:
+with reporter(snakemake.log[0], name) as report, tracked_job(snakemake, report):
     run(job, report)
     finish(snakemake, report)

@@ -4,9 +4,13 @@ from simtailor.controller.evidence import read_evidence
 from simtailor.controller.explore import propose_round
 from simtailor.controller.settings import Controller
 from simtailor.reporting import reporter
+from simtailor.tracking.jobs import tracked_job
 
 files, params, task = snakemake.input, snakemake.params, snakemake.wildcards.task
-with reporter(snakemake.log[0], f"explore {task}") as report:
+with (
+    reporter(snakemake.log[0], f"explore {task}") as report,
+    tracked_job(snakemake, report, f"task2sim/explore/{task}"),
+):
     evidence = read_evidence(params.folder, params.evidence, params.task_folder)
     if evidence.dropped:
         report(evidence.dropped)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from simtailor.classifier.settings import Classifier
 from simtailor.controller.settings import Controller
@@ -29,6 +29,7 @@ from simtailor.seeds import SEED_SUFFIX
 from simtailor.simulation.settings import Simulation
 from simtailor.task2vec.settings import Task2Vec
 from simtailor.tasks.settings import Tasks
+from simtailor.tracking.registry import NONE, check_name
 from simtailor.validation import validate
 from simtailor.yaml_files import read_yaml
 
@@ -59,6 +60,11 @@ class Configuration(Section):
     resources: Folder = Field("resources", description="Folder of caches and fetched packages.")
     dag_targets: Annotated[list[str], Unique] = Field(
         ["all"], description="What the target 'dag' draws."
+    )
+    tracking: Annotated[str, AfterValidator(check_name)] = Field(
+        NONE,
+        description="Where curves of trainings and evaluations go, beside the results: none, "
+        "tensorboard, trackio, wandb (offline) or mlflow. Changes no result.",
     )
     metasim: MetaSim = MetaSim()
     datasets: Datasets = Datasets()

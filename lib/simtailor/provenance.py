@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from simtailor.files import checksum, read_json, write_json
+from simtailor.shipped import ROOT
 
 PROVENANCE = "provenance.json"
-ROOT = Path(__file__).parents[2]  # of the project, where it is not installed as a package
-# Settings that change how a job runs, not what comes out.
-PLACES = {"cache", "checkpoint", "folder", "resources", "results", "task_folder", "work"}
+# What changes where a job reads and writes, not what comes out.
+PLACES = {
+    "cache", "checkpoint", "folder", "resources", "results", "task_folder", "tracking", "work",
+}  # fmt: skip
 
 
 class Named(Protocol):
@@ -38,6 +40,7 @@ class Job(Protocol):
     """A finished job of the workflow, as its script knows it."""
 
     rule: str
+    log: Named
     wildcards: Named
     input: Named
     output: Named
@@ -62,7 +65,7 @@ def write_provenance(job: Job) -> list[Path]:
         "rule": job.rule,
         "wildcards": _plain(dict(job.wildcards.items())),
         "settings": _plain({k: v for k, v in job.params.items() if k not in PLACES}),
-        "configuration": _plain(dict(job.config)),
+        "configuration": _plain({k: v for k, v in job.config.items() if k not in PLACES}),
         **_code(),
         "inputs": {str(path): digest_of(path) for path in job.input},
     }

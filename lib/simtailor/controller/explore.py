@@ -20,6 +20,7 @@ from simtailor.controller.recommend import believe, known_study, recommend, writ
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError
 from simtailor.files import read_json, staged_folder, write_json
+from simtailor.tracking import track
 
 
 def propose_round(
@@ -69,6 +70,8 @@ def propose_round(
         "sets": [str(study.sets[place]) for place in found],
     }
     write_json(output, content)
+    best = {"best_validation": max(known.values())} if known else {}
+    track(len(tried), {"expected_gain": now["expected_gain"]["points"], **best})
     return content
 
 
