@@ -17,6 +17,8 @@ import yaml
 from conftest import SMALL
 from PIL import Image
 
+from simtailor.calling import Fit, make
+from simtailor.errors import UserError
 from simtailor.fitted.reading import FittedSet
 from simtailor.metasim.progress import COLUMNS
 from simtailor.provenance import PROVENANCE, changed_files, digest_of
@@ -100,6 +102,30 @@ def test_images_show_what_their_graphs_say(finished):
 def test_nothing_is_made_twice(finished):
     again = finished.make(RESULT)
     assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_a_tracker_makes_nothing_again(finished, monkeypatch, tmp_path):
+    """With a package of that name, which planning only looks for."""
+    (tmp_path / "tensorboard").mkdir()
+    (tmp_path / "tensorboard/__init__.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    finished.configure({"tyol_1attr": SMALL}, tracking="tensorboard")
+    again = finished.snakemake(RESULT, options=("-n",))
+    finished.configure({"tyol_1attr": SMALL})
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_a_call_from_python_takes_up_what_is_there_and_tells_what_is_wrong(finished, tmp_path):
+    for part in ("results", "work", "logs", ".snakemake"):
+        shutil.copytree(finished.folder / part, tmp_path / part, symlinks=True)
+    lines = []
+    values = {"resources": str(finished.cache), "metasim": {"experiments": {"tyol_1attr": SMALL}}}
+    make(RESULT, folder=tmp_path, configuration=values, cores=1, report=lines.append)
+    made = Fit("tyol_1attr", tmp_path, values, 1, print)
+    assert made.verdict.startswith(("Converged", "Not converged"))
+    assert any("Nothing to be done" in line for line in lines)
+    with pytest.raises(UserError, match=r"sead: unknown key\. Did you mean 'seed'"):
+        make(RESULT, folder=tmp_path, configuration={"sead": 3}, report=lines.append)
 
 
 def test_a_change_runs_again_what_depends_on_it_and_no_more(finished):

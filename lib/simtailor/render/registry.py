@@ -32,7 +32,7 @@ from simtailor.files import checksum
 from simtailor.render.description import RendererDescription, StageSettings
 from simtailor.render.embedded.contracts import DIGITS, TABLETOP
 from simtailor.render.program.contract import PROGRAM
-from simtailor.section import filled_in
+from simtailor.section import input_path
 
 GROUP = "simtailor.renderers"
 BUILT_IN = {description.name: description for description in (TABLETOP, DIGITS, PROGRAM)}
@@ -136,7 +136,7 @@ def _of_place(place: str, where: str, version: str) -> RendererDescription:
 
 def _of_file(text: str) -> RendererDescription:
     """Return the only description of a user's file."""
-    path = Path(filled_in(text))
+    path = Path(input_path(text))
     if not path.is_file():
         raise UserError(f"{path}: there is no such file. {HOW}")
     status = path.stat()
