@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from simtailor.render.child import ChildProcess
 from simtailor.render.program.hello import Hello
 from simtailor.render.program.protocol import Channel, FaultError, LostError
 
@@ -25,8 +24,6 @@ FOLDER = "simtailor-program-"  # and the number of our process
 LONGEST_PATH = 100  # of a socket, in bytes; the system's limit is 107
 LOOK_EVERY = 0.05  # seconds, whether it still lives while it starts
 LEFT_OVER = 3600.0  # seconds; no program takes so long to connect
-FAREWELL = 3.0  # seconds for its end after it was asked
-LAST_WORDS = 300  # characters of what it printed last
 
 
 class ProgramProcess:
@@ -46,27 +43,16 @@ class ProgramProcess:
     def __init__(
         self, words: Sequence[str], folder: str, log: Path, image_size: int, threads: int
     ) -> None:
-        self._log, self._image_size = log, image_size
+        self._image_size = image_size
         self._socket_folder = _make_socket_folder()
         self._listener = socket.socket(socket.AF_UNIX)
         self._lifeline: socket.socket | None = None
         self.channel: Channel | None = None
-        self._killed = False
         address = f"{self._socket_folder}/channel"
         try:
             self._listener.bind(address)
             self._listener.listen(2)
-            with open(log, "ab") as file:
-                self._printed_before = file.tell()
-                self._process = subprocess.Popen(
-                    words,
-                    cwd=folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=file,
-                    env=_environment(address, threads),
-                    start_new_session=True,
-                )
+            self._child = ChildProcess(words, folder, log, _environment(address, threads))
         except BaseException as error:
             self._remove_socket()
             if isinstance(error, OSError):
@@ -76,7 +62,7 @@ class ProgramProcess:
     @property
     def pid(self) -> int:
         """Number of the process, and of its group."""
-        return self._process.pid
+        return self._child.pid
 
     def greet(self, timeout: float) -> Hello:
         """Wait for its connection and return its first message.
@@ -114,18 +100,9 @@ class ProgramProcess:
 
     def end(self) -> str:
         """End it at once, with all that it started; return how it had ended, and its last words."""
-        with suppress(subprocess.TimeoutExpired):
-            # What closed its connection needs a moment to be gone; what hangs does not end.
-            self._process.wait(0.5)
-        code = self._process.poll()
+        text = self._child.end()
         self.kill()
-        text = ""
-        if code is not None:
-            text = f"; it ended with status {code}"
-            if code < 0:
-                text = f"; it was ended by {signal.Signals(-code).name}"
-        words = self._last_words()
-        return text + (f"; the last that it printed: {words}" if words else "")
+        return text
 
     def ask_to_quit(self) -> None:
         """Ask it to end; ``kill`` waits for that."""
@@ -135,20 +112,14 @@ class ProgramProcess:
 
     def leave(self) -> int | None:
         """Wait for its end after it was asked, end it otherwise; return its status by itself."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(FAREWELL)
-        code = self._process.poll()
+        code = self._child.leave()
         self.kill()
         return code
 
     def kill(self) -> None:
         """End it with all that it started."""
         self._remove_socket()
-        if not self._killed:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._killed = True  # another process may have its number now
+        self._child.kill()
         for connection in (self.channel and self.channel.connection, self._lifeline):
             if connection:
                 connection.close()
@@ -159,21 +130,10 @@ class ProgramProcess:
         while True:
             with suppress(TimeoutError):
                 return self._listener.accept()[0]
-            if self._process.poll() is not None:
+            if self._child.poll() is not None:
                 raise LostError("it does not connect")
             if time.monotonic() > deadline:
                 raise LostError(f"it does not connect within {timeout:g} s")
-
-    def _last_words(self) -> str:
-        try:
-            with open(self._log, "rb") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(self._printed_before, end - 10 * LAST_WORDS))
-                printed = file.read().decode(errors="replace")
-        except OSError:
-            return ""
-        lines = [line.strip() for line in printed.splitlines() if line.strip()]
-        return lines[-1][:LAST_WORDS] if lines else ""
 
     def _remove_socket(self) -> None:
         """Leave nothing on disk; once connected, nothing is needed there."""
