@@ -15,10 +15,12 @@ ROOT = Path(__file__).parent.parent
 INSTALLED = {"OpenEXR": ["openexr"]} | packages_distributions()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEST = "test"  # the extra that users do not need
-# Other renderers, which only a comparison of renderers asks for.
-OPTIONAL = {"moderngl", "pyvista", "vtk"}
-# Commands and plugins, which nothing imports.
-COMMANDS = {"pytest-xdist", "ruff", "snakefmt", "snakemake", "snakemake-executor-plugin-slurm"}
+# Other renderers, which only a comparison of renderers asks for, and modules of the extra 'unity',
+# which may not be installed.
+OPTIONAL = {"moderngl", "pyvista", "vtk", "google", "grpc", "mlagents_envs"}
+# Commands and plugins, which nothing imports, and what brings distutils to mlagents_envs.
+COMMANDS = {"pytest-xdist", "ruff", "setuptools", "snakefmt", "snakemake",
+            "snakemake-executor-plugin-slurm"}  # fmt: skip
 BY_NAME = {"find_spec", "import_module", "importorskip"}
 
 
