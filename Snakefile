@@ -26,14 +26,20 @@ from simtailor.metasim.inputs import (
     settings_of_job,
 )
 from simtailor.packages import find_package
+from simtailor.shipped import found_path
 from simtailor.task2vec.inputs import checked_probe
 from simtailor.tasks.prepare import reading_threads, source_exists, source_state
 from simtailor.tasks.table import find_task, study_tasks, task_names
 
 min_version("9.20")
 
+# Of the folder that the workflow is used from, or else the project's.
+CONFIG = "config/config.yaml"
+if not Path(CONFIG).exists():
+    CONFIG = str(workflow.source_path(CONFIG))
 
-configfile: "config/config.yaml"
+
+configfile: CONFIG
 
 
 include: "rules/messages.smk"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 # Of a task's row in the reward database's summary, in this order; other numbers stay there.
 COLUMNS = (
-    "chance", "raw_pixels", "random_on", "random_off", "scratch_60", "fine_tuned_60", "scratch_300",
-    "fine_tuned_300", "worst", "mean", "best", "best_reported", "imagenet", "spread_between_sets",
+    "chance", "raw_pixels", "random_on", "random_off", "scratch_30", "fine_tuned_30", "scratch_120",
+    "fine_tuned_120", "worst", "mean", "best", "best_reported", "imagenet", "spread_between_sets",
     "spread_between_seeds",
 )  # fmt: skip
 CHANCE_OF_NONE = 0.05  # of intervals of 95 %, so many exclude 0 where there is no effect
@@ -186,7 +186,7 @@ def recovery(page: str) -> str:
     parts = [
         "Left is the Wasserstein distance to the target's distribution divided by the prior's, "
         "for the worst attribute of each seed; seconds are by the clock, of the slowest seed. "
-        "Every attribute is in [metasim_recovery.md](benchmarks/metasim_recovery.md).",
+        "Every attribute is in [metasim_recovery.md](../benchmarks/metasim_recovery.md).",
         table(heads, rows),
     ]
     if tasks:

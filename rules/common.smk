@@ -19,7 +19,8 @@ RESULTS, WORK, RESOURCES = (
     CONFIGURATION.work,
     CONFIGURATION.resources,
 )
-config["results"] = RESULTS  # for scripts; not a parameter, for it changes no result
+# For scripts; no parameters, for they change no result.
+config["results"], config["tracking"] = RESULTS, CONFIGURATION.tracking
 RENDER_THREADS = 8
 # In a report's patterns: a file in the folder itself. A bare wildcard takes subfolders, too.
 FIGURE = "{figure,[^/]+}"

@@ -3,7 +3,7 @@ include: "controller_common.smk"
 
 
 wildcard_constraints:
-    round=r"\d+",
+    round="|".join(ROUNDS),
 
 
 localrules:
@@ -76,11 +76,12 @@ checkpoint recommend:
     params:
         settings=CONTROLLER.model_dump(mode="json"),
         evidence=EXPLORED,
-        folder=f"{EXPLORATIONS}/{{task}}/evaluations",
+        screening=EXPLORED_FEW,
+        folder=f"{EXPLORATIONS}/{{task}}",
         task_folder=f"{WORK}/task2sim/tasks/{{task}}",
         # Not inputs: those that are there count, and none is made for this.
         evidence_state=lambda wildcards: evidence_state(
-            f"{EXPLORATIONS}/{wildcards.task}/evaluations"
+            f"{EXPLORATIONS}/{wildcards.task}"
         ),
         results=lambda wildcards: RESULTS,
     message:
@@ -93,8 +94,8 @@ rule picture_recommendation:
     """results/task2sim/recommend/TASK.png: images made as recommended."""
     input:
         recommendation=rules.recommend.output[0],
-        kernels=rules.compile_renderer.output,
-        assets=f"{WORK}/task2sim/assets.safetensors",
+        kernels=SIMULATION_KERNELS,
+        assets=SIMULATION_ASSETS,
     output:
         report(
             f"{RESULTS}/task2sim/recommend/{{task}}.png",
@@ -181,13 +182,73 @@ rule evaluate_candidate:
         "../workflow_scripts/evaluate_candidate.py"
 
 
+# The same three steps for sets that are screened: made of few images, in folders of their own.
+use rule simulate_set as simulate_screened_set with:
+    input:
+        kernels=rules.compile_renderer.output,
+        assets=rules.prepare_assets.output[0],
+    output:
+        directory(f"{SCREENED_SETS}/sets/{{parameters}}"),
+    log:
+        "logs/task2sim/screened/{parameters}/set.log",
+    benchmark:
+        "logs/benchmarks/task2sim/screened/{parameters}/set.tsv"
+    params:
+        settings=screened_set,
+        work=f"{SCREENED_SETS}/work/{{parameters}}",
+        version=SETS_VERSION,
+        device=CONFIGURATION.device,
+        cache=lambda wildcards: RESOURCES,
+    message:
+        "Make the simulated set {wildcards.parameters} of few images"
+
+
+use rule pretrain as pretrain_screened with:
+    input:
+        simulated=f"{SCREENED_SETS}/sets/{{backbone}}",
+    output:
+        directory(f"{SCREENED_SETS}/backbones/{{backbone}}"),
+    log:
+        "logs/task2sim/screened/backbones/{backbone}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/screened/backbones/{backbone}.tsv"
+    params:
+        settings=lambda wildcards: checked_settings(PRETRAIN, RESOURCES),
+        seed=CONFIGURATION.seed,
+        device=CONFIGURATION.device,
+        checkpoint=f"{SCREENED_SETS}/backbones/{{backbone}}.pt",
+    message:
+        "Pre-train a backbone on few images of {wildcards.backbone}"
+
+
+use rule evaluate_candidate as evaluate_screened with:
+    input:
+        backbone=f"{SCREENED_SETS}/backbones/{{backbone}}",
+        task=rules.prepare_task.output.prepared,
+        validation=rules.validation_task.output[0],
+    output:
+        f"{EXPLORATIONS}/{{task}}/screened/{{backbone}}.json",
+    log:
+        "logs/task2sim/explore/{task}/screened/{backbone}.log",
+    benchmark:
+        "logs/benchmarks/task2sim/explore/{task}/screened/{backbone}.tsv"
+    params:
+        settings=settings_of_an_evaluation(EVALUATE),
+        evidence=EXPLORED_FEW,
+        seed=CONFIGURATION.seed,
+        device=CONFIGURATION.device,
+        cache=f"{EXPLORATIONS}/{{task}}/cache/screened/{{backbone}}",
+    message:
+        "Evaluate the backbone of few images of {wildcards.backbone} on {wildcards.task}"
+
+
 checkpoint propose_sets:
     """A part of the target explore."""
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,
         vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
-        earlier=lambda wildcards: rounds_before(wildcards, int(wildcards.round)),
+        earlier=lambda wildcards: rounds_before(wildcards, wildcards.round),
         evaluations=evaluated_before,
     output:
         f"{EXPLORATIONS}/{{task}}/round_{{round}}.json",
@@ -205,9 +266,11 @@ checkpoint propose_sets:
     params:
         settings=CONTROLLER.model_dump(mode="json", exclude={"explore"}),
         evidence=EXPLORED,
-        folder=f"{EXPLORATIONS}/{{task}}/evaluations",
+        screening=EXPLORED_FEW,
+        folder=f"{EXPLORATIONS}/{{task}}",
         task_folder=f"{WORK}/task2sim/tasks/{{task}}",
-        sets=lambda wildcards: [*ROUNDS, 0][int(wildcards.round)],
+        sets=lambda wildcards: ROUNDS[wildcards.round],
+        screens=lambda wildcards: wildcards.round == SCREENING,
         results=lambda wildcards: RESULTS,
     message:
         "Choose the sets of round {wildcards.round} for {wildcards.task}"
@@ -222,7 +285,7 @@ rule explore:
         task_vectors=KNOWN_VECTORS,
         vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
         task=rules.prepare_task.output.prepared,
-        rounds=lambda wildcards: rounds_before(wildcards, len(ROUNDS) + 1),
+        rounds=rounds_before,
         evaluations=evaluated_at_last,
     output:
         report(
@@ -247,7 +310,8 @@ rule explore:
     params:
         settings=CONTROLLER.model_dump(mode="json"),
         evidence=EXPLORED,
-        folder=f"{EXPLORATIONS}/{{task}}/evaluations",
+        screening=EXPLORED_FEW,
+        folder=f"{EXPLORATIONS}/{{task}}",
         results=lambda wildcards: RESULTS,
     message:
         "Say which set to use for {wildcards.task}"

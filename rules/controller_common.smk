@@ -2,9 +2,12 @@
 from simtailor.controller.inputs import (
     evidence_state,
     known_files,
+    SCREENING,
     rounds,
+    screened_configuration,
     settings_of_evidence,
 )
+from simtailor.simulation.inputs import settings_of_a_set, study_settings
 from simtailor.files import read_json
 
 CONTROLLER = CONFIGURATION.task2sim.controller
@@ -12,30 +15,46 @@ KNOWN_REWARDS, KNOWN_VECTORS = known_files(CONFIGURATION)
 EXPLORATIONS = f"{WORK}/task2sim/explore"
 EXPLORED = settings_of_evidence(CONFIGURATION)
 ROUNDS = rounds(CONTROLLER)
+SCREENED_STUDY = screened_configuration(CONFIGURATION)
+EXPLORED_FEW = settings_of_evidence(SCREENED_STUDY)
+SCREENED_SETS = f"{WORK}/task2sim/screened"
 
 
-def rounds_before(wildcards, number):
-    """Return the files of the rounds before one; the first that is not made yet is made first."""
+def screened_set(wildcards):
+    """Return the settings of a set of few images."""
+    return settings_of_a_set(study_settings(SCREENED_STUDY), wildcards.parameters)
+
+
+def rounds_before(wildcards, name=None):
+    """Return the files of the rounds before one; the first that is not made yet is made first.
+
+    Without a name, those of all rounds.
+    """
+    names = list(ROUNDS)
     return [
         checkpoints.propose_sets.get(task=wildcards.task, round=before).output[0]
-        for before in range(number)
+        for before in names[: names.index(name) if name else None]
     ]
 
 
 def tried_in(wildcards, files):
     """Return the evaluations of all sets that rounds proposed."""
-    names = [name for file in files for name in read_json(file)["sets"]]
-    folder = f"{EXPLORATIONS}/{wildcards.task}/evaluations"
-    return [f"{folder}/{name}.json" for name in names]
+    folders = {False: "evaluations", True: "screened"}
+    rounds_made = [read_json(file) for file in files]
+    return [
+        f"{EXPLORATIONS}/{wildcards.task}/{folders[made['screening']]}/{name}.json"
+        for made in rounds_made
+        for name in made["sets"]
+    ]
 
 
 def evaluated_before(wildcards):
-    return tried_in(wildcards, rounds_before(wildcards, int(wildcards.round)))
+    return tried_in(wildcards, rounds_before(wildcards, wildcards.round))
 
 
 def evaluated_at_last(wildcards):
     """Return the evaluations of all sets tried, of the recommended and of the best fixed one."""
-    files = rounds_before(wildcards, len(ROUNDS) + 1)
+    files = rounds_before(wildcards)
     last = read_json(files[-1])
     folder = f"{EXPLORATIONS}/{wildcards.task}/evaluations"
     return [

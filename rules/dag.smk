@@ -26,7 +26,7 @@ rule draw_dag:
         runtime=5,
     params:
         snakefile=lambda wildcards, input: input[0],
-        config=config,
+        config={key: config[key] for key in config if key != "tracking"},
         targets=CONFIGURATION.dag_targets,
     message:
         "Draw the job graph and the rule graph"

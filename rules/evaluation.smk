@@ -190,7 +190,7 @@ use rule reward_db as reward_db_so_far with:
 rule plan:
     """Print jobs, storage and hours of this configuration, and make nothing."""
     input:
-        rates="config/rates.tsv",
+        rates=found_path("config/rates.tsv"),
     log:
         "logs/task2sim/plan.log",
     conda:

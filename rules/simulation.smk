@@ -1,16 +1,21 @@
 # Simulated sets.
 from simtailor.assets.pack import fetched_packages, packs_state
 from simtailor.simulation.inputs import (
-    SETS_VERSION,
+    incidental_keys,
     set_names,
     settings_of_a_set,
     settings_of_pictures,
     study_settings,
+    version_of_sets,
 )
 
 SIMULATION = study_settings(CONFIGURATION)
 SETS = set_names(SIMULATION)
-SIMULATION_PACKAGES = fetched_packages(SIMULATION.packs)
+EMBEDDED = SIMULATION.renderer == "embedded"
+SIMULATION_PACKAGES = fetched_packages(SIMULATION.packs) if EMBEDDED else []
+SIMULATION_KERNELS = rules.compile_renderer.output if EMBEDDED else []
+SIMULATION_ASSETS = f"{WORK}/task2sim/assets.safetensors" if EMBEDDED else []
+config["threedworld"] = incidental_keys(SIMULATION)  # for scripts; changes no result
 
 
 wildcard_constraints:
@@ -62,8 +67,8 @@ rule prepare_assets:
 rule simulation_pictures:
     """Pictures of what each simulation parameter does."""
     input:
-        kernels=rules.compile_renderer.output,
-        assets=rules.prepare_assets.output[0],
+        kernels=SIMULATION_KERNELS,
+        assets=SIMULATION_ASSETS,
     output:
         report(
             directory(f"{RESULTS}/task2sim/parameters"),
@@ -86,7 +91,7 @@ rule simulation_pictures:
         gpu=int(CONFIGURATION.device != "cpu"),
     params:
         settings=settings_of_pictures(SIMULATION),
-        version=SETS_VERSION,
+        version=lambda wildcards: version_of_sets(SIMULATION),
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:
@@ -98,8 +103,8 @@ rule simulation_pictures:
 rule simulate_part:
     """A part of a large simulated set."""
     input:
-        kernels=rules.compile_renderer.output,
-        assets=rules.prepare_assets.output[0],
+        kernels=SIMULATION_KERNELS,
+        assets=SIMULATION_ASSETS,
     output:
         f"{WORK}/task2sim/sets/{{parameters}}/parts/{{part}}-of-{SIMULATION.parts}.json",
     log:
@@ -117,7 +122,7 @@ rule simulate_part:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         parts=SIMULATION.parts,
         work=f"{WORK}/task2sim/sets/{{parameters}}",
-        version=SETS_VERSION,
+        version=lambda wildcards: version_of_sets(SIMULATION),
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:
@@ -129,8 +134,8 @@ rule simulate_part:
 rule simulate_set:
     """results/task2sim/sets/SET: a simulated set."""
     input:
-        kernels=rules.compile_renderer.output,
-        assets=rules.prepare_assets.output[0],
+        kernels=SIMULATION_KERNELS,
+        assets=SIMULATION_ASSETS,
         parts=(
             expand(
                 rules.simulate_part.output[0],
@@ -164,7 +169,7 @@ rule simulate_set:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         # Not an output: Snakemake deletes the outputs of a job that was killed.
         work=f"{WORK}/task2sim/sets/{{parameters}}",
-        version=SETS_VERSION,
+        version=lambda wildcards: version_of_sets(SIMULATION),
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:

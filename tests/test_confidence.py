@@ -41,6 +41,7 @@ def found(
     generated: SceneGraphBatch | None = None,
     hidden: float = 0.0,
     count: int | None = None,
+    misfit: float = 1.0,
 ) -> dict[tuple[int, int], Interval]:
     """Return intervals; the yaw of the ``hidden`` share of scenes is noted wrongly."""
     generated = scenes(COUNT, 0, cube=COUNT) if generated is None else generated
@@ -55,6 +56,7 @@ def found(
         features(target, hidden),
         Discrepancy().bandwidth_factors,
         count=count,
+        misfit=misfit,
     )
 
 
@@ -82,6 +84,13 @@ def test_intervals_hold_the_truth_and_are_as_wide_as_the_standard_error(feature,
     assert low < spread < high
     expected = 2 * 1.96 * spread / (2 * count) ** 0.5
     assert 0.8 * expected < 2 * 1.96 * spread * interval.known_spread.error < 2 * expected
+
+
+def test_intervals_are_wider_where_the_renderer_looks_otherwise():
+    alike, otherwise = (found(scenes(200, 1), misfit=m)[THING, YAW] for m in (1.0, 3.0))
+    assert 2 < np.diff(otherwise.mean) / np.diff(alike.mean) <= 3
+    assert otherwise.known_mean.effective < alike.known_mean.effective / 4
+    assert otherwise.known_mean.off == alike.known_mean.off
 
 
 def test_standard_errors_are_those_of_many_targets():

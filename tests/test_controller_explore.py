@@ -13,7 +13,11 @@ from simtailor.config import load_configuration
 from simtailor.controller.database import read_study, read_task_vector
 from simtailor.controller.evidence import Evidence, read_evidence, validation_task, write_evidence
 from simtailor.controller.explore import propose_round, write_exploration
-from simtailor.controller.inputs import rounds, settings_of_evidence
+from simtailor.controller.inputs import (
+    rounds,
+    screened_configuration,
+    settings_of_evidence,
+)
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError
 from simtailor.pretrain.backbone import Backbone, describe, write_backbone
@@ -73,8 +77,42 @@ def test_rounds_find_the_best_set_of_a_task_unlike_its_vector(tmp_path):
 
 
 def test_budget_is_met_by_whole_rounds_and_a_rest():
-    assert rounds(Controller(explore={"sets": 10, "at_once": 4})) == [4, 4, 2]
-    assert rounds(Controller(explore={"sets": 2, "at_once": 4})) == [2]
+    assert list(rounds(Controller(explore={"sets": 10, "at_once": 4})).values()) == [4, 4, 2, 0]
+    assert list(rounds(Controller(explore={"sets": 2, "at_once": 4})).values()) == [2, 0]
+    screened = Controller(explore={"sets": 2, "at_once": 4, "screening": {"sets": 6}})
+    assert rounds(screened) == {"screening": 6, "0": 2, "1": 0}
+
+
+def test_screened_sets_spare_whole_ones(tmp_path):
+    """A task unlike its vector: few images of every set tell what the first whole one should be."""
+    files = write_known(tmp_path)
+    few = {name: accuracy(name, 1) - 30 for name in SETS}  # at a lower level
+    made = [tmp_path / "screening.json", tmp_path / "round_0.json"]
+    first = propose_round(
+        *files, "new", [], Evidence({}, {}), 8, Controller(), "results", made[0], screening=True
+    )
+    assert sorted(first["sets"]) == sorted(SETS)
+    evidence = Evidence({}, {}, screened={name: few[name] for name in first["sets"]})
+    found = propose_round(*files, "new", made[:1], evidence, 1, Controller(), "results", made[1])
+    likes = [name for name in SETS if accuracy(name, 1) >= accuracy(name, 0)]
+    assert found["sets"][0] in likes  # the vector alone proposes one that the task does not like
+    assert (
+        propose_round(
+            *files, "new", [], Evidence({}, {}), 1, Controller(), "results", tmp_path / "alone.json"
+        )["sets"][0]
+        not in likes
+    )
+    for name in {*found["sets"], found["recommended"], found["best_fixed_set"]}:
+        evidence.validation[name] = evidence.test[name] = accuracy(name, 1)
+    result = write_exploration(
+        *files, "new", made, evidence, Controller(), "results", tmp_path / "out"
+    )
+    assert set(result["screened"]) == set(first["sets"])
+    assert result["tried"] == found["sets"]
+    with pytest.raises(UserError, match="of an earlier round is not evaluated"):
+        propose_round(
+            *files, "new", made[:1], Evidence({}, {}), 2, Controller(), "results", tmp_path / "x"
+        )
 
 
 def test_validation_part_holds_training_images_of_every_class_alone(tmp_path):
@@ -100,20 +138,22 @@ def test_evidence_is_dropped_with_a_sentence_after_a_change(tmp_path):
     for place, name in enumerate(SETS[:2]):
         found = {"new": {method: 50.0 + place}, "new.validation": {method: 60.0 + place}}
         evaluation.write_text(json.dumps({"parameters": name, "tasks": found}))
-        write_evidence(evaluation, "new", settings, task, tmp_path / f"evidence/{name}.json")
-    whole = read_evidence(tmp_path / "evidence", settings, task)
+        write_evidence(evaluation, "new", settings, task, tmp_path / f"new/evaluations/{name}.json")
+    screening = settings_of_evidence(screened_configuration(load_configuration({}, [])))
+    whole = read_evidence(tmp_path / "new", settings, screening, task)
     assert whole.validation == {SETS[0]: 60.0, SETS[1]: 61.0}
     assert whole.test == {SETS[0]: 50.0, SETS[1]: 51.0}
     assert whole.dropped == ""
     changed = {"task2sim": {"simulation": {"images": 123}}, "seed": 5}
     now = settings_of_evidence(load_configuration(changed, []))
-    left = read_evidence(tmp_path / "evidence", now, task)
+    left = read_evidence(tmp_path / "new", now, screening, task)
     assert left.validation == left.test == {}
     assert "2 evaluations" in left.dropped
     assert "another seed, task2sim.simulation" in left.dropped
     shutil.rmtree(task)
     write_task(tmp_path / "task", "new", images + 1, np.arange(8) % 2, 0.5)
-    assert "images of the task" in read_evidence(tmp_path / "evidence", settings, task).dropped
+    dropped = read_evidence(tmp_path / "new", settings, screening, task).dropped
+    assert "images of the task" in dropped
 
 
 def test_a_vector_of_another_probe_network_is_named(tmp_path):
@@ -124,7 +164,10 @@ def test_a_vector_of_another_probe_network_is_named(tmp_path):
         read_task_vector(new, "new", study)
 
 
-LIGHT = ("validation_task", "evaluate_candidate", "propose_sets", "explore", "recommend")
+LIGHT = (
+    "validation_task", "evaluate_candidate", "evaluate_screened", "propose_sets", "explore",
+    "recommend",
+)  # fmt: skip
 
 
 @pytest.mark.slow
@@ -144,9 +187,13 @@ def test_explore_is_a_target_that_goes_on_where_it_was(project):
     for seed, name in enumerate(SETS):
         held = Backbone.random(settings, seed)
         weights = {key: value.contiguous() for key, value in held.network.state_dict().items()}
-        write_backbone(study / f"backbones/{name}", weights, describe(settings, ["a"], name, seed))
+        for folder in (study, work / "screened"):
+            write_backbone(
+                folder / f"backbones/{name}", weights, describe(settings, ["a"], name, seed)
+            )
     controller = {
-        "reward_db": "db.json", "task_vectors": "known.npz", "explore": {"sets": 3, "at_once": 2},
+        "reward_db": "db.json", "task_vectors": "known.npz",
+        "explore": {"sets": 3, "at_once": 2, "screening": {"sets": 4}},
     }  # fmt: skip
     pictures = {"new": {"folder": str(draw_folder(project.folder / "pictures", classes=3))}}
     project.configure({}, task2sim={"tasks": {"extra": pictures}, "controller": controller})
@@ -160,7 +207,8 @@ def test_explore_is_a_target_that_goes_on_where_it_was(project):
     exploration = project.folder / target / "exploration.json"
     result, before = json.loads(exploration.read_text()), exploration.read_bytes()
     assert len(set(result["tried"])) == 3
-    assert [len(step["sets"]) for step in result["rounds"]] == [2, 1, 0]
+    assert [len(step["sets"]) for step in result["rounds"]] == [4, 2, 1, 0]
+    assert list(result["screened"]) == result["rounds"][0]["sets"]
     assert set(result["test"]) == {
         *result["tried"],
         result["recommended"],

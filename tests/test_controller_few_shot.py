@@ -64,13 +64,13 @@ def test_far_task_gets_the_best_fixed_set_and_is_told_why():
     study = two_kinds()
     process = FittedProcess(study)
     far = np.random.default_rng(8).gamma(0.05, size=200)
-    odd = recommend(process, "x", far, {}, Controller(), "results")
-    near = recommend(process, "y", study.vectors[0] * 1.01, {}, Controller(), "results")
+    odd = recommend(process, "x", far, {}, {}, Controller(), "results")
+    near = recommend(process, "y", study.vectors[0] * 1.01, {}, {}, Controller(), "results")
     assert odd["set"] == odd["best_fixed_set"]
     assert not near["abstained"]
     assert near["parameters"]["backgr"] == 1 and near["nearest_tasks"][0]["task"] == "a"
     some = {str(study.sets[p]): float(study.rewards[1, p]) for p in (0, 5, 10)}
-    seen = recommend(process, "x", far, some, Controller(), "results")
+    seen = recommend(process, "x", far, some, {}, Controller(), "results")
     assert seen["parameters"]["backgr"] == 0 and len(seen["evaluations"]) == 3
 
 

@@ -15,12 +15,14 @@ ROOT = Path(__file__).parent.parent
 INSTALLED = {"OpenEXR": ["openexr"]} | packages_distributions()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEST = "test"  # the extra that users do not need
-# Other renderers, which only a comparison of renderers asks for, and modules of the extra 'unity',
-# which may not be installed.
-OPTIONAL = {"moderngl", "pyvista", "vtk", "google", "grpc", "mlagents_envs"}
+# Other renderers, which only a comparison of renderers asks for.
+OPTIONAL = {"moderngl", "pyvista", "vtk"}
+EXTRA = {"flatbuffers", "tdw", "zmq", "google", "grpc", "mlagents_envs"}  # of tdw and unity
 # Commands and plugins, which nothing imports, and what brings distutils to mlagents_envs.
-COMMANDS = {"pytest-xdist", "ruff", "setuptools", "snakefmt", "snakemake",
-            "snakemake-executor-plugin-slurm"}  # fmt: skip
+COMMANDS = {
+    "mkdocs-material", "pytest-xdist", "ruff", "setuptools", "snakefmt", "snakemake",
+    "snakemake-executor-plugin-slurm",
+}  # fmt: skip
 BY_NAME = {"find_spec", "import_module", "importorskip"}
 
 
@@ -61,8 +63,8 @@ def imports(*folders: str) -> dict[str, str]:
 
 
 def packages_of(module: str) -> set[str]:
-    """Return the installed packages that a module may come from."""
-    return {normal(name) for name in INSTALLED.get(module, [])}
+    """Return the packages that a module may come from; one that is not installed has its name."""
+    return {normal(name) for name in INSTALLED.get(module, [module])}
 
 
 USERS = ["lib", "workflow_scripts"]
@@ -75,7 +77,7 @@ def test_what_is_imported_is_declared(folders, extras):
     missing = {
         module: file
         for module, file in imports(*folders).items()
-        if module not in OPTIONAL and not packages_of(module) & declared(*extras)
+        if module not in OPTIONAL | EXTRA and not packages_of(module) & declared(*extras)
     }
     assert not missing
 

@@ -57,8 +57,31 @@ def test_links_of_a_page_lead_somewhere(page):
         assert ((ROOT / page).parent / link).exists(), link
 
 
-def test_front_page_lists_the_experiments_of_today():
-    page = (ROOT / "README.md").read_text()
+def pages_of(nav):
+    """Return the pages of a part of the site's navigation."""
+    if isinstance(nav, str):
+        return [nav]
+    parts = nav.values() if isinstance(nav, dict) else nav
+    return [page for part in parts for page in pages_of(part)]
+
+
+def test_the_site_leads_to_every_page():
+    lines = [line for line in (ROOT / "mkdocs.yml").read_text().splitlines() if "!!" not in line]
+    listed = pages_of(yaml.safe_load("\n".join(lines))["nav"])
+    assert sorted(listed) == sorted(page.name for page in ROOT.glob("docs/*.md"))
+
+
+@pytest.mark.slow
+def test_the_site_is_built_and_its_links_lead_somewhere(tmp_path):
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr[-4000:]
+    assert "first_hour" in (tmp_path / "index.html").read_text()
+
+
+def test_the_page_on_recovery_lists_the_experiments_of_today():
+    page = (ROOT / "docs/recovery.md").read_text()
     table = page.split("| experiment |")[1].split("\n\n")[0]
     listed = re.findall(r"^\| `(\w+)`", table, re.M)
     assert sorted(listed) == sorted(p.stem for p in ROOT.glob("config/experiments/*.yaml"))

@@ -57,6 +57,45 @@ def test_pyramid_averages_and_weighs_levels_alike():
     assert distances == pytest.approx([0.5, 0.5])
 
 
+def bar(angle: float, ground, colour, noise: float = 0.0, size: int = 64) -> torch.Tensor:
+    """Return a picture [3, size, size] of a bar that lies at an angle of so many degrees."""
+    turn = np.radians(angle)
+    y, x = (np.mgrid[:size, :size] + 0.5) / size - 0.5
+    along, beside = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    inside = (np.abs(along - 0.1) < 0.25) & (np.abs(beside) < 0.06)
+    image = np.where(inside, np.reshape(colour, (3, 1, 1)), np.reshape(ground, (3, 1, 1)))
+    image = image + noise * np.random.default_rng(3).standard_normal(image.shape)
+    return torch.from_numpy(image.clip(0, 1)).float()
+
+
+def test_edges_tell_the_pose_whatever_the_colours_and_never_prefer_an_empty_picture():
+    looks = {"ground": (0.4, 0.3, 0.2), "colour": (0.8, 0.2, 0.2)}
+    others = {"ground": (0.6, 0.6, 0.65), "colour": (0.3, 0.1, 0.15), "noise": 0.02}
+    images = torch.stack([
+        bar(20, **looks), bar(20, **others), bar(50, **looks), bar(200, **looks),
+        bar(20, **{**looks, "colour": looks["ground"], "noise": 0.02}),  # nothing but noise
+    ])  # fmt: skip
+    features = make_features(Features(kind="edges"))
+    for size, level in zip((32, 16, 8, 4), features(images), strict=True):
+        assert level.shape == (5, 6 * size * size)
+        same, turned, opposite, empty = (level[1:] - level[0]).norm(dim=1).tolist()
+        assert same < 0.6 * min(turned, opposite, empty)
+        assert max(turned, opposite) < 1.05 * empty
+    brighter = torch.stack(
+        [bar(20, np.array(looks["ground"]) * 1.2, np.array(looks["colour"]) * 1.2)]
+    )
+    for first, second in zip(features(brighter), features(images[:1]), strict=True):
+        torch.testing.assert_close(first, second, atol=1e-4, rtol=0)
+
+
+def test_edges_have_a_gradient_even_where_nothing_is_seen():
+    images = torch.stack([bar(20, (0.5,) * 3, (0.2,) * 3), torch.full((3, 64, 64), 0.5)])
+    images.requires_grad_()
+    sum(level[:, ::7].sum() for level in make_features(Features(kind="edges"))(images)).backward()
+    assert images.grad.isfinite().all()
+    assert images.grad[0].abs().sum() > 0
+
+
 def test_one_channel_of_grey_images_gives_the_same_distances():
     grey = pictures(6)[:, :1].expand(-1, 3, -1, -1)
     pyramids = (ImagePyramid([32, 4], grey=only)(grey) for only in (True, False))

@@ -27,7 +27,7 @@ def planned(project, name):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("config", {"simulate_set": 16, "evaluate_set": 16, "pretrain": 16, "equal_steps": 12}),
+        ("config", {"simulate_set": 16, "evaluate_set": 16, "pretrain": 16, "equal_steps": 16}),
         ("gpu", {"simulate_set": 64, "prepare_task": 9, "pretrain": 64}),
         ("paper", {"simulate_set": 264, "prepare_task": 20, "evaluate_set": 264}),
     ],

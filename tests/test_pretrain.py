@@ -182,6 +182,13 @@ def test_folder_holds_what_timm_and_others_read(finished):
         **description["model_options"],
     )
     network.load_state_dict(load_file(finished / "model.safetensors"))
+    images = torch.rand(2, 3, 32, 32)
+    loaded = timm().create_model(f"local-dir:{finished}", pretrained=True)
+    torch.testing.assert_close(loaded.eval()(images), network.eval()(images))
+    assert tuple(loaded.pretrained_cfg["mean"]) == tuple(MEAN)
+    card = (finished / "README.md").read_text()
+    assert f"on 48 images of the simulated set `{NAMES[0]}`" in card
+    assert "license: other" in card
     assert description["classes"] == CLASSES
     assert (description["parameters"], description["seed"]) == (NAMES[0], 0)
     summary = json.loads((finished / "summary.json").read_text())

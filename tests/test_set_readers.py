@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -12,10 +13,12 @@ from studio import small_catalogue
 from test_sets import NAME, make
 
 from simtailor.datasets.coco import export_coco, run_lengths
-from simtailor.files import read_json
+from simtailor.files import read_json, write_json
+from simtailor.simulation.card import write_card
 from simtailor.simulation.exported import first_number
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters, enumerate_parameters
+from simtailor.simulation.reading import SimulatedSet
 
 OTHER = "0_0_0_0_0_1_0_0_0"
 
@@ -47,21 +50,40 @@ def test_webdataset_reads_a_set(made):
         assert annotation == sample.annotation
 
 
-def test_hugging_face_datasets_read_a_set(made, tmp_path):
+@pytest.mark.parametrize("by_card", [True, False])
+def test_hugging_face_datasets_read_a_set(made, tmp_path, by_card):
+    """By its folder, whose card says which files are data, or by its shards."""
     import datasets  # noqa: PLC0415
 
     datasets.disable_progress_bars()
-    data = datasets.load_dataset(
-        "webdataset",
-        data_files={"train": [str(shard) for shard in made.shards]},
-        split="train",
-        cache_dir=str(tmp_path),
-    )
+    files = {"train": [str(shard) for shard in made.shards]}
+    what = {"path": str(made.folder)} if by_card else {"path": "webdataset", "data_files": files}
+    data = datasets.load_dataset(**what, split="train", cache_dir=str(tmp_path))
     assert len(data) == 50
     for row, sample in zip(data, made.samples(), strict=True):
         assert (np.asarray(row["jpg"]) == sample.image).all()
         assert (np.asarray(row["mask.png"].convert("1")) == sample.mask).all()
         assert row["json"]["label"] == sample.annotation["label"]
+
+
+def test_the_card_of_a_set_says_its_licence_and_credits_the_models_shown(made):
+    card = (made.folder / "README.md").read_text()
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["license"] == "apache-2.0"  # all assets are the project's own
+    assert header["size_categories"] == ["n<1K"]
+    assert "`pose_rot` 1" in card
+    assert "Models by collection" not in card
+    manifest = {**made.manifest, "packs": ["builtin", "sweethome3d"]}
+    write_json(made.folder / "manifest.json", manifest)
+    path, summary = made.folder / "other.md", read_json(made.folder / "summary.json")
+    shown = ["Jane Doe CC-BY#chair", "Jane Doe CC-BY#table", "mug"]
+    write_card(path, SimulatedSet(made.folder), summary, shown)
+    write_json(made.folder / "manifest.json", made.manifest)
+    card = path.read_text()
+    path.unlink()
+    assert yaml.safe_load(card.split("---")[1])["license"] == "other"
+    assert "CC-BY-3.0" in card
+    assert "- Jane Doe CC-BY: 2 models\n" in card
 
 
 def test_timm_reads_a_set(made):

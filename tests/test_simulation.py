@@ -15,7 +15,8 @@ from simtailor.errors import UserError
 from simtailor.simulation.catalogue import merge_packs, read_catalogue
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.sampler import Sampler
-from simtailor.simulation.studio import VISIBLE_SHARE, Studio
+from simtailor.simulation.studio import Studio
+from simtailor.simulation.taking import VISIBLE_SHARE
 
 COUNT, SIZE = 96, 48
 ALL = SimulationParameters(1, 1, 1, 1, 1, 3, 1, 1, 1)

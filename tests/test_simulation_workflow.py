@@ -12,6 +12,7 @@ from PIL import Image
 from studio import small_catalogue, small_pack
 
 from simtailor.assets.arrays import write_pack
+from simtailor.provenance import PROVENANCE
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set
 from simtailor.simulation.parameters import PARAMETER_NAMES, PUBLISHED_VALUES
@@ -31,7 +32,9 @@ def prepare(project, **values):
 
 
 def contents(folder):
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name[0] != "."}
+    """Return the files of a set but its provenance, which only the workflow writes."""
+    files = (p for p in folder.iterdir() if p.name[0] != "." and p.name != PROVENANCE)
+    return {p.name: p.read_bytes() for p in files}
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ from conftest import ROOT
 from players import expected, player, scenes, stand_in
 
 from simtailor.errors import UserError
-from simtailor.render import child, drawable
+from simtailor.render import drawable
 from simtailor.render.creation import create_renderer
+from simtailor.render.players import player as players_player
 from simtailor.render.unity_mlagents.channel import CHANNEL, SIZE_ARGUMENT
 
 SIZE = 32
@@ -51,7 +52,7 @@ def drawn(tmp_path: Path, *options: str, **stage) -> np.ndarray:
 @needs_package
 @pytest.mark.parametrize("channels", ["first", "last"])
 def test_players_draw_side_by_side_in_either_order_of_channels(tmp_path, monkeypatch, channels):
-    monkeypatch.setattr(child, "FAREWELL", 60)  # on a busy machine
+    monkeypatch.setattr(players_player, "FAREWELL", 60)  # on a busy machine
     stage = {"image_size": SIZE, "players": 2}
     with player(tmp_path, "unity_mlagents", "--channels", channels, **stage) as renderer:
         np.testing.assert_array_equal(renderer.inner.render(GRAPHS).images, IMAGES)
@@ -60,7 +61,7 @@ def test_players_draw_side_by_side_in_either_order_of_channels(tmp_path, monkeyp
         assert hosts == {"127.0.0.1"}
         np.testing.assert_array_equal(renderer.render(GRAPHS[2:4]).images, IMAGES[2:4])
         assert len(renderer.render(GRAPHS[:0]).images) == 0
-        assert renderer.inner.close() == [0, 0]  # they end by themselves when they are told
+        assert renderer.inner.close() == [True, True]  # they end by themselves when they are told
 
 
 @needs_package

@@ -51,6 +51,15 @@ def test_verdict_says_what_to_do_where_it_did_not_converge(notes, words):
     assert words in sentence
 
 
+def test_looks_that_differ_widen_the_intervals_and_pixels_are_not_the_only_features():
+    far = comparison(end=0.18, p_end=0.002)
+    for by_pixels in (True, False):
+        _, sentence = verdict(far, {}, noted(stopped="after epoch 9"), by_pixels=by_pixels)
+        assert "intervals are 3.0 times wider than chance alone asks" in sentence
+        assert ("features: {kind: edges}" in sentence) == by_pixels
+    assert "wider" not in verdict(comparison(), {}, noted(), by_pixels=True)[1]
+
+
 def test_validation_that_has_stopped_falling_asks_for_no_more_epochs():
     progress = Progress(notes={"tolerance": 0.02})
     for validation in (1.0, 0.6, 0.51, 0.5, 0.5, 0.51, 0.49, 0.5, 0.49):

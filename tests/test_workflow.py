@@ -17,8 +17,11 @@ import yaml
 from conftest import SMALL
 from PIL import Image
 
+from simtailor.calling import Fit, make
+from simtailor.errors import UserError
 from simtailor.fitted.reading import FittedSet
 from simtailor.metasim.progress import COLUMNS
+from simtailor.provenance import PROVENANCE, changed_files, digest_of
 
 RESULT = "results/metasim/tyol_1attr"
 pytestmark = pytest.mark.slow
@@ -29,7 +32,7 @@ def stable_bytes(folder):
     contents = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.is_dir() or name == ".snakemake_timestamp":
+        if path.is_dir() or name in (".snakemake_timestamp", PROVENANCE):  # sums of measured times
             continue
         data = path.read_bytes()
         if name == "summary.json":
@@ -101,6 +104,30 @@ def test_nothing_is_made_twice(finished):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+def test_a_tracker_makes_nothing_again(finished, monkeypatch, tmp_path):
+    """With a package of that name, which planning only looks for."""
+    (tmp_path / "tensorboard").mkdir()
+    (tmp_path / "tensorboard/__init__.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    finished.configure({"tyol_1attr": SMALL}, tracking="tensorboard")
+    again = finished.snakemake(RESULT, options=("-n",))
+    finished.configure({"tyol_1attr": SMALL})
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_a_call_from_python_takes_up_what_is_there_and_tells_what_is_wrong(finished, tmp_path):
+    for part in ("results", "work", "logs", ".snakemake"):
+        shutil.copytree(finished.folder / part, tmp_path / part, symlinks=True)
+    lines = []
+    values = {"resources": str(finished.cache), "metasim": {"experiments": {"tyol_1attr": SMALL}}}
+    make(RESULT, folder=tmp_path, configuration=values, cores=1, report=lines.append)
+    made = Fit("tyol_1attr", tmp_path, values, 1, print)
+    assert made.verdict.startswith(("Converged", "Not converged"))
+    assert any("Nothing to be done" in line for line in lines)
+    with pytest.raises(UserError, match=r"sead: unknown key\. Did you mean 'seed'"):
+        make(RESULT, folder=tmp_path, configuration={"sead": 3}, report=lines.append)
+
+
 def test_a_change_runs_again_what_depends_on_it_and_no_more(finished):
     def planned(**changes):
         finished.configure({"tyol_1attr": {**SMALL, **changes}})
@@ -130,6 +157,12 @@ def test_a_fit_becomes_a_data_set_with_exports(finished):
     coco, yolo = (finished.folder / target for target in targets)
     assert len(json.loads((coco / "annotations.json").read_text())["annotations"]) == 12
     assert len(list((yolo / "segmentation/labels").rglob("*.txt"))) == 12
+    # Where each comes from: the export from the data set, and that from the fit.
+    of_set, of_coco = (json.loads((made / PROVENANCE).read_text()) for made in (folder, coco))
+    assert of_set["inputs"][RESULT] == digest_of(finished.folder / RESULT)
+    assert of_coco["inputs"]["results/datasets/tyol_1attr"] == digest_of(folder)
+    assert of_set["settings"]["settings"]["images"] == 12
+    assert changed_files(folder) == changed_files(finished.folder / RESULT) == []
     yaw = [
         sample.annotation["objects"][0]["attributes"]["yaw"]
         for sample in FittedSet(folder).samples()

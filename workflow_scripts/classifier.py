@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from simtailor.browse.page import refresh_page
 from simtailor.classifier.stage import write_classifier
+from simtailor.finishing import finish
 from simtailor.reporting import reporter
 from simtailor.tasks.prepared import PreparedTask
 from simtailor.yaml_files import read_yaml
@@ -20,4 +20,4 @@ with reporter(snakemake.log[0], task) as report:
     )
     for sentence in summary["sentences"]:
         report(sentence)
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

@@ -3,8 +3,11 @@
 import torch
 
 from simtailor.classifier.origins import try_origin
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
 from simtailor.tasks.prepared import PreparedTask
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 torch.set_num_threads(snakemake.threads)
 task, origin, params = snakemake.wildcards.task, snakemake.wildcards.origin, snakemake.params

@@ -8,9 +8,14 @@ from simtailor.evaluate.equal_steps import train_at_equal_steps
 from simtailor.evaluate.evidence import digest_of
 from simtailor.evaluate.settings import Evaluate
 from simtailor.files import checksum
+from simtailor.gpus import hold_gpus
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
+from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
+from simtailor.tracking.jobs import tracked_job
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 torch.set_num_threads(snakemake.threads)
 name, params = snakemake.wildcards.start, snakemake.params
@@ -23,7 +28,7 @@ else:
     pretrain, seed = Pretrain.model_validate(params.pretrain), params.seed + params.pair
     start = Backbone.random(pretrain, seed, params.device, settings.image_size)
     digest = digest_of(params.pretrain, seed)
-with reporter(snakemake.log[0], name) as report:
+with reporter(snakemake.log[0], name) as report, tracked_job(snakemake, report):
     train_at_equal_steps(
         name,
         start,
@@ -36,3 +41,4 @@ with reporter(snakemake.log[0], name) as report:
         snakemake.output[0],
         report,
     )
+    write_provenance(snakemake)

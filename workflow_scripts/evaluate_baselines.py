@@ -4,12 +4,17 @@ import torch
 
 from simtailor.evaluate.settings import Evaluate
 from simtailor.evaluate.stage import evaluate_baselines
+from simtailor.gpus import hold_gpus
 from simtailor.pretrain.settings import Pretrain
+from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
+from simtailor.tracking.jobs import tracked_job
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 torch.set_num_threads(snakemake.threads)
 params = snakemake.params
-with reporter(snakemake.log[0], "baselines") as report:
+with reporter(snakemake.log[0], "baselines") as report, tracked_job(snakemake, report):
     evaluate_baselines(
         snakemake.input.tasks,
         Evaluate.model_validate(params.settings),
@@ -21,3 +26,4 @@ with reporter(snakemake.log[0], "baselines") as report:
         snakemake.output[0],
         report,
     )
+    write_provenance(snakemake)

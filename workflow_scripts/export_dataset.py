@@ -2,6 +2,7 @@
 
 from simtailor.datasets.exporting import EXPORTS
 from simtailor.fitted.reading import FittedSet
+from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
 
 wildcards = snakemake.wildcards
@@ -9,3 +10,4 @@ with reporter(snakemake.log[0], f"{wildcards.format} {wildcards.experiment}") as
     made = FittedSet(snakemake.input.made)
     EXPORTS[wildcards.format](made, snakemake.output[0])
     report(f"{len(made)} images")
+    write_provenance(snakemake)

@@ -1,6 +1,7 @@
 """Export a simulated set to another format."""
 
 from simtailor.datasets.exporting import EXPORTS
+from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
 from simtailor.simulation.reading import SimulatedSet
 
@@ -9,3 +10,4 @@ with reporter(snakemake.log[0], f"{wildcards.format} {wildcards.parameters}") as
     made = SimulatedSet(snakemake.input.made)
     EXPORTS[wildcards.format](made, snakemake.output[0])
     report(f"{len(made)} images")
+    write_provenance(snakemake)

@@ -1,10 +1,13 @@
 """Read an asset pack into its cache and picture what it holds."""
 
 from simtailor.assets.pack import load_pack
-from simtailor.browse.page import refresh_page
 from simtailor.figures.assets import pack_pictures
+from simtailor.finishing import finish
+from simtailor.gpus import hold_gpus
 from simtailor.render.raycast.caster import use_kernel_cache
 from simtailor.reporting import reporter
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 cache = snakemake.params.cache
 with reporter(snakemake.log[0], snakemake.wildcards.pack) as report:
@@ -18,4 +21,4 @@ with reporter(snakemake.log[0], snakemake.wildcards.pack) as report:
     pack_pictures(pack, snakemake.output[0], cache=cache, device=snakemake.params.device)
     for note in pack.notes:
         report(note)
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

@@ -2,13 +2,16 @@
 
 import yaml
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
-from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.pictures import preview
 from simtailor.simulation.settings import Simulation
+from simtailor.simulation.simulators import simulator_of
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 task, output = snakemake.wildcards.task, snakemake.output[0]
 with reporter(snakemake.log[0], task) as report:
@@ -18,8 +21,15 @@ with reporter(snakemake.log[0], task) as report:
     settings = Simulation.model_validate(snakemake.params.settings)
     if settings.seed is None:
         settings = settings.model_copy(update={"seed": snakemake.params.seed})
-    catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
+    catalogue, machine = simulator_of(
+        settings,
+        machine,
+        snakemake.input.assets,
+        snakemake.log[0],
+        report,
+        snakemake.config["threedworld"],
+    )
     parameters = SimulationParameters.parse(name)
     preview(parameters, settings, catalogue, machine, output, title=f"{task}: {name}")
     report(f"wrote {output}")
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

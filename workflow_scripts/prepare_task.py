@@ -1,6 +1,6 @@
 """Prepare a task, and show it."""
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
 from simtailor.reporting import reporter
 from simtailor.tasks.prepare import TaskSize, prepare_task
 from simtailor.tasks.results import write_shown
@@ -14,4 +14,4 @@ with reporter(snakemake.log[0], name) as report:
     task.write(snakemake.output.prepared)
     write_shown(task, summary, snakemake.output.shown)
     report("{train} training and {test} test images; split: {split}".format(**summary))
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

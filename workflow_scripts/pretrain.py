@@ -1,8 +1,12 @@
 """Pre-train the backbone of a set."""
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
+from simtailor.gpus import hold_gpus
 from simtailor.pretrain.stage import Job, run
 from simtailor.reporting import reporter
+from simtailor.tracking.jobs import tracked_job
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 name = snakemake.wildcards.backbone
 resources = {key: snakemake.resources[key] for key in ("cache_mb", "workers")}
@@ -16,6 +20,6 @@ job = Job(
     threads=snakemake.threads,
     checkpoint=snakemake.params.checkpoint,
 )
-with reporter(snakemake.log[0], name) as report:
+with reporter(snakemake.log[0], name) as report, tracked_job(snakemake, report):
     run(job, report)
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

@@ -1,14 +1,14 @@
 """Recommend simulation parameters for a task."""
 
-from simtailor.browse.page import refresh_page
 from simtailor.controller.evidence import read_evidence
 from simtailor.controller.recommend import write_recommendation
 from simtailor.controller.settings import Controller
+from simtailor.finishing import finish
 from simtailor.reporting import reporter
 
 files, params, task = snakemake.input, snakemake.params, snakemake.wildcards.task
 with reporter(snakemake.log[0], task) as report:
-    evidence = read_evidence(params.folder, params.evidence, params.task_folder)
+    evidence = read_evidence(params.folder, params.evidence, params.screening, params.task_folder)
     if evidence.dropped:
         report(evidence.dropped)
     content = write_recommendation(
@@ -22,4 +22,4 @@ with reporter(snakemake.log[0], task) as report:
         snakemake.output[0],
     )
     report(f"{content['set']}: {content['why']}")
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

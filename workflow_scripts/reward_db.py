@@ -1,7 +1,7 @@
 """Assemble the reward database from the evaluations."""
 
-from simtailor.browse.page import refresh_page
 from simtailor.evaluate.reward_db import write_reward_database
+from simtailor.finishing import finish
 from simtailor.reporting import reporter
 
 baselines, params = snakemake.input.baselines, snakemake.params
@@ -23,4 +23,4 @@ with reporter(snakemake.log[0], "reward_db") as report:
         report(f"missing: {name} on {', '.join(tasks)}")
     for path in summary["outdated"]:
         report(f"not counted, of other settings: {path}")
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

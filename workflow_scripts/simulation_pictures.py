@@ -1,16 +1,26 @@
 """Show what each simulation parameter does, and the classes."""
 
-from simtailor.browse.page import refresh_page
+from simtailor.finishing import finish
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
-from simtailor.simulation.catalogue import read_catalogue
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.pictures import picture_parameters
 from simtailor.simulation.settings import Simulation
+from simtailor.simulation.simulators import simulator_of
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
 with reporter(snakemake.log[0], "simulation_pictures") as report:
-    catalogue = read_catalogue(snakemake.input.assets, cache=machine.cache)
     settings = Simulation.model_validate(snakemake.params.settings)
+    catalogue, machine = simulator_of(
+        settings,
+        machine,
+        snakemake.input.assets,
+        snakemake.log[0],
+        report,
+        snakemake.config["threedworld"],
+    )
     picture_parameters(settings, catalogue, machine, snakemake.output[0])
     report(f"wrote {snakemake.output[0]}")
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

@@ -1,10 +1,13 @@
 """Compute the task vector of one task."""
 
 from simtailor.files import write_json
+from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
 from simtailor.task2vec.settings import Task2Vec
 from simtailor.task2vec.vectors import task_vector, write_vector
 from simtailor.tasks.prepared import PreparedTask
+
+hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 params = snakemake.params
 with reporter(snakemake.log[0], snakemake.wildcards.task) as report:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from simtailor.browse.page import refresh_page
 from simtailor.files import read_json
+from simtailor.finishing import finish
 from simtailor.reporting import reporter
 from simtailor.task2vec.results import write_study
 
@@ -12,4 +12,4 @@ with reporter(snakemake.log[0], "task_vectors") as report:
     facts = {Path(path).stem: read_json(path) for path in snakemake.input.facts}
     write_study(vectors, facts, snakemake.output.vectors, snakemake.output.shown)
     report(f"wrote {snakemake.output.shown}")
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

@@ -1,8 +1,8 @@
 """Train and compare the policies."""
 
-from simtailor.browse.page import refresh_page
 from simtailor.controller.settings import Controller
 from simtailor.controller.stage import run_controller
+from simtailor.finishing import finish
 from simtailor.reporting import reporter
 
 with reporter(snakemake.log[0], "controller") as report:
@@ -16,4 +16,4 @@ with reporter(snakemake.log[0], "controller") as report:
         cache=snakemake.params.cache,
         report=report,
     )
-    refresh_page(snakemake.config["results"], report)
+    finish(snakemake, report)

@@ -14,9 +14,11 @@ from typing import Any
 
 from simtailor.config import Configuration, experiment_names
 from simtailor.devices import device_warning
+from simtailor.errors import UserError
 from simtailor.layers import Layer
 from simtailor.section import NAME_PATTERN, NAME_RULE
 from simtailor.simulation.inputs import set_count
+from simtailor.tracking.registry import find_tracker
 from simtailor.validation import mistake
 
 FOLDERS = ("results", "work", "resources")
@@ -46,6 +48,7 @@ def check_configuration(
     layers = [Layer(values, [Path(file) for file in files])]
     _check_folders(configuration, layers)
     _check_job_count(configuration, layers)
+    _check_tracker(configuration, layers)
     warnings = _disk_warnings(configuration, layers)
     warnings += _name_warnings(configuration)
     if local and (warning := device_warning(configuration.device)):
@@ -115,6 +118,14 @@ def _check_job_count(configuration: Configuration, layers: list[Layer]) -> None:
                 layers,
                 f"that is {count:,} jobs; at most {MOST_JOBS:,} can be planned. Give less.",
             )
+
+
+def _check_tracker(configuration: Configuration, layers: list[Layer]) -> None:
+    """Check that the package of the tracker is there."""
+    try:
+        find_tracker(configuration.tracking)
+    except UserError as error:
+        raise mistake(("tracking",), layers, str(error)) from None
 
 
 def _disk_warnings(configuration: Configuration, layers: list[Layer]) -> list[str]:

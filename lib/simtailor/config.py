@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from simtailor.classifier.settings import Classifier
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.settings import Evaluate
 from simtailor.fitted.settings import Datasets
-from simtailor.layers import Layer, merged
+from simtailor.layers import Layer, merged, read_words
 from simtailor.metasim.settings import Experiment, MetaSim
 from simtailor.pretrain.settings import Pretrain
 from simtailor.render.registry import BUILT_IN, DEFAULT, settings_of
@@ -29,6 +29,7 @@ from simtailor.seeds import SEED_SUFFIX
 from simtailor.simulation.settings import Simulation
 from simtailor.task2vec.settings import Task2Vec
 from simtailor.tasks.settings import Tasks
+from simtailor.tracking.registry import NONE, check_name
 from simtailor.validation import validate
 from simtailor.yaml_files import read_yaml
 
@@ -60,6 +61,11 @@ class Configuration(Section):
     dag_targets: Annotated[list[str], Unique] = Field(
         ["all"], description="What the target 'dag' draws."
     )
+    tracking: Annotated[str, AfterValidator(check_name)] = Field(
+        NONE,
+        description="Where curves of trainings and evaluations go, beside the results: none, "
+        "tensorboard, trackio, wandb (offline) or mlflow. Changes no result.",
+    )
     metasim: MetaSim = MetaSim()
     datasets: Datasets = Datasets()
     task2sim: Task2Sim = Task2Sim()
@@ -78,6 +84,7 @@ def load_configuration(values: Mapping[str, Any], files: Iterable[str | Path]) -
     paths = [Path(f) for f in files]
     for path in paths:  # Snakemake reads them too, but keys that stand twice pass there
         read_yaml(path)
+    values = read_words(values, paths)
     return validate(Configuration, values, [Layer(values, paths)])
 
 

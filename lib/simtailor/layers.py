@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from simtailor.errors import UserError
 from simtailor.yaml_files import line_of, read_yaml
@@ -23,6 +25,37 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
         else:
             result[key] = value
     return result
+
+
+def read_words(values: Mapping[str, Any], files: Iterable[Path]) -> dict[str, Any]:
+    """Return values with the words of the command line read as YAML, as a file's are.
+
+    Snakemake reads ``--config 'section={key: 4}'`` as the word "4".
+
+    Args:
+        values: merged from ``files`` and the command line; what a file says stays as it is.
+    """
+    in_files: dict[str, Any] = {}
+    for path in files:
+        in_files = merged(in_files, _contents(path))
+    return _read_words(values, in_files)
+
+
+def _read_words(value: Any, in_file: Any) -> Any:
+    if isinstance(value, Mapping):
+        known = in_file if isinstance(in_file, Mapping) else {}
+        return {key: _read_words(part, known.get(key, ABSENT)) for key, part in value.items()}
+    if value == in_file:
+        return value
+    if isinstance(value, list):
+        return [_read_words(part, ABSENT) for part in value]
+    if isinstance(value, str):
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+        return value if isinstance(read, (dict, list)) else read
+    return value
 
 
 @dataclass(frozen=True)

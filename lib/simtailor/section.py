@@ -16,6 +16,8 @@ from pydantic import (
     field_validator,
 )
 
+from simtailor.shipped import found_path
+
 NAME_PATTERN = r"^[A-Za-z0-9_\-]+$"
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 # Folders of the project, Snakemake and Git, which hold no results.
@@ -56,6 +58,11 @@ def filled_in(text: str) -> str:
     return expanded
 
 
+def input_path(text: str) -> str:
+    """Return a path to read from, filled in; one of the project's files is found from anywhere."""
+    return found_path(filled_in(text))
+
+
 def _folder(text: str) -> str:
     """Return the path of a folder to write to, filled in, as it is named.
 
@@ -90,7 +97,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 # For lists: Annotated[list[str], Unique].
 Unique = AfterValidator(_each_once)
 Folder = Annotated[str, AfterValidator(_folder)]
-InputPath = Annotated[str, AfterValidator(filled_in)]
+InputPath = Annotated[str, AfterValidator(input_path)]
 
 
 class Section(BaseModel):

@@ -21,10 +21,10 @@ from simtailor.errors import UserError
 from simtailor.evaluate.heads import FineTuned
 from simtailor.files import read_json, staged, write_json
 from simtailor.pretrain.backbone import Backbone
+from simtailor.pretrain.names import WEIGHTS
 from simtailor.pretrain.network import create_network
+from simtailor.pretrain.timm_files import CONFIGURATION, OWN, configuration_of
 
-WEIGHTS, CONFIGURATION = "model.safetensors", "config.json"
-OWN = "simtailor"  # the key of what timm has no name for
 READING = {"image_size", "fit", "ranges"}  # keys below it that predictions need
 CHUNK = 256  # images that go through the network together
 
@@ -71,30 +71,13 @@ class ImageClassifier:
     def write(self, folder: str | Path) -> None:
         """Write weights and configuration into a folder."""
         folder, description = Path(folder), self.backbone.description
-        size, network = self.backbone.image_size, self.backbone.network
+        network = self.backbone.network
         weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
         with staged(folder / WEIGHTS) as staging:
             save_file(weights, staging)
-        write_json(
-            folder / CONFIGURATION,
-            {
-                "architecture": description["model"],
-                "num_classes": len(self.classes),
-                "label_names": list(self.classes),
-                "model_args": description["model_options"],
-                "pretrained_cfg": {
-                    "input_size": [3, size, size],
-                    "mean": list(description["mean"]),
-                    "std": list(description["std"]),
-                    "interpolation": "bilinear",
-                    "crop_pct": 1.0,
-                    "num_classes": len(self.classes),
-                    "classifier": network.pretrained_cfg["classifier"],
-                    "first_conv": network.pretrained_cfg.get("first_conv"),
-                },
-                OWN: self.about,
-            },
-        )
+        size, classes = self.backbone.image_size, self.classes
+        configuration = configuration_of(network, description, size, classes, self.about)
+        write_json(folder / CONFIGURATION, configuration)
 
     @classmethod
     def read(cls, folder: str | Path, device: torch.device | str = "cpu") -> ImageClassifier:

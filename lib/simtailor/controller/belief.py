@@ -5,6 +5,9 @@ rewards have a joint normal prior from the known tasks; level and spread are unk
 has a flat prior and is integrated out, the spread's logarithm has a normal prior from the known
 tasks and is integrated on a grid.
 
+A screened reward, of a set with few images, has a level of its own with a flat prior, and differs
+from the true reward by more noise: it tells sets apart, and nothing of how good they are.
+
 Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), equations 2.22
 to 2.24 and 2.41 (explicit basis functions); of the acquisition: Frazier, Powell and Dayanik,
 "The Knowledge-Gradient Policy for Correlated Normal Beliefs" (2009).
@@ -20,6 +23,8 @@ SPREADS = 9  # points of the grid over the spread
 REACH = 2.0  # standard deviations of its logarithm to each side
 LEAST_SPREAD_OF_LOG = 0.5  # with few known tasks, theirs say little
 LEVEL_VARIANCE = 1e3  # of the flat prior, in standardised units
+# Of the difference of a screened reward from the true one, beside the noise, in squared spreads.
+SCREENED_VARIANCE = 0.5
 NORMAL_95 = 1.96
 # Nodes of the Gauss-Hermite rule: the expected best after one more evaluation.
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
@@ -35,7 +40,7 @@ class Belief:
         spreads: float64 [G], percent.
         weights: float64 [G], probabilities of the spreads.
         noise: variance of an evaluation, in squared spreads.
-        evaluated: number of evaluations taken in.
+        evaluated, screened: numbers of whole and of screened evaluations taken in.
     """
 
     means: np.ndarray
@@ -44,6 +49,7 @@ class Belief:
     weights: np.ndarray
     noise: float
     evaluated: int = 0
+    screened: int = 0
 
     @classmethod
     def of(
@@ -78,31 +84,45 @@ class Belief:
         """Return the place of the set with the highest expected reward."""
         return int(self.mean.argmax())
 
-    def observe(self, places: np.ndarray, rewards: np.ndarray) -> Belief:
+    def observe(
+        self, places: np.ndarray, rewards: np.ndarray, screened: np.ndarray | None = None
+    ) -> Belief:
         """Return the belief of the true rewards after evaluations, none taken in before.
 
         Args:
             places: int64 [n], of the evaluated sets; one that was evaluated again stands again.
             rewards: float64 [n], percent, each with the noise of one evaluation.
+            screened: bool [n], those of sets with few images; none if not given.
         """
         if len(places) == 0:
             return self
-        if self.evaluated:
+        if self.evaluated or self.screened:
             raise ValueError("observe takes all evaluations at once")
-        cross = self.shape[:, places] + LEVEL_VARIANCE
-        inner = cross[places] + self.noise * np.eye(len(places))
+        screened = np.zeros(len(places), bool) if screened is None else screened
+        whole = ~screened
+        cross = self.shape[:, places] + LEVEL_VARIANCE * whole
+        inner = self.shape[np.ix_(places, places)] + LEVEL_VARIANCE * (
+            screened[:, None] == screened
+        )
+        inner += np.diag(self.noise + SCREENED_VARIANCE * screened)
         gain = np.linalg.solve(inner, cross.T)  # [n, S]
-        # Near the level, so that the flat prior is exact enough.
-        offsets = rewards.mean() - self.means[:, places].mean(axis=1, keepdims=True)
-        residuals = rewards - self.means[:, places] - offsets  # [G, n]
-        means = self.means + offsets + residuals @ gain
+        # Near the levels, so that their flat priors are exact enough.
+        away = rewards - self.means[:, places]  # [G, n]
+        kinds = [kind for kind in (whole, screened) if kind.any()]
+        residuals = away.copy()
+        for kind in kinds:
+            residuals[:, kind] -= away[:, kind].mean(axis=1, keepdims=True)
+        level = away[:, whole].mean(axis=1, keepdims=True) if whole.any() else 0
+        means = self.means + level + residuals @ gain
         squares = (residuals * np.linalg.solve(inner, residuals.T).T).sum(axis=1)
         logs = -0.5 * squares / self.spreads**2 - len(places) * np.log(self.spreads)
-        # One evaluation says nothing of the spread: the level explains it, whatever it is.
-        logs += np.log(self.spreads)
+        # One evaluation says nothing of the spread: its level explains it, whatever it is.
+        logs += len(kinds) * np.log(self.spreads)
         weights = self.weights * np.exp(logs - logs.max())
-        shape = self.shape + LEVEL_VARIANCE - cross @ gain
-        return Belief(means, shape, self.spreads, weights / weights.sum(), self.noise, len(places))
+        weights /= weights.sum()
+        shape = self.shape + LEVEL_VARIANCE * whole.any() - cross @ gain
+        counts = int(whole.sum()), int(screened.sum())
+        return Belief(means, shape, self.spreads, weights, self.noise, *counts)
 
     def next(self, tried: np.ndarray) -> int:
         """Return the place of the set to evaluate next.
@@ -124,7 +144,14 @@ class Belief:
         return int(np.where(tried, -np.inf, value).argmax())
 
     def propose(
-        self, places: np.ndarray, rewards: np.ndarray, barred: np.ndarray, count: int
+        self,
+        places: np.ndarray,
+        rewards: np.ndarray,
+        barred: np.ndarray,
+        count: int,
+        screened: np.ndarray | None = None,
+        *,
+        screening: bool = False,
     ) -> list[int]:
         """Return the places of the sets to evaluate next, all of them at once.
 
@@ -133,20 +160,25 @@ class Belief:
         Optimization", 2010), so that they tell different things.
 
         Args:
-            places, rewards: what was evaluated, as for ``observe``; this is the belief before it.
-            barred: bool [S], sets not to propose; those evaluated are not proposed either.
+            places, rewards, screened: what was evaluated, as for ``observe``; this is the belief
+                before it.
+            barred: bool [S], sets not to propose; those evaluated whole are not proposed either.
             count: how many; fewer are returned where none is left.
+            screening: whether sets to screen are asked for; those screened are not proposed again.
         """
+        kinds = [False] * len(places) if screened is None else list(screened)
         places, rewards, barred = list(places), list(rewards), barred.copy()
-        barred[places] = True
+        for place, was_screened in zip(places, kinds, strict=True):
+            barred[place] |= screening or not was_screened
         found: list[int] = []
         while len(found) < count and not barred.all():
-            belief = self.observe(np.array(places, int), np.array(rewards))
+            belief = self.observe(np.array(places, int), np.array(rewards), np.array(kinds, bool))
             place = belief.next(barred)
             found.append(place)
             barred[place] = True
             places.append(place)
             rewards.append(belief.mean[place])
+            kinds.append(False)
         return found
 
     def noise_of_an_evaluation(self) -> float:

@@ -8,7 +8,7 @@ change of one it is not counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from simtailor.tasks.prepared import PreparedTask
 VALIDATION = "validation"
 VALIDATION_SHARE = 1 / 3  # of the training images
 IMAGES = "images of the task"
+EVALUATIONS, SCREENED = "evaluations", "screened"  # folders of a task
 LISTED = 3
 
 
@@ -32,12 +33,14 @@ class Evidence:
     Attributes:
         validation: what sets are chosen by.
         test: what they are reported by.
+        screened: as ``validation``, of sets with few images.
         dropped: a sentence on evaluations that are not counted; empty if all are.
     """
 
     validation: dict[str, float]
     test: dict[str, float]
     dropped: str = ""
+    screened: dict[str, float] = field(default_factory=dict)
 
 
 def validation_task(task: PreparedTask, seed: int) -> PreparedTask:
@@ -98,21 +101,31 @@ def images_of(task_folder: str | Path) -> Any:
 def read_evidence(
     folder: str | Path,
     settings: Mapping[str, Any],
+    screening: Mapping[str, Any],
     task_folder: str | Path,
 ) -> Evidence:
     """Read the evaluations of a task that were made with the present settings.
 
     Args:
-        folder: of the files of ``write_evidence``; may be absent.
+        folder: of the folders ``EVALUATIONS`` and ``SCREENED`` with files of
+            ``write_evidence``; they may be absent.
         settings: the present ones; ``method`` names whose accuracy counts.
+        screening: the same for the sets that are screened.
 
     Raises:
         UserError: a file is no evaluation.
     """
+    whole = _of_folder(Path(folder) / EVALUATIONS, settings, task_folder)
+    few = _of_folder(Path(folder) / SCREENED, screening, task_folder)
+    dropped = ". ".join(part.dropped for part in (whole, few) if part.dropped)
+    return replace(whole, screened=few.validation, dropped=dropped)
+
+
+def _of_folder(folder: Path, settings: Mapping[str, Any], task_folder: str | Path) -> Evidence:
     now = {**settings, IMAGES: images_of(task_folder)}
     method, validation, test = settings["method"], {}, {}
     other: dict[str, list[str]] = {}
-    for path in sorted(Path(folder).glob("*_*.json")):
+    for path in sorted(folder.glob("*_*.json")):
         try:
             content = read_json(path)
             then = content["settings"]

@@ -16,10 +16,11 @@ import numpy as np
 from simtailor.controller.database import read_study, read_task_vector
 from simtailor.controller.evidence import Evidence
 from simtailor.controller.policies.transfer import FittedProcess
-from simtailor.controller.recommend import believe, known_study, recommend, write_yaml
+from simtailor.controller.recommend import Observed, known_study, recommend, write_yaml
 from simtailor.controller.settings import Controller
 from simtailor.errors import UserError
 from simtailor.files import read_json, staged_folder, write_json
+from simtailor.tracking import track
 
 
 def propose_round(
@@ -33,6 +34,8 @@ def propose_round(
     settings: Controller,
     results: str,
     output: str | Path,
+    *,
+    screening: bool = False,
 ) -> dict[str, Any]:
     """Choose the sets of a round and write them; return what is written.
 
@@ -40,36 +43,52 @@ def propose_round(
         earlier: files of the rounds before, in order.
         evidence: at least of all their sets.
         count: sets to propose; 0 recommends only.
+        screening: whether the round's sets are made of few images.
 
     Raises:
         UserError: a file is wrong, or a set of an earlier round was not evaluated.
     """
     study = known_study(read_study(reward_db, task_vectors), task)
     of_task = read_task_vector(vector, task, study)
-    tried = [name for path in earlier for name in read_json(path)["sets"]]
-    absent = [name for name in tried if name not in evidence.validation]
-    if absent:
-        raise UserError(
-            f"explore {task}: {', '.join(absent)} of an earlier round is not evaluated with the "
-            "present settings; run the same target again"
-        )
     process = FittedProcess(study)
-    # Only what the rounds themselves tried: the same proposals whatever else was evaluated.
-    known = {name: evidence.validation[name] for name in tried}
-    now = recommend(process, task, of_task, known, settings, results)
-    prior = process.belief(of_task)
-    _, places, rewards = believe(prior, study, known)
-    found = prior.propose(places, rewards, np.zeros(len(study.sets), bool), count)
+    known, screened = _shown_by(task, [read_json(path) for path in earlier], evidence)
+    now = recommend(process, task, of_task, known, screened, settings, results)
+    observed = Observed.of(study, known, screened)
+    found = observed.proposed(process.belief(of_task), count, screening=screening)
     content = {
         "task": task,
-        "evaluated": len(tried),
+        "screening": screening,
+        "evaluated": len(known),
         "recommended": now["set"],
         "best_fixed_set": now["best_fixed_set"],
         "expected_gain": now["expected_gain"],
         "sets": [str(study.sets[place]) for place in found],
     }
     write_json(output, content)
+    best = {"best_validation": max(known.values())} if known else {}
+    track(len(known), {"expected_gain": now["expected_gain"]["points"], **best})
     return content
+
+
+def _shown_by(
+    task: str, rounds: Sequence[Mapping[str, Any]], evidence: Evidence
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return what whole sets and screened ones of the rounds gave, percent by name.
+
+    Only what the rounds themselves tried: the same proposals whatever else was evaluated.
+    """
+    shown: list[dict[str, float]] = []
+    for screening, given in ((False, evidence.validation), (True, evidence.screened)):
+        of_kind = [step for step in rounds if step["screening"] == screening]
+        tried = [name for step in of_kind for name in step["sets"]]
+        absent = [name for name in tried if name not in given]
+        if absent:
+            raise UserError(
+                f"explore {task}: {', '.join(absent)} of an earlier round is not evaluated with "
+                "the present settings; run the same target again"
+            )
+        shown.append({name: given[name] for name in tried})
+    return shown[0], shown[1]
 
 
 def write_exploration(
@@ -94,9 +113,11 @@ def write_exploration(
     study = known_study(read_study(reward_db, task_vectors), task)
     of_task = read_task_vector(vector, task, study)
     steps = [read_json(path) for path in rounds]
-    tried = [name for step in steps for name in step["sets"]]
-    known = {name: evidence.validation[name] for name in tried}
-    recommendation = recommend(FittedProcess(study), task, of_task, known, settings, results)
+    known, screened = _shown_by(task, steps, evidence)
+    tried = list(known)
+    recommendation = recommend(
+        FittedProcess(study), task, of_task, known, screened, settings, results
+    )
     used, fixed = recommendation["set"], recommendation["best_fixed_set"]
     shown = list(dict.fromkeys([*tried, used, fixed]))
     content = {
@@ -104,6 +125,7 @@ def write_exploration(
         "recommended": used,
         "best_fixed_set": fixed,
         "tried": tried,
+        "screened": screened,
         "validation": {name: evidence.validation[name] for name in shown},
         "test": {name: evidence.test[name] for name in shown},
         "gain_on_test": evidence.test[used] - evidence.test[fixed],

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from simtailor.config import Configuration
     from simtailor.controller.settings import Controller
 
+SCREENING = "screening"  # name of the round whose sets are made of few images
+
 
 def known_files(configuration: Configuration) -> tuple[str, str]:
     """Return the reward database and the task vectors to learn from."""
@@ -41,13 +43,28 @@ def settings_of_evidence(configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def rounds(settings: Controller) -> list[int]:
-    """Return how many sets each round of the few-shot loop proposes."""
+def screened_configuration(configuration: Configuration) -> Configuration:
+    """Return the configuration by which sets are screened: with a share of the images."""
+    study = configuration.task2sim
+    images = round(study.controller.explore.screening.share * study.simulation.images)
+    fewer = study.simulation.model_copy(update={"images": max(images, 1), "parts": 1})
+    return configuration.model_copy(
+        update={"task2sim": study.model_copy(update={"simulation": fewer})}
+    )
+
+
+def rounds(settings: Controller) -> dict[str, int]:
+    """Return how many sets each round of the few-shot loop proposes, in order, by its name.
+
+    The round ``SCREENING``, if there is one, proposes sets of few images; the last proposes none.
+    """
     explore = settings.explore
+    screened = {SCREENING: explore.screening.sets} if explore.screening.sets else {}
     full, rest = divmod(explore.sets, explore.at_once)
-    return [explore.at_once] * full + ([rest] if rest else [])
+    counts = [explore.at_once] * full + ([rest] if rest else [])
+    return screened | {str(number): count for number, count in enumerate([*counts, 0])}
 
 
 def evidence_state(folder: str | Path) -> str:
     """Return a digest of the evaluations that are there, so that new ones are taken in."""
-    return files_state(sorted(Path(folder).glob("*_*.json")))
+    return files_state(sorted(Path(folder).glob("*/*_*.json")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +27,45 @@ def known_study(study: Study, task: str) -> Study:
     return study.without(study.tasks.index(task)) if task in study.tasks else study
 
 
-def believe(
-    prior: Belief, study: Study, evaluations: Mapping[str, float]
-) -> tuple[Belief, np.ndarray, np.ndarray]:
-    """Return the belief of a task after its evaluations, and these as the belief takes them.
+@dataclass(frozen=True)
+class Observed:
+    """Evaluations of a task as a belief takes them.
 
-    Args:
-        prior: belief before the evaluations.
-        evaluations: percent by name of the set; sets that the study lacks are ignored.
-
-    Returns:
-        the belief, places of the evaluated sets int64 [n], and rewards float64 [n].
+    Attributes:
+        places: of the sets, int64 [n]; rewards: percent, float64 [n].
+        screened: bool [n], those of sets with few images.
     """
-    names = [str(parameters) for parameters in study.sets]
-    places = np.array([p for p, name in enumerate(names) if name in evaluations], np.int64)
-    rewards = np.array([evaluations[names[place]] for place in places], np.float64)
-    return prior.observe(places, rewards), places, rewards
+
+    places: np.ndarray
+    rewards: np.ndarray
+    screened: np.ndarray
+
+    @classmethod
+    def of(
+        cls, study: Study, evaluations: Mapping[str, float], screened: Mapping[str, float]
+    ) -> Observed:
+        """Take evaluations in percent by name of the set; sets that the study lacks are ignored."""
+        places = {str(parameters): place for place, parameters in enumerate(study.sets)}
+        known = [
+            (place, given[name], few)
+            for given, few in ((evaluations, False), (screened, True))
+            for name, place in places.items()
+            if name in given
+        ]
+        columns = list(zip(*known, strict=True)) or [(), (), ()]
+        kinds = (np.int64, np.float64, np.bool_)
+        return cls(*(np.array(c, kind) for c, kind in zip(columns, kinds, strict=True)))
+
+    def believed(self, prior: Belief) -> Belief:
+        """Return the belief after them."""
+        return prior.observe(self.places, self.rewards, self.screened)
+
+    def proposed(self, prior: Belief, count: int, *, screening: bool = False) -> list[int]:
+        """Return places of the sets to try next, whole or with few images."""
+        none = np.zeros(len(prior.shape), bool)
+        return prior.propose(
+            self.places, self.rewards, none, count, self.screened, screening=screening
+        )
 
 
 def recommend(
@@ -49,6 +73,7 @@ def recommend(
     task: str,
     vector: np.ndarray,
     evaluations: Mapping[str, float],
+    screened: Mapping[str, float],
     settings: Controller,
     results: str,
 ) -> dict[str, Any]:
@@ -56,18 +81,20 @@ def recommend(
 
     Args:
         process: fitted to other tasks.
-        vector: float64 [F]; evaluations: percent by set, may be empty.
+        vector: float64 [F].
+        evaluations, screened: percent by set, whole and with few images; may be empty.
         results: folder of the results, for the commands.
     """
     study, prior = process.study, process.belief(vector)
-    belief, places, rewards = believe(prior, study, evaluations)
+    observed = Observed.of(study, evaluations, screened)
+    belief = observed.believed(prior)
     fixed, best = int(process.mean.argmax()), belief.best()
     gain, spread, chance = _gain(belief, best, fixed)
     distances = symmetric(unit(vector[None]), process.directions)[0]
     reasons = _reasons_to_abstain(process, distances, chance, belief, settings, best == fixed)
     use = fixed if reasons else best
     name = str(study.sets[use])
-    following = prior.propose(places, rewards, np.zeros(len(study.sets), bool), 1)
+    following = observed.proposed(prior, 1)
     return {
         "task": task,
         "set": name,
@@ -85,6 +112,7 @@ def recommend(
             "probability_of_gain": round(chance, 3),
         },
         "evaluations": {s: round(float(r), 4) for s, r in sorted(evaluations.items())},
+        "screened": {s: round(float(r), 4) for s, r in sorted(screened.items())},
         "noise_of_an_evaluation": round(belief.noise_of_an_evaluation(), 3),
         "try_next": str(study.sets[following[0]]) if following else None,
         "nearest_tasks": [
@@ -121,7 +149,7 @@ def _reasons_to_abstain(
     between = process.distances.copy()
     np.fill_diagonal(between, np.inf)
     farthest = between.min(axis=1).max()
-    if belief.evaluated == 0 and distances.min() > farthest:
+    if not belief.evaluated and not belief.screened and distances.min() > farthest:
         reasons.append(
             f"the nearest known task is {distances.min():.3f} away, farther than any known task "
             f"is from its own nearest ({farthest:.3f})"
@@ -135,8 +163,9 @@ def _reasons_to_abstain(
 
 
 def _reason(belief: Belief, same: bool, task: str, results: str) -> str:
-    if belief.evaluated:
-        source = f"from {belief.evaluated} evaluations and the known tasks"
+    if belief.evaluated or belief.screened:
+        few = f", {belief.screened} with few images" if belief.screened else ""
+        source = f"from {belief.evaluated} evaluations{few} and the known tasks"
         if same:
             return f"{source}, the best fixed set is expected to be the best of all"
         return f"{source}, this set has the highest expected accuracy"
@@ -178,7 +207,9 @@ def write_recommendation(
             str(s): float(r) for s, r in zip(whole.sets, own, strict=True) if not np.isnan(r)
         }
     of_task = read_task_vector(vector, task, study)
-    content = recommend(FittedProcess(study), task, of_task, evaluations, settings, results)
+    content = recommend(
+        FittedProcess(study), task, of_task, evaluations, evidence.screened, settings, results
+    )
     if evidence.dropped:
         content["not_counted"] = evidence.dropped
     write_yaml(output, content)

@@ -34,6 +34,21 @@ class Reinforce(Section):
     )
 
 
+class Screening(Section):
+    """Sets that are first tried cheaply, with few images."""
+
+    sets: Annotated[int, Field(ge=0, strict=True)] = Field(
+        0,
+        description="Sets that are tried so before the first whole one; 0 is none. It pays where "
+        "whole sets are dear.",
+    )
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.25,
+        description="Share of task2sim.simulation.images that they are made of. The epochs stay, "
+        "so that the pre-training has the same share of the steps.",
+    )
+
+
 class Explore(Section):
     """Sets tried on a new task, by the target ``results/task2sim/explore/TASK``."""
 
@@ -45,6 +60,7 @@ class Explore(Section):
         description="Sets that are proposed together and made side by side; fewer are chosen "
         "better, more end sooner where there are cores for them.",
     )
+    screening: Screening = Screening()
 
 
 class Controller(Section):

@@ -25,6 +25,7 @@ from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Augmentation
 from simtailor.seeds import generator
 from simtailor.tasks.prepared import PreparedTask
+from simtailor.tracking import track
 
 VARIED = Augmentation(crop=0.64, flip=0.0, colour=0.0, grey=0.0)  # right for characters too
 WEIGHT_DECAY = 0.05
@@ -73,6 +74,8 @@ def train_at_equal_steps(
         )
         results[task.name] = {steps: percents[0] for steps, percents in found.items()}
         report(f"{task.name}: {told}")
+        for steps, percent in results[task.name].items():
+            track(int(steps), {task.name: percent})
     write_json(output, {"start": name, "pair": pair, "tasks": results})
 
 

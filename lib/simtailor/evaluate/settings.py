@@ -115,7 +115,7 @@ class EqualSteps(Section):
     """Fine-tuned backbones beside the same network from scratch, by few labels and steps."""
 
     starts: dict[PositiveSteps, PositiveStarts] = Field(
-        {60: 6, 300: 2},
+        {30: 8, 120: 2},
         description="By the number of steps: how many backbones, spread over the study's sets, and "
         "as many starts from scratch are trained. The fewest steps are the small budget; {} "
         "leaves it out.",

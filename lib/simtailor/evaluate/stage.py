@@ -38,6 +38,7 @@ from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
 from simtailor.tasks.features import check_features
 from simtailor.tasks.prepared import PreparedTask
+from simtailor.tracking import track
 
 RANDOM_SEEDS = 3  # of networks with random weights
 
@@ -146,6 +147,7 @@ def evaluate_baselines(
                 _evaluated(
                     judge, digest, task, settings.methods, settings, seed,
                     Path(cache) / f"{name}.{number}", partial(_prefixed, report, name),
+                    f"{name}/",
                 )
                 for number, (digest, judge) in enumerate(judges)
             ]  # fmt: skip
@@ -165,8 +167,13 @@ def _evaluated(
     seed: int,
     cache: str | Path,
     report: Callable[[str], None],
+    curve: str = "",
 ) -> Percents:
-    """Return the percentages of each method, from the cache where nothing changed."""
+    """Return the percentages of each method, from the cache where nothing changed.
+
+    Args:
+        curve: what the names begin with under which they are tracked.
+    """
     of_task = [task.facts["sha256"], task.classes, settings.image_size, settings.centre]
     of_method = settings.model_dump(mode="json", include=set(methods))
     for method in {"linear", "finetune"} & set(methods):
@@ -181,6 +188,7 @@ def _evaluated(
     path = Path(cache) / f"{task.name}.json"
     found, told = known_or_new(path, keys, lambda stale: judge(task, stale))
     report(f"{task.name}: {told}")
+    track(0, {f"{curve}{task.name}/{name}": np.mean(values) for name, values in found.items()})
     return found
 
 

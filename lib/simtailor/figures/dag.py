@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -21,6 +22,7 @@ BOX_HEIGHT, LAYER_GAP, BOX_GAP, MARGIN = 46, 54, 26, 20
 CHARACTER, LINE = 7.3, 16
 BULGE = 45  # how far an edge that passes layers swings out, a layer
 SWEEPS = 8
+MOST_BOXES = 3  # of jobs of one rule, side by side
 COLOURS = ("#E8F1FA", "#FCEBDD", "#E6F4EA", "#F6E8F3", "#FDF6D8", "#E9E9E9")
 
 
@@ -34,7 +36,7 @@ def draw_workflow(
     mermaid: str | Path,
 ) -> None:
     """Ask Snakemake for the graphs of ``targets`` and write them as two SVG files and Mermaid."""
-    write_svg(parse_dot(_ask(snakefile, config, targets, "--dag", "dot")), jobs)
+    write_svg(collapsed(parse_dot(_ask(snakefile, config, targets, "--dag", "dot"))), jobs)
     write_svg(parse_dot(_ask(snakefile, config, targets, "--rulegraph", "dot")), rules)
     text = _ask(snakefile, config, targets, "--rulegraph", "mermaid-js")
     with staged(mermaid) as staging:
@@ -65,6 +67,27 @@ def parse_dot(text: str) -> networkx.DiGraph:
     for edge in dot.get_edges():
         graph.add_edge(edge.get_source(), edge.get_destination())
     return graph
+
+
+def collapsed(graph: networkx.DiGraph) -> networkx.DiGraph:
+    """Return the graph with many jobs of a rule that stand side by side as one box.
+
+    Jobs of a rule that wait for each other stay apart, such as the rounds of a loop.
+    """
+    groups = defaultdict(list)
+    for depth, layer in enumerate(networkx.topological_generations(graph)):
+        for node in layer:
+            groups[depth, graph.nodes[node]["lines"][0]].append(node)
+    box_of, result = {}, networkx.DiGraph()
+    for (_, rule), nodes in groups.items():
+        if len(nodes) > MOST_BOXES:
+            box_of |= dict.fromkeys(nodes, nodes[0])
+            result.add_node(nodes[0], lines=[rule, f"{len(nodes)} jobs"])
+        else:
+            box_of |= {node: node for node in nodes}
+            result.add_nodes_from((node, graph.nodes[node]) for node in nodes)
+    result.add_edges_from((box_of[source], box_of[goal]) for source, goal in graph.edges)
+    return result
 
 
 def layered_layout(graph: networkx.DiGraph) -> list[list[str]]:

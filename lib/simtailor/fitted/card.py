@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from simtailor.datasets.hub_cards import OTHER, data_set_header
 from simtailor.files import staged
 from simtailor.fitted.reading import FittedSet
 from simtailor.fitted.scenes import Fit
@@ -43,6 +44,7 @@ def write_card(path: str | Path, made: FittedSet, fit: Fit, summary: dict[str, A
     """Write the card of a data set in Markdown."""
     manifest, counts = made.manifest, summary["classes"]
     lines = [
+        *data_set_header(made.title, summary["images"], OTHER, ["object-detection"]),
         f"# {made.title}",
         "",
         fit.experiment.description or "Synthetic images with labels.",

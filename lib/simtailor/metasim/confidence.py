@@ -10,6 +10,11 @@ scenes alike, stretching the spread moves each by how far it lies from the mean.
 
 The same numbers say where the target's images would move the fit: one Newton step to the least
 discrepancy. What is left to go is an error, too, and the intervals contain it.
+
+Where the renderer cannot look like the target, the least discrepancy is no longer where the truth
+is, and no derivative says how far away. Then the standard errors are multiplied by the misfit, as
+is done with measurements that contradict each other: "Review of Particle Physics", Phys. Rev. D
+110, 030001 (2024), section 5.2.2, the scale factor of averages.
 """
 
 from __future__ import annotations
@@ -46,17 +51,19 @@ class Known:
         left: where the target's images would move it, in spreads.
         noise: standard error of ``left`` by the choice of the generated scenes.
         perfect: standard error that one image would give whose attribute were written on it.
+        misfit: what ``error`` is multiplied by, for the renderer looks otherwise.
     """
 
     error: float
     left: float
     noise: float
     perfect: float
+    misfit: float = 1.0
 
     @property
     def total(self) -> float:
         """Standard error with what is left to go, and what is not known of that."""
-        return float(np.linalg.norm((self.error, self.left, self.noise)))
+        return float(np.linalg.norm((self.misfit * self.error, self.left, self.noise)))
 
     @property
     def effective(self) -> float:
@@ -99,6 +106,7 @@ def fit_intervals(
     target: Levels,
     factors: list[float],
     count: int | None = None,
+    misfit: float = 1.0,
 ) -> dict[tuple[int, int], Interval]:
     """Return the intervals of all mutable entries.
 
@@ -112,6 +120,7 @@ def fit_intervals(
         factors: of the kernel's bandwidths.
         count: number of images that the generator was fitted to, where ``target`` is a part of
             them.
+        misfit: of ``HeldOutComparison``.
     """
     graphs, layout = generated.graphs, generated.graphs.layout
     entries, base = layout.entries(), features_of(graphs)
@@ -160,7 +169,7 @@ def fit_intervals(
         for place, index in enumerate(np.flatnonzero(seen.numpy())):
             perfect = 1.0 if index % 2 == 0 else 0.5**0.5
             values = (float(v[place]) for v in (errors, rests, noises))
-            known[index] = Known(*values, perfect)
+            known[index] = Known(*values, perfect, misfit)
     intervals = {}
     for e, (entry, (mean, spread)) in enumerate(zip(entries, statistics, strict=True)):
         of_mean, of_spread = known[2 * e], known[2 * e + 1]

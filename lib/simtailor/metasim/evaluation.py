@@ -40,6 +40,14 @@ class HeldOutComparison:
     p_end: float
     images: int
 
+    @property
+    def misfit(self) -> float:
+        """How much further than chance allows the generated images are: 1 where they are not.
+
+        A ratio of distances; the MMD is squared.
+        """
+        return float(np.sqrt(max(1.0, self.end / self.chance))) if self.chance > 0 else 1.0
+
 
 def compare_with_held_out(
     experiment: Experiment,

@@ -176,7 +176,7 @@ def checked_features(experiment: Experiment) -> dict[str, str]:
     features = experiment.features
     edge = min(experiment.training.image_size, experiment.stage.image_size)
     chosen = "pyramid" in features.model_fields_set  # by the user; the default suits small images
-    if features.kind == "pyramid" and chosen and features.pyramid[0] > edge:
+    if not features.of_network and chosen and features.pyramid[0] > edge:
         raise UserError(
             f"features.pyramid: {features.pyramid[0]}, but the images have {edge} pixels while "
             f"training. Give edges up to {edge}, or raise training.image_size and "
@@ -214,7 +214,7 @@ def needs_kernels(experiment: Experiment) -> bool:
 def required_packages(experiment: Experiment) -> list[str]:
     """Return the names of the fetched packages that renderer and features read."""
     features = experiment.features
-    packaged = features.kind != "pyramid" and features.weights == "package"
+    packaged = features.of_network and features.weights == "package"
     return packages_of_renderer(experiment) + [PACKAGE] * packaged
 
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from simtailor.files import read_json, staged, write_json
+from simtailor.tracking import track
 
 COLUMNS = ("epoch", "mmd", "validation", "blind", "reward", "seconds", "renders")
 FORMATS = ("{:.0f}", "{:.6g}", "{:.6g}", "{:.4f}", "{:.4f}", "{:.2f}", "{:.0f}")
@@ -51,8 +52,13 @@ class Progress:
         """The last epoch."""
         return len(self.rows) - 1
 
+    @property
+    def last(self) -> dict[str, float]:
+        """The last epoch's values by column."""
+        return dict(zip(COLUMNS, self.rows[-1], strict=True))
+
     def __str__(self) -> str:
-        last = dict(zip(COLUMNS, self.rows[-1], strict=True))
+        last = self.last
         reward = f"accuracy {last['reward']:.1%}  " if last["reward"] == last["reward"] else ""
         return (
             f"mmd {last['mmd']:.4f}  validation {last['validation']:.4f}  {reward}"
@@ -63,6 +69,7 @@ class Progress:
         """Add an epoch; of the columns that are not given it has nothing."""
         self.rows.append([values.get(name, NOTHING) for name in COLUMNS])
         self.weights.append(weights)
+        track(self.epoch, self.last)
 
     def column(self, name: str) -> np.ndarray:
         """Return a column, NaN where an epoch has no value."""

@@ -60,16 +60,22 @@ class Target(Section):
         return str(self.grammar or self.folder or self.build)
 
 
+WEIGHTLESS = ("pyramid", "edges")
+
+
 class Features(Section):
     """What of the images is compared."""
 
-    kind: Literal["pyramid", "inception", "timm"] = Field(
+    kind: Literal["pyramid", "edges", "inception", "timm"] = Field(
         "pyramid",
-        description="'pyramid' averages the images down and needs no weights; 'inception' is "
-        "as published; 'timm' is any model of timm.",
+        description="'pyramid' averages the images down and needs no weights; 'edges' gathers the "
+        "edges of each orientation over the same grids, whatever colours, light and exposure: for "
+        "pictures of another camera; 'inception' is as published; 'timm' is any model of timm.",
     )
     pyramid: list[Annotated[int, Field(ge=1, strict=True)]] = Field(
-        [32, 16, 8, 4], min_length=1, description="Edges of the image pyramid, largest first."
+        [32, 16, 8, 4],
+        min_length=1,
+        description="Edges of the image pyramid, or cells along those of the grids, largest first.",
     )
     blocks: list[Literal[64, 192, 768, 2048]] = Field(
         [2048], min_length=1, description="Blocks of Inception-v3, by their number of channels."
@@ -85,9 +91,14 @@ class Features(Section):
     )
 
     @property
+    def of_network(self) -> bool:
+        """Whether a network makes them."""
+        return self.kind not in WEIGHTLESS
+
+    @property
     def weights_file(self) -> str | None:
         """The user's file of weights, if the features need one."""
-        named = self.kind != "pyramid" and self.weights not in ("hub", "package", "random")
+        named = self.of_network and self.weights not in ("hub", "package", "random")
         return self.weights if named else None
 
     @model_validator(mode="after")
@@ -97,7 +108,7 @@ class Features(Section):
         for name, values in (("blocks", self.blocks), ("layers", self.layers)):
             if sorted(set(values)) != values:
                 raise ValueError(f"{name}: give each number once, from small to large: {values}")
-        needs_package = self.kind != "pyramid" and self.weights == "package"
+        needs_package = self.of_network and self.weights == "package"
         if needs_package and (self.kind, self.model) != ("timm", PACKAGED_MODEL):
             raise ValueError(
                 f"weights: 'package' is for kind: timm with model: {PACKAGED_MODEL} only"

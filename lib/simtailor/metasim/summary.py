@@ -41,9 +41,11 @@ def write_summary(
         trained.features_of(trained.graphs(best, count)),
         features_of(trained.features, images[held_out], trained.device),
     )
-    intervals = _intervals(trained, same["even"])
+    intervals = _intervals(trained, same["even"], comparison.misfit)
     named = {trained.layout.entry_name(*entry): found for entry, found in intervals.items()}
-    converged, sentence = verdict(comparison, named, progress)
+    converged, sentence = verdict(
+        comparison, named, progress, by_pixels=experiment.features.kind == "pyramid"
+    )
     summary = {
         "experiment": trained.name,
         "description": experiment.description,
@@ -63,6 +65,7 @@ def write_summary(
             "chance": comparison.chance,
             "p_value_prior": comparison.p_start,
             "p_value": comparison.p_end,
+            "misfit": comparison.misfit,
             "images": comparison.images,
         },
         "training": {k: v for k, v in progress.notes.items() if k != "stopped"},
@@ -86,7 +89,7 @@ def write_summary(
 
 
 def _intervals(
-    trained: TrainedExperiment, even: Equivalents | None
+    trained: TrainedExperiment, even: Equivalents | None, misfit: float
 ) -> dict[tuple[int, int], Interval]:
     """Return what the images that the generator was fitted to tell of its means and spreads."""
     assert even is not None
@@ -99,6 +102,7 @@ def _intervals(
         features_of(trained.features, images, trained.device),
         trained.experiment.discrepancy.bandwidth_factors,
         count=len(fitted),
+        misfit=misfit,
     )
 
 

@@ -68,7 +68,7 @@ def fill_snapshots(build: str, count: int, report: Callable[[str], None], log: P
                     f"{PATIENCE if drawn else START:g} s{player.end()}.{player_log.hint}"
                 )
         finally:
-            player.close()
+            player.kill()
     return folders.snapshots
 
 

@@ -9,10 +9,15 @@ from simtailor.metasim.evaluation import TOLD_APART_BELOW, HeldOutComparison
 from simtailor.metasim.progress import Progress
 
 FEW_IMAGES = 50
+WORTH_SAYING = 1.05  # of the misfit
 
 
 def verdict(
-    comparison: HeldOutComparison, intervals: Mapping[str, Interval], progress: Progress
+    comparison: HeldOutComparison,
+    intervals: Mapping[str, Interval],
+    progress: Progress,
+    *,
+    by_pixels: bool = False,
 ) -> tuple[bool, str]:
     """Return whether the training converged, and plain sentences that say why.
 
@@ -22,6 +27,7 @@ def verdict(
 
     Args:
         intervals: by the name of the attribute.
+        by_pixels: whether the features are the pixels themselves.
     """
     apart = comparison.p_end < TOLD_APART_BELOW
     off = _numbers(intervals, "off")
@@ -50,6 +56,16 @@ def verdict(
         )
     elif apart:
         sentences.append(_advice(progress))
+    if comparison.misfit > WORTH_SAYING:
+        sentences.append(
+            f"The intervals are {comparison.misfit:.1f} times wider than chance alone asks, for "
+            "the renderer does not look like the target."
+        )
+        if by_pixels:
+            sentences.append(
+                "If colours, light or camera differ, features: {kind: edges} compares where the "
+                "edges are."
+            )
     untold = [name for name in _numbers(intervals, "untold") if name not in off]
     if untold:
         sentences.append(f"The images do not tell {_listed(untold)}.")

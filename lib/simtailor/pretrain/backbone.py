@@ -18,6 +18,7 @@ from simtailor.pretrain.augmentation import MEAN, STD
 from simtailor.pretrain.names import DESCRIPTION, WEIGHTS
 from simtailor.pretrain.network import create_network
 from simtailor.pretrain.settings import Pretrain
+from simtailor.pretrain.timm_files import CONFIGURATION, configuration_of
 
 CHUNK = 256  # images that go through the network together
 STAGES = 4  # the last ones of a network, whose features are taken
@@ -168,8 +169,12 @@ def describe(settings: Pretrain, classes: list[str], parameters: str, seed: int)
 def write_backbone(
     folder: str | Path, weights: dict[str, torch.Tensor], description: dict[str, Any]
 ) -> None:
-    """Write weights and description into a folder."""
-    folder = Path(folder)
+    """Write weights, description and what timm reads of them into a folder."""
+    folder, classes = Path(folder), description["classes"]
+    network = create_network(description["model"], description["model_options"], len(classes))
+    about = {key: description[key] for key in ("parameters", "seed")}
+    size = description["image_size"]
+    write_json(folder / CONFIGURATION, configuration_of(network, description, size, classes, about))
     with staged(folder / WEIGHTS) as staging:
         save_file(weights, staging)
     write_json(folder / DESCRIPTION, description)

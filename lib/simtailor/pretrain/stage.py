@@ -19,11 +19,13 @@ from simtailor.errors import UserError
 from simtailor.figures.pretrain import training_figure
 from simtailor.files import staged, staged_folder, write_json
 from simtailor.pretrain.backbone import describe, write_backbone
+from simtailor.pretrain.card import CARD, write_card
 from simtailor.pretrain.distributed import training_process
 from simtailor.pretrain.images import SetImages
 from simtailor.pretrain.settings import Pretrain
 from simtailor.pretrain.training import COLUMNS, Trained, Trainer
 from simtailor.simulation.names import seed_of
+from simtailor.simulation.reading import SimulatedSet
 
 FORMATS = ("{:.0f}", "{:.6g}", "{:.4f}", "{:.6g}", "{:.2f}", "{:.1f}")
 
@@ -109,6 +111,7 @@ def pretrain(
             _write_progress(folder / "progress.csv", trained.rows)
             summary = _summary(job.name, images, trainer, trained)
             write_json(folder / "summary.json", summary | {"images_are": where})
+            write_card(folder / CARD, summary, SimulatedSet(job.simulated).licence)
             training_figure(
                 np.array(trained.rows), trained.examples, folder / "training.png",
                 title=f"{settings.model} on set {job.name}", chance=1 / trainer.classes,

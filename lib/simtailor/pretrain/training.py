@@ -28,6 +28,7 @@ from simtailor.pretrain.learner import Learner, Weights
 from simtailor.pretrain.network import create_network, timm
 from simtailor.pretrain.settings import Pretrain
 from simtailor.seeds import generator
+from simtailor.tracking import track
 
 COLUMNS = ("epoch", "loss", "accuracy", "learning_rate", "seconds", "images_per_second")
 
@@ -129,6 +130,8 @@ class Trainer:
             rate = self._learner.learning_rate
             run.rows.append([epoch + 1, loss, right, rate, run.seconds, speed])
             self._write_checkpoint(checkpoint, run)
+            if self.process.first:
+                track(epoch + 1, dict(zip(COLUMNS, run.rows[-1], strict=True)))
             report(
                 f"epoch {epoch + 1}/{self.settings.epochs}  loss {loss:.3f}  "
                 f"accuracy {right:.1%}  {speed:.0f} images/s  {run.seconds:.0f} s"

@@ -34,7 +34,7 @@ from simtailor.render.embedded.contracts import DIGITS, TABLETOP
 from simtailor.render.program.contract import PROGRAM
 from simtailor.render.unity_files.contract import UNITY_FILES
 from simtailor.render.unity_mlagents.contract import UNITY_MLAGENTS
-from simtailor.section import filled_in
+from simtailor.section import input_path
 
 GROUP = "simtailor.renderers"
 _OURS = (TABLETOP, DIGITS, PROGRAM, UNITY_FILES, UNITY_MLAGENTS)
@@ -139,7 +139,7 @@ def _of_place(place: str, where: str, version: str) -> RendererDescription:
 
 def _of_file(text: str) -> RendererDescription:
     """Return the only description of a user's file."""
-    path = Path(filled_in(text))
+    path = Path(input_path(text))
     if not path.is_file():
         raise UserError(f"{path}: there is no such file. {HOW}")
     status = path.stat()

@@ -11,17 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from simtailor.assets.arrays import read_pack
-from simtailor.assets.content import AssetPack, Category, Model
+from simtailor.assets.content import AssetPack, Category
 from simtailor.assets.mesh import Material
 from simtailor.assets.pack import load_pack
 from simtailor.errors import UserError
 from simtailor.render.raycast.environment import Environment, prefilter
+from simtailor.simulation.classes import Classes
 
 BUILTIN = "builtin"
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
+class Catalogue(Classes):
     """C categories with M models, prefiltered skies and materials, of one or several packs.
 
     A set's classes, and a scene's models, skies and materials, are numbers of these; ``notes`` say
@@ -40,11 +41,6 @@ class Catalogue:
         return cls(pack.categories, skies, pack.materials, pack.notes)
 
     @cached_property
-    def models(self) -> tuple[Model, ...]:
-        """All models, those of a category side by side."""
-        return tuple(model for category in self.categories for model in category.models)
-
-    @cached_property
     def sides(self) -> np.ndarray:
         """The longest side of the box around each model: float [M], metres."""
         return np.array([np.ptp(model.mesh.vertices, axis=0).max() for model in self.models])
@@ -53,20 +49,6 @@ class Catalogue:
     def slots(self) -> np.ndarray:
         """How many materials each model has: int [M]."""
         return np.array([len(model.mesh.materials) for model in self.models])
-
-    def classes_of(self, indices: np.ndarray) -> np.ndarray:
-        """Return the class of each image, int [B] of int [B]: they take turns.
-
-        So any stretch of images is balanced over the classes.
-        """
-        return np.asarray(indices) % len(self.categories)
-
-    def models_of(self, indices: np.ndarray) -> np.ndarray:
-        """Return the model of each image, int [B] of int [B]: a class's models take turns."""
-        turns, labels = np.divmod(np.asarray(indices), len(self.categories))
-        counts = np.array([len(category.models) for category in self.categories])
-        first = np.cumsum(counts) - counts
-        return first[labels] + turns % counts[labels]
 
     @cached_property
     def digest(self) -> str:

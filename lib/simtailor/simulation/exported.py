@@ -11,6 +11,7 @@ from simtailor.simulation.parameters import MATERIALS, SimulationParameters
 # Numbers stay below 2 ** 53, what every reader of JSON holds exactly: ten bits of parameters,
 # the seed, the image.
 SEED_BITS = 19
+THREEDWORLD = "threedworld"  # in place of packs, where ThreeDWorld drew
 
 
 def first_number(parameters: SimulationParameters, seed: int) -> int:
@@ -28,6 +29,9 @@ def licence(packs: list[str]) -> str:
     """Return the licences of the packs that the images show models and skies of."""
     terms = []
     for pack in packs:
+        if pack == THREEDWORLD:
+            terms.append(f"{pack}: the terms of ThreeDWorld's assets")
+            continue
         try:
             packages = find_pack(pack).packages
         except UserError:  # a folder that is gone

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from simtailor.simulation.names import seed_of
 from simtailor.simulation.parameters import enumerate_parameters
 from simtailor.simulation.settings import Simulation
+from simtailor.simulation.tdw.records import renderer_state
+from simtailor.simulation.tdw.settings import INCIDENTAL
 
 if TYPE_CHECKING:
     from simtailor.config import Configuration
@@ -37,19 +39,43 @@ def settings_of_a_set(settings: Simulation, name: str) -> dict[str, Any]:
     Args:
         name: of the set; the suffix of a repeat is its seed.
     """
-    values = settings.model_dump(mode="json", include=IMAGES)
+    values = settings.model_dump(mode="json", include=IMAGES) | _threedworld(settings)
     return values | {"seed": seed_of(name, values["seed"])}
 
 
 def settings_of_images(settings: Simulation) -> dict[str, Any]:
     """Return as plain values what the images of all sets depend on, beside each set's name."""
-    values = settings.model_dump(mode="json", include=IMAGES)
+    values = settings.model_dump(mode="json", include=IMAGES) | _threedworld(settings)
     return values | {"version": SETS_VERSION}
 
 
 def settings_of_pictures(settings: Simulation) -> dict[str, Any]:
     """Return as plain values what the pictures of the parameters and classes depend on."""
-    return settings.model_dump(mode="json", include=PICTURES)
+    return settings.model_dump(mode="json", include=PICTURES) | _threedworld(settings)
+
+
+def version_of_sets(settings: Simulation) -> int | str:
+    """Return what beside the settings makes sets anew where it changes: the build that draws.
+
+    Raises:
+        UserError: a package that it needs is not installed.
+    """
+    if settings.renderer == "embedded":
+        return SETS_VERSION
+    return f"{SETS_VERSION}, {renderer_state(settings.tdw)}"
+
+
+def incidental_keys(settings: Simulation) -> dict[str, Any]:
+    """Return the settings of ThreeDWorld that change no image, which jobs need all the same."""
+    return settings.tdw.model_dump(mode="json", include=INCIDENTAL)
+
+
+def _threedworld(settings: Simulation) -> dict[str, Any]:
+    """Return the settings of ThreeDWorld that images depend on, where it draws."""
+    if settings.renderer == "embedded":
+        return {}
+    shown = settings.tdw.model_dump(mode="json", exclude=INCIDENTAL)
+    return {"renderer": settings.renderer, "tdw": shown}
 
 
 def set_count(settings: Simulation) -> int:

@@ -10,6 +10,8 @@ from simtailor.render.raycast.tracers import tracing_package
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.studio import Studio
 
+PIXELS, CUDA_PIXELS = 1 << 22, 1 << 26  # rendered at a time by a thread, by a GPU
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -22,6 +24,11 @@ class Machine:
     device: str
     threads: int
     cache: str
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels are rendered at a time."""
+        return PIXELS * self.threads if self.device == "cpu" else CUDA_PIXELS
 
     @property
     def renderer(self) -> str:

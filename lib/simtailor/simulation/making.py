@@ -20,17 +20,21 @@ from simtailor.figures.simulation import set_sheet
 from simtailor.files import staged_folder, write_json
 from simtailor.render import raycast
 from simtailor.seeds import generator
+from simtailor.simulation import tdw
+from simtailor.simulation.card import CARD, write_card
 from simtailor.simulation.catalogue import Catalogue
-from simtailor.simulation.machine import Machine
+from simtailor.simulation.classes import Classes
+from simtailor.simulation.exported import THREEDWORLD
 from simtailor.simulation.names import set_of
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.reading import SimulatedSet
 from simtailor.simulation.sampler import Sampler
 from simtailor.simulation.settings import Simulation
 from simtailor.simulation.shards import encode, set_key, statistics_of
+from simtailor.simulation.simulators import AnyCatalogue, AnyMachine
 from simtailor.simulation.studio import Studio
+from simtailor.simulation.taking import PictureTaker
 
-PIXELS, CUDA_PIXELS = 1 << 22, 1 << 26  # rendered at a time by a thread, by a GPU
 ENCODED = 64  # images compressed by one call
 PICTURED = 56  # images on a set's sheet: all 49 built-in classes, and whole rows
 
@@ -60,7 +64,7 @@ class SetPlan:
         """Return the image numbers of each shard."""
         return shards_of(self.settings.images, self.settings.shard_size)
 
-    def recipe(self, catalogue: Catalogue, renderer: str) -> str:
+    def recipe(self, catalogue: AnyCatalogue, renderer: str) -> str:
         """Return the name of what decides the bytes of this set's shards."""
         values = {
             "parameters": str(self.parameters),
@@ -71,14 +75,16 @@ class SetPlan:
                 include={"image_size", "field_of_view", "samples", "shard_size"}
             ),
         }
-        parts = (Catalogue, Mesh, Sampler, Studio, encode, write_shard, boxes_of, generator)
-        return recipe_of(values, parts, sorted(Path(raycast.__file__).parent.glob("*.py")))
+        parts = (Classes, PictureTaker, Sampler, encode, write_shard, boxes_of, generator)
+        own = (Catalogue, Mesh, Studio) if self.settings.renderer == "embedded" else ()
+        code = raycast if self.settings.renderer == "embedded" else tdw
+        return recipe_of(values, (*parts, *own), sorted(Path(code.__file__).parent.glob("*.py")))
 
 
 def make_shards(
     plan: SetPlan,
-    catalogue: Catalogue,
-    machine: Machine,
+    catalogue: AnyCatalogue,
+    machine: AnyMachine,
     work: str | Path,
     report: Callable[[str], None],
     *,
@@ -94,7 +100,7 @@ def make_shards(
     _job(plan, catalogue, machine, work).make(report, part=part, parts=parts)
 
 
-def _job(plan: SetPlan, catalogue: Catalogue, machine: Machine, work: str | Path) -> ShardJob:
+def _job(plan: SetPlan, catalogue: AnyCatalogue, machine: AnyMachine, work: str | Path) -> ShardJob:
     """Return how the shards of a set are made."""
 
     @contextmanager
@@ -113,12 +119,11 @@ def _job(plan: SetPlan, catalogue: Catalogue, machine: Machine, work: str | Path
 
 
 def _rendered(
-    plan: SetPlan, studio: Studio, machine: Machine, indices: np.ndarray
+    plan: SetPlan, studio: PictureTaker, machine: AnyMachine, indices: np.ndarray
 ) -> Iterator[Rendered]:
     """Render some images and yield what compresses a few of them."""
     settings, of_set = plan.settings, set_key(plan.parameters, plan.seed)
-    pixels = PIXELS * machine.threads if machine.device == "cpu" else CUDA_PIXELS
-    batch = max(1, pixels // settings.image_size**2)
+    batch = max(1, machine.pixels // settings.image_size**2)
     for some in np.split(indices, range(batch, len(indices), batch)):
         pictures = studio.take(
             plan.parameters,
@@ -135,8 +140,8 @@ def _rendered(
 
 def make_set(
     plan: SetPlan,
-    catalogue: Catalogue,
-    machine: Machine,
+    catalogue: AnyCatalogue,
+    machine: AnyMachine,
     work: str | Path,
     output: str | Path,
     report: Callable[[str], None],
@@ -153,7 +158,7 @@ def make_set(
         "wordnet_ids": [category.wordnet_id for category in catalogue.categories],
         "image_size": settings.image_size,
         "samples": settings.samples,
-        "packs": settings.packs,
+        "packs": settings.packs if settings.renderer == "embedded" else [THREEDWORLD],
         "assets": catalogue.digest,
         "renderer": machine.renderer,
     }
@@ -161,7 +166,10 @@ def make_set(
         total = job.publish(staging, manifest)
         made = SimulatedSet(staging)
         set_sheet(made, staging / "sheet.png", PICTURED, title=str(plan.parameters))
-        write_json(staging / "summary.json", _summary(plan, made, total))
+        summary = _summary(plan, made, total)
+        write_json(staging / "summary.json", summary)
+        shown = np.unique(catalogue.models_of(np.arange(settings.images)))
+        write_card(staging / CARD, made, summary, [catalogue.models[n].name for n in shown])
 
 
 def _summary(plan: SetPlan, made: SimulatedSet, total: dict[str, float]) -> dict[str, Any]:

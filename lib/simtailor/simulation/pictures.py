@@ -9,10 +9,9 @@ import numpy as np
 
 from simtailor.figures.simulation import rows_sheet, tiled
 from simtailor.files import staged_folder, write_json
-from simtailor.simulation.catalogue import Catalogue
-from simtailor.simulation.machine import Machine
 from simtailor.simulation.parameters import MATERIALS, PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.settings import Simulation
+from simtailor.simulation.simulators import AnyCatalogue, AnyMachine
 
 OBJECTS = 8  # of a row
 SIZE, SAMPLES = 128, 4
@@ -33,7 +32,7 @@ MEANINGS = {
 
 
 def picture_parameters(
-    settings: Simulation, catalogue: Catalogue, machine: Machine, output: str | Path
+    settings: Simulation, catalogue: AnyCatalogue, machine: AnyMachine, output: str | Path
 ) -> None:
     """Write a folder with a picture of each parameter, off and on, and of all classes.
 
@@ -89,8 +88,8 @@ def picture_parameters(
 def preview(
     parameters: SimulationParameters,
     settings: Simulation,
-    catalogue: Catalogue,
-    machine: Machine,
+    catalogue: AnyCatalogue,
+    machine: AnyMachine,
     path: str | Path,
     *,
     count: int = 24,

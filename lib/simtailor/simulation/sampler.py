@@ -21,6 +21,7 @@ from simtailor.render.raycast.scenes import Scenes, rotation_about
 from simtailor.seeds import generator
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.parameters import SimulationParameters
+from simtailor.simulation.taking import ImageSampler, SampledImages
 
 SIDE = 1.0  # longest side of the box around every object, metres
 CAMERA = np.array([1.0, 0.5, 1.8])  # from the object's centre, metres: aside, above, before
@@ -55,29 +56,14 @@ DRAWS = {
 
 
 @dataclass(frozen=True, eq=False)
-class SampledScenes:
-    """B scenes and what was drawn for them.
+class Sampler(ImageSampler):
+    """Draws the scenes of one set, for a ray caster with the meshes of the catalogue's models,
+    its skies, and as extra materials the one of all objects and then the catalogue's.
 
-    Attributes:
-        scenes: for a ray caster with the meshes of the catalogue's models, its skies, and as
-            extra materials the one of all objects and then the catalogue's.
-        labels: int [B] class; models: int [B].
-        attributes: values by name, [B] or [B, n], in metres and degrees. A light's direction is
-            as the camera sees it (right, up, backwards); an f-number of 0 stands for a pinhole,
-            before which all is in focus; material, [B, SLOTS], is that of each of a
-            model's slots: -1 the model's own, 0 the plain one of all objects, above the
-            catalogue's.
-    """
-
-    scenes: Scenes
-    labels: np.ndarray
-    models: np.ndarray
-    attributes: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Sampler:
-    """Draws the scenes of one set.
+    Of the attributes, lengths and angles are in metres and degrees. A light's direction is as the
+    camera sees it (right, up, backwards); an f-number of 0 stands for a pinhole, before which all
+    is in focus; material, [B, SLOTS], is that of each of a model's slots: -1 the model's own, 0
+    the plain one of all objects, above the catalogue's.
 
     Attributes:
         field_of_view: of the camera, degrees.
@@ -90,16 +76,11 @@ class Sampler:
     field_of_view: float
     sky_intensities: np.ndarray
 
-    def sample(self, indices: np.ndarray, attempts: np.ndarray | None = None) -> SampledScenes:
-        """Return the scenes of some images.
-
-        Args:
-            indices: int [B], any images of the set.
-            attempts: int [B], how often an image was drawn before and its object hardly seen.
-        """
+    def sample(self, indices: np.ndarray, attempts: np.ndarray | None = None) -> SampledImages:
+        """Return the scenes of some images."""
         indices = np.asarray(indices)
         attempts = np.zeros_like(indices) if attempts is None else np.asarray(attempts)
-        u = self._uniform(indices, attempts)
+        u = uniform_numbers(self.seed, indices, attempts)
         labels, models = self.catalogue.classes_of(indices), self.catalogue.models_of(indices)
         scenes = Scenes.create(len(indices), slots=SLOTS)
         scenes.exposure[:] = EXPOSURE
@@ -112,7 +93,7 @@ class Sampler:
             **self._set_light(scenes, u, towards),
             "attempts": attempts,
         }
-        return SampledScenes(scenes, labels, models, attributes)
+        return SampledImages(scenes, labels, models, attributes)
 
     @property
     def _half_height(self) -> float:
@@ -134,7 +115,7 @@ class Sampler:
         elevation = np.degrees(np.arcsin(2 * u["camera"][:, 1] - 1))
         elevation = elevation if on.backgr else np.full(count, VIEW_PITCH)
         towards = rotation_about("y", azimuth) @ rotation_about("x", -elevation)
-        factor = _between(DISTANCE_FACTORS, u["distance"][:, 0])
+        factor = between(DISTANCE_FACTORS, u["distance"][:, 0])
         factor = factor if on.pose_scale else np.ones(count)
         offset = CAMERA_OFFSET * (2 * u["offset"] - 1) * zoom[:, None] * on.pose_cam
         scenes.environment[:] = sky
@@ -161,7 +142,14 @@ class Sampler:
         # One after the other about the axes of the world in which the object stands upright.
         x, y, z = (rotation_about(axis, a) for axis, a in zip("xyz", angles.T, strict=True))
         turn = rotation_about("x", VIEW_PITCH) @ rotation_about("y", VIEW_YAW) @ z @ y @ x
-        material = self._materials(models, u["material"])
+        material = drawn_materials(
+            self.parameters.materials,
+            self.seed,
+            models,
+            u["material"],
+            of=len(self.catalogue.models),
+            count=len(self.catalogue.materials),
+        )
         scenes.mesh[:, 0] = models
         scenes.rotation[:, 0] = towards @ turn
         scenes.scale[:, 0] = SIDE / self.catalogue.sides[models]
@@ -175,7 +163,7 @@ class Sampler:
         blurred = (chance < BLURRED_SHARE) & bool(self.parameters.blur)
         focus = np.maximum(distance + FOCUS_RANGE * (2 * ahead - 1), NEAREST_FOCUS)
         focus = np.where(blurred, focus, distance)
-        f_number = _between(F_NUMBERS, aperture)
+        f_number = between(F_NUMBERS, aperture)
         scenes.focus[:] = focus
         # As game engines blur, who take the film for as high whatever the field of view.
         radius = FOCAL_LENGTH**2 * self._half_height / FILM / f_number
@@ -187,9 +175,9 @@ class Sampler:
     ) -> dict[str, np.ndarray]:
         on, count = self.parameters, len(scenes)
         intensity = 1 + INTENSITY_RANGE * (2 * u["intensity"] - 1) * on.lighting_intensity
-        colour = _between(COLOURS, u["colour"]) if on.lighting_color else np.ones((count, 3))
+        colour = between(COLOURS, u["colour"]) if on.lighting_color else np.ones((count, 3))
         light = np.array(LIGHT_FROM) / np.linalg.norm(LIGHT_FROM)
-        light = _on_sphere(u["direction"]) if on.lighting_dir else np.tile(light, (count, 1))
+        light = on_sphere(u["direction"]) if on.lighting_dir else np.tile(light, (count, 1))
         scenes.light_colour[:] = LIGHT * intensity * colour
         scenes.light_direction[:] = np.einsum("bij,bj->bi", towards, light)
         scenes.light_softness[:] = LIGHT_SOFTNESS
@@ -199,44 +187,50 @@ class Sampler:
             "light_direction": light,
         }
 
-    def _uniform(self, indices: np.ndarray, attempts: np.ndarray) -> dict[str, np.ndarray]:
-        """Return uniform numbers in [0, 1) by purpose, [B, n] each, fixed by seed and image."""
-        total = sum(DRAWS.values())
-        numbers = np.empty((len(indices), total))
-        for row, index, attempt in zip(numbers, indices, attempts, strict=True):
-            generator(self.seed, "simulated image", index, attempt).random(out=row)
-        edges = np.cumsum(list(DRAWS.values()))[:-1]
-        return dict(zip(DRAWS, np.split(numbers, edges, axis=1), strict=True))
 
-    def _materials(self, models: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the materials of each model's slots, int [B, SLOTS].
+def drawn_materials(
+    choice: int, seed: int, models: np.ndarray, numbers: np.ndarray, *, of: int, count: int
+) -> np.ndarray:
+    """Return the materials of each model's slots, int [B, n]: -1 its own, 0 the plain one.
 
-        -1 is the model's own, 0 the plain one.
-
-        Args:
-            numbers: uniform in [0, 1), [B, SLOTS].
-        """
-        count, first = len(self.catalogue.materials), PLAIN_MATERIAL + 1
-        match self.parameters.materials:
-            case 0:
-                return np.full(numbers.shape, PLAIN_MATERIAL)
-            case 1:
-                return np.full(numbers.shape, -1)
-            case 2:
-                random = generator(self.seed, "material of each model")
-                of_models = random.integers(0, count, (len(self.catalogue.models), SLOTS))
-                return first + of_models[models]
-            case _:
-                return first + (numbers * count).astype(int)
+    Args:
+        choice: value of the parameter ``materials``.
+        models: int [B]; numbers: uniform in [0, 1), [B, n].
+        of: how many models there are; count: how many random materials, which follow the plain.
+    """
+    first = PLAIN_MATERIAL + 1
+    match choice:
+        case 0:
+            return np.full(numbers.shape, PLAIN_MATERIAL)
+        case 1:
+            return np.full(numbers.shape, -1)
+        case 2:
+            random = generator(seed, "material of each model")
+            return first + random.integers(0, count, (of, numbers.shape[1]))[models]
+        case _:
+            return first + (numbers * count).astype(int)
 
 
-def _between(limits: tuple[float, float], numbers: np.ndarray) -> np.ndarray:
+def uniform_numbers(seed: int, indices: np.ndarray, attempts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return uniform numbers in [0, 1) by purpose, [B, n] each, fixed by seed and image.
+
+    Args:
+        indices, attempts: int [B].
+    """
+    numbers = np.empty((len(indices), sum(DRAWS.values())))
+    for row, index, attempt in zip(numbers, indices, attempts, strict=True):
+        generator(seed, "simulated image", index, attempt).random(out=row)
+    edges = np.cumsum(list(DRAWS.values()))[:-1]
+    return dict(zip(DRAWS, np.split(numbers, edges, axis=1), strict=True))
+
+
+def between(limits: tuple[float, float], numbers: np.ndarray) -> np.ndarray:
     """Bring uniform numbers in [0, 1) between two limits."""
     low, high = limits
     return low + (high - low) * numbers
 
 
-def _on_sphere(numbers: np.ndarray) -> np.ndarray:
+def on_sphere(numbers: np.ndarray) -> np.ndarray:
     """Return directions [B, 3], evenly spread, of uniform numbers [B, 2]."""
     height, turn = 2 * numbers[:, 0] - 1, 2 * np.pi * numbers[:, 1]
     across = np.sqrt(1 - height**2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,6 +10,7 @@ from simtailor.assets.pack import FOLDER
 from simtailor.errors import UserError
 from simtailor.section import PositiveInt, Section, Unique, filled_in
 from simtailor.simulation.parameters import enumerate_parameters
+from simtailor.simulation.tdw.settings import ThreeDWorld
 
 FIELD_OF_VIEW = 36.0  # degrees
 
@@ -57,6 +58,12 @@ class Simulation(Section):
     seed: Annotated[int, Field(ge=0, strict=True)] | None = Field(
         None, description="Seed of the sets; the project's seed where absent."
     )
+    renderer: Literal["embedded", "tdw"] = Field(
+        "embedded",
+        description="What draws: the own ray caster with the packs' assets, or ThreeDWorld with "
+        "its own, which takes no heed of `packs` and `samples`.",
+    )
+    tdw: ThreeDWorld = ThreeDWorld()
 
     @field_validator("packs")
     @classmethod

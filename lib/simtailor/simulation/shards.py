@@ -8,7 +8,7 @@ import numpy as np
 
 from simtailor.datasets.shards import EncodedImage, encoded_image, image_key
 from simtailor.simulation.parameters import SimulationParameters
-from simtailor.simulation.studio import Pictures
+from simtailor.simulation.taking import Pictures
 
 
 def set_key(parameters: SimulationParameters, seed: int) -> str:

@@ -21,8 +21,9 @@ from simtailor.assets.content import AssetPack, Category, Model
 from simtailor.assets.mesh import Mesh
 from simtailor.assets.pack import register_pack
 from simtailor.errors import UserError
+from simtailor.shipped import found_path
 
-TABLE = Path("config/assets/sweethome3d.tsv")
+TABLE = Path(found_path("config/assets/sweethome3d.tsv"))
 CATALOGUES = ("PluginFurnitureCatalog", "com/eteks/sweethome3d/io/DefaultFurnitureCatalog")
 LOADER, STANDARD = "com/eteks/sweethome3d/j3d/OBJLoader.class", "standard materials"
 PROPERTY = re.compile(r"(\w+)#(\d+)\s*=\s*(.*)")

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from simtailor.metasim.features.edges import OrientedEdges
 from simtailor.metasim.features.networks import make_inception, make_timm
 from simtailor.metasim.features.pyramid import ImagePyramid
 from simtailor.metasim.settings import Features
@@ -35,6 +36,7 @@ class FeatureExtractor(Protocol):
 
 _FACTORIES: dict[str, Callable[[Features, torch.device, Path, bool], FeatureExtractor]] = {
     "pyramid": lambda settings, device, cache, grey: ImagePyramid(settings.pyramid, grey),
+    "edges": lambda settings, device, cache, grey: OrientedEdges(settings.pyramid),
     "inception": lambda settings, device, cache, grey: make_inception(settings, device, cache),
     "timm": lambda settings, device, cache, grey: make_timm(settings, device, cache),
 }

@@ -25,7 +25,7 @@ def weights_file(settings: Features, cache: str | Path) -> Path | None:
         settings: the experiment's section ``features``.
         cache: folder of fetched packages.
     """
-    if settings.kind != "pyramid" and settings.weights == "package":
+    if settings.of_network and settings.weights == "package":
         return Path(cache) / "packages" / PACKAGE / PACKAGE_FILE
     return Path(settings.weights_file) if settings.weights_file else None
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from simtailor.evaluate.inputs import repeated_sets
 from simtailor.preflight.asked import Asked
 from simtailor.preflight.findings import Finding, check, missing, ok
+from simtailor.shipped import found_path
 
-RATES = "config/rates.tsv"
+RATES = found_path("config/rates.tsv")
 # Which folder a stage of the plan fills, and where what it made of a set lies.
 PLACES = {"tasks": "work", "render": "results", "pretrain": "results"}
 MADE = {"render": "task2sim/sets", "pretrain": "task2sim/backbones"}

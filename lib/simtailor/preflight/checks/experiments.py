@@ -36,7 +36,7 @@ def experiments(asked: Asked) -> Iterator[Finding]:
 
 def _weights(name: str, experiment: Experiment) -> Iterator[Finding]:
     features = experiment.features
-    if features.kind != "pyramid" and features.weights == "hub":
+    if features.of_network and features.weights == "hub":
         yield unknown(
             f"{name}: timm downloads the weights of {features.model} when they are not there yet",
             "Where jobs have no network, fetch them before: ./run python -c "

@@ -12,7 +12,7 @@ from simtailor.render.description import Needs, NodeKind, RendererDescription, S
 from simtailor.render.embedded.stage_file import Stage, read_stage, stage_identity
 from simtailor.scene.attributes import ANGLE, Attribute
 from simtailor.scene.grammar_nodes import MAIN
-from simtailor.section import filled_in
+from simtailor.section import input_path
 
 
 class TabletopSettings(StageSettings):
@@ -36,7 +36,7 @@ class TabletopSettings(StageSettings):
     def _of_a_stage(cls, file: str | None) -> str | None:
         if file is None:
             return None
-        file = filled_in(file)
+        file = input_path(file)
         read_stage(file)
         return file
 

@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from simtailor.render.child import ChildProcess
+from simtailor.render.children import Child
 from simtailor.render.program.protocol import FaultError, LostError
+
+FAREWELL = 3.0  # seconds for its end after it was told
 
 
 class Player:
@@ -27,9 +29,8 @@ class Player:
 
     def __init__(self, build: str, arguments: Sequence[str], log: Path) -> None:
         words = [os.path.abspath(build), *arguments, "-logFile", str(log.absolute())]
-        environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         try:
-            self._child = ChildProcess(words, Path(words[0]).parent, log, environment, guarded=True)
+            self._child = Child(words, log)
         except OSError as error:
             raise FaultError(f"it cannot be started: {error}") from error
 
@@ -44,27 +45,27 @@ class Player:
         Raises:
             LostError: it does not.
         """
-        if self._child.poll() is not None:
+        if not self._child.lives:
             raise LostError("it has ended")
 
     @property
     def lives(self) -> bool:
         """Whether it has not ended."""
-        return self._child.poll() is None
+        return self._child.lives
 
     def end(self) -> str:
         """End it at once; return how it had ended, and its last words."""
         return self._child.end()
 
-    def close(self, ask: bool = True) -> int | None:
-        """End it; return its status, None if it had to be killed.
+    def leave(self) -> bool:
+        """Wait for its end, which it was told of; return whether it ended by itself."""
+        ended = self._child.wait(FAREWELL)
+        self._child.kill()
+        return ended
 
-        Args:
-            ask: whether to ask by a signal; otherwise it knows that it is to end.
-        """
-        if ask:
-            self._child.terminate()
-        return self._child.leave()
+    def kill(self) -> None:
+        """End it at once, with all that it started."""
+        self._child.kill()
 
 
 def lost_text(times: int, where: str, why: str) -> str:

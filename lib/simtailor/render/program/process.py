@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from simtailor.render.child import ChildProcess
+from simtailor.render.children import SETTLES, end_in_words, last_words
 from simtailor.render.program.hello import Hello
 from simtailor.render.program.protocol import Channel, FaultError, LostError
 
@@ -24,6 +26,7 @@ FOLDER = "simtailor-program-"  # and the number of our process
 LONGEST_PATH = 100  # of a socket, in bytes; the system's limit is 107
 LOOK_EVERY = 0.05  # seconds, whether it still lives while it starts
 LEFT_OVER = 3600.0  # seconds; no program takes so long to connect
+FAREWELL = 3.0  # seconds for its end after it was asked
 
 
 class ProgramProcess:
@@ -43,16 +46,27 @@ class ProgramProcess:
     def __init__(
         self, words: Sequence[str], folder: str, log: Path, image_size: int, threads: int
     ) -> None:
-        self._image_size = image_size
+        self._log, self._image_size = log, image_size
         self._socket_folder = _make_socket_folder()
         self._listener = socket.socket(socket.AF_UNIX)
         self._lifeline: socket.socket | None = None
         self.channel: Channel | None = None
+        self._killed = False
         address = f"{self._socket_folder}/channel"
         try:
             self._listener.bind(address)
             self._listener.listen(2)
-            self._child = ChildProcess(words, folder, log, _environment(address, threads))
+            with open(log, "ab") as file:
+                self._printed_before = file.tell()
+                self._process = subprocess.Popen(
+                    words,
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=file,
+                    env=_environment(address, threads),
+                    start_new_session=True,
+                )
         except BaseException as error:
             self._remove_socket()
             if isinstance(error, OSError):
@@ -62,7 +76,7 @@ class ProgramProcess:
     @property
     def pid(self) -> int:
         """Number of the process, and of its group."""
-        return self._child.pid
+        return self._process.pid
 
     def greet(self, timeout: float) -> Hello:
         """Wait for its connection and return its first message.
@@ -100,9 +114,12 @@ class ProgramProcess:
 
     def end(self) -> str:
         """End it at once, with all that it started; return how it had ended, and its last words."""
-        text = self._child.end()
+        with suppress(subprocess.TimeoutExpired):
+            # What closed its connection needs a moment to be gone; what hangs does not end.
+            self._process.wait(SETTLES)
+        code = self._process.poll()
         self.kill()
-        return text
+        return end_in_words(code, last_words(self._log, self._printed_before))
 
     def ask_to_quit(self) -> None:
         """Ask it to end; ``kill`` waits for that."""
@@ -112,14 +129,20 @@ class ProgramProcess:
 
     def leave(self) -> int | None:
         """Wait for its end after it was asked, end it otherwise; return its status by itself."""
-        code = self._child.leave()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(FAREWELL)
+        code = self._process.poll()
         self.kill()
         return code
 
     def kill(self) -> None:
         """End it with all that it started."""
         self._remove_socket()
-        self._child.kill()
+        if not self._killed:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._killed = True  # another process may have its number now
         for connection in (self.channel and self.channel.connection, self._lifeline):
             if connection:
                 connection.close()
@@ -130,7 +153,7 @@ class ProgramProcess:
         while True:
             with suppress(TimeoutError):
                 return self._listener.accept()[0]
-            if self._child.poll() is not None:
+            if self._process.poll() is not None:
                 raise LostError("it does not connect")
             if time.monotonic() > deadline:
                 raise LostError(f"it does not connect within {timeout:g} s")

@@ -63,7 +63,7 @@ class UnityFilesRenderer:
     def close(self) -> None:
         """End the build, if it is ours, and leave its folders empty for the next."""
         if self._player is not None:
-            self._player.close()
+            self._player.kill()
             self._player = None
         if self._started:
             self._folders.clear()

@@ -98,14 +98,14 @@ class Client:
         """Tell the player to end."""
         self._disconnect()
 
-    def leave(self) -> int | None:
-        """Wait for its end; return its status, None if it had to be killed."""
-        return self._player.close(ask=False) if self._player is not None else None
+    def leave(self) -> bool:
+        """Wait for its end; return whether it ended by itself."""
+        return self._player is None or self._player.leave()
 
     def kill(self) -> None:
         """End the player, so that a thread which waits for it goes on."""
         if self._player is not None:
-            self._player.end()
+            self._player.kill()
 
     def end(self) -> str:
         """End the player at once; return how it had ended, and its last words."""

@@ -38,8 +38,8 @@ class UnityMLAgentsRenderer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> list[int | None]:
-        """End the players; return the status of each, None of one that had to be killed."""
+    def close(self) -> list[bool]:
+        """End the players; return of each whether it ended by itself."""
         clients = [client for client in self._clients if client is not None]
         for client in clients:
             client.tell()

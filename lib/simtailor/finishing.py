@@ -1,0 +1,14 @@
+"""The end of a job that makes a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simtailor.browse.page import refresh_page
+from simtailor.provenance import Job, write_provenance
+
+
+def finish(job: Job, report: Callable[[str], None]) -> None:
+    """Write where the results of a job come from, then the page of all results."""
+    write_provenance(job)
+    refresh_page(job.config["results"], report)

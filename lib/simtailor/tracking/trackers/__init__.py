@@ -1,0 +1,1 @@
+"""The trackers, a file each; each registers itself."""
