@@ -81,12 +81,12 @@ def package_folders_of_renderer(wildcards):
 
 
 def sources_of_target(wildcards):
-    """Return what the target images are drawn with, by role; nothing for a user's folder.
+    """Return what the target images are drawn with, by role; nothing for a folder or a build.
 
     Other features or another prior draw no target again.
     """
     files, experiment = grammars_of(wildcards), experiment_of(wildcards)
-    if experiment.target.folder is not None:
+    if experiment.target.grammar is None:
         return {}
     return {
         "target_grammar": files["target_grammar"],

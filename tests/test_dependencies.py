@@ -17,10 +17,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEST = "test"  # the extra that users do not need
 # Other renderers, which only a comparison of renderers asks for.
 OPTIONAL = {"moderngl", "pyvista", "vtk"}
-EXTRA = {"flatbuffers", "tdw", "zmq"}  # of the extra tdw and its tests
-# Commands and plugins, which nothing imports.
+EXTRA = {"flatbuffers", "tdw", "zmq", "google", "grpc", "mlagents_envs"}  # of tdw and unity
+# Commands and plugins, which nothing imports, and what brings distutils to mlagents_envs.
 COMMANDS = {
-    "mkdocs-material", "pytest-xdist", "ruff", "snakefmt", "snakemake",
+    "mkdocs-material", "pytest-xdist", "ruff", "setuptools", "snakefmt", "snakemake",
     "snakemake-executor-plugin-slurm",
 }  # fmt: skip
 BY_NAME = {"find_spec", "import_module", "importorskip"}

@@ -16,6 +16,7 @@ from simtailor.intake.folder import check_images
 from simtailor.metasim.labels import object_classes, translated_labels
 from simtailor.metasim.settings import PACKAGE, Evaluation, Experiment, Target
 from simtailor.metasim.target import FEWEST_CLASSES, split_target
+from simtailor.metasim.target_build import build_state
 from simtailor.metasim.target_folder import find_target
 from simtailor.render.drawable import check_drawable, check_startable
 from simtailor.scene.grammar import Grammar
@@ -131,6 +132,12 @@ def check_task(experiment: Experiment) -> None:
         source = target.grammar
         label_names = object_classes(experiment.read_grammar(target.grammar))
         fix = "give it exactly one node with a random class"
+    elif target.build is not None:
+        raise UserError(
+            f"{target.build}: target.build: task.network: '{network}' needs labels of the target, "
+            "and a build names no classes; give target.folder with a subfolder a class, or set "
+            "task.network: none"
+        )
     else:
         source = f"{target.folder}: target.folder"
         label_names = find_target(str(target.folder)).label_names
@@ -144,11 +151,15 @@ def check_task(experiment: Experiment) -> None:
 
 
 def folder_state(target: Target) -> str:
-    """Return a digest of names, sizes and times of a folder's images; empty for a grammar.
+    """Return a digest of names, sizes and times of a folder's images, or of a build's files.
+
+    It is empty for a grammar.
 
     Raises:
         UserError: the folder is absent, holds too few images, or some cannot be opened.
     """
+    if target.build is not None:
+        return build_state(target.build)
     if target.folder is None:
         return ""
     found = find_target(target.folder)

@@ -17,6 +17,7 @@ from pydantic import (
 from simtailor.intake.limits import MOST_PIXELS
 from simtailor.metasim.task_settings import Task
 from simtailor.render.description import RendererDescription, StageSettings
+from simtailor.render.players.settings import startable
 from simtailor.render.registry import DEFAULT, find_renderer, settings_of
 from simtailor.scene.grammar import Grammar
 from simtailor.section import InputPath, Name, PositiveInt, Section, Share, Unique
@@ -25,23 +26,38 @@ PACKAGED_MODEL, PACKAGE = "tf_efficientnet_lite0", "efficientnet_lite0"
 
 
 class Target(Section):
-    """Where the target images come from: a grammar or a folder, not both."""
+    """Where the target images come from: one of a grammar, a folder and a build."""
 
     grammar: InputPath | None = Field(None, description="Grammar file to render the target from.")
     folder: InputPath | None = Field(None, description="Folder of the user's images.")
+    build: InputPath | None = Field(
+        None,
+        description="A 3D-TYOL build that draws target images unasked, see docs/unity.md.",
+    )
     images: Annotated[int, Field(ge=20, strict=True)] = Field(
-        2000, description="Number of target images; of a folder, at most so many are taken."
+        2000,
+        description="Number of target images; of a folder or a build, at most so many are taken.",
     )
     most_pixels: Annotated[int, Field(ge=1_000_000, strict=True)] = Field(
         MOST_PIXELS,
         description="Pixels of an image of the folder, at most; larger ones are refused by name.",
     )
 
+    @field_validator("build")
+    @classmethod
+    def _can_start(cls, build: str | None) -> str | None:
+        return None if build is None else startable(build)
+
     @model_validator(mode="after")
     def _one_source(self) -> Target:
-        if (self.grammar is None) == (self.folder is None):
-            raise ValueError("give either 'grammar' or 'folder'")
+        if [self.grammar, self.folder, self.build].count(None) != 2:
+            raise ValueError("give one of 'grammar', 'folder' and 'build'")
         return self
+
+    @property
+    def source(self) -> str:
+        """The file or folder that the images come from."""
+        return str(self.grammar or self.folder or self.build)
 
 
 WEIGHTLESS = ("pyramid", "edges")

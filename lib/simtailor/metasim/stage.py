@@ -16,10 +16,12 @@ from simtailor.devices import check_device
 from simtailor.files import only_one
 from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, render_target
+from simtailor.metasim.target_build import fill_snapshots
 from simtailor.metasim.target_folder import read_target
 from simtailor.render.creation import renderer_for
 from simtailor.render.description import RenderMachine
 from simtailor.render.renderer import Renderer
+from simtailor.reporting import Reporter
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,13 @@ def make_target(
 ) -> None:
     """Render or read the target and write it."""
     seed = int(experiment.seed or 0)
-    if experiment.target.folder is not None:
+    folder = experiment.target.folder
+    if experiment.target.build is not None:
+        log = report.log if isinstance(report, Reporter) else None
+        folder = fill_snapshots(experiment.target.build, experiment.target.images, report, log)
+    if folder is not None:
         target = read_target(
-            experiment.target.folder,
+            folder,
             experiment.stage.image_size,
             experiment.target.images,
             seed,

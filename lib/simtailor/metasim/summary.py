@@ -70,7 +70,7 @@ def write_summary(
         },
         "training": {k: v for k, v in progress.notes.items() if k != "stopped"},
         "target": {
-            "source": experiment.target.grammar or experiment.target.folder,
+            "source": experiment.target.source,
             "images": len(images),
             "notes": trained.target.notes,
             "intake": trained.target.intake,

@@ -94,7 +94,8 @@ def last_words(log: Path, start: int) -> str:
     try:
         with open(log, "rb") as file:
             end = file.seek(0, os.SEEK_END)
-            file.seek(max(start, end - 10 * LAST_WORDS))
+            begun = start if start <= end else 0  # some begin their log anew
+            file.seek(max(begun, end - 10 * LAST_WORDS))
             printed = file.read().decode(errors="replace")
     except OSError:
         return ""
