@@ -14,6 +14,7 @@ Optional:
   exact gradients to ``features`` [B, N, F], which stand in for those of ``graphs``. It then
   replaces central differences;
 - ``nearest_equivalent(graphs, reference)``, see the function of this name;
+- ``apart(graphs)``, see the function of this name;
 - ``identity``, a text, names what the images depend on and is known only when it runs, such as
   a library that may be installed or not. A training that was started with another one is not
   continued;
@@ -76,3 +77,14 @@ def nearest_equivalent(
         return renderer.nearest_equivalent(graphs, reference)
     everything = np.ones(graphs.features.shape, dtype=bool)
     return Equivalents(graphs, everything, np.ones(len(graphs), dtype=bool))
+
+
+def apart(renderer: Any, graphs: SceneGraphBatch) -> np.ndarray:
+    """Return the scenes in which no object sinks into another: bool [B].
+
+    A renderer that knows the shapes of its objects has a method of this name, without its first
+    argument; for any other one all scenes are taken as they are.
+    """
+    if hasattr(renderer, "apart"):
+        return renderer.apart(graphs)
+    return np.ones(len(graphs), dtype=bool)
