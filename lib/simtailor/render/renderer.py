@@ -25,7 +25,7 @@ The stages get it in a wrapper that checks what comes back (see ``checked``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,7 +52,8 @@ class Equivalents:
 
     Attributes:
         graphs: B graphs.
-        identified: bool [B, N, F], False for entries that no picture can tell (a bowl's yaw).
+        identified: bool [B, N, F], False for entries that no picture can tell (a bowl's yaw, or
+            of an object that is not there).
         unique: bool [B], False for scenes with a symmetric object.
     """
 
@@ -74,8 +75,11 @@ def nearest_equivalent(
         reference: float [N, F] in units of the features.
     """
     if hasattr(renderer, "nearest_equivalent"):
-        return renderer.nearest_equivalent(graphs, reference)
-    everything = np.ones(graphs.features.shape, dtype=bool)
+        same = renderer.nearest_equivalent(graphs, reference)
+        if not graphs.layout.repeated:
+            return same
+        return replace(same, identified=same.identified & graphs.present[..., None])
+    everything = np.ones(graphs.features.shape, dtype=bool) & graphs.present[..., None]
     return Equivalents(graphs, everything, np.ones(len(graphs), dtype=bool))
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from simtailor.errors import UserError
 from simtailor.scene.attributes import UNKNOWN, NodeAttributes
 from simtailor.scene.grammar_nodes import CLASS, COUNT, MalformedError, parse_nodes
-from simtailor.scene.graph import ABSENT, LearntShares, SceneGraphBatch, SceneGraphLayout
+from simtailor.scene.graph import ABSENT, DrawnShares, SceneGraphBatch, SceneGraphLayout
 from simtailor.scene.hypercube import groups_of, latin_shares
 from simtailor.scene.short_form import expanded
 from simtailor.seeds import scene_seeds
@@ -160,20 +160,18 @@ class Grammar:
             mutable=mutable,
             attributes=self._attributes,
             sources=np.array([node.source for node in self.nodes], dtype=np.int64),
-            learnt=self._learnt(class_names),
+            drawn=self._drawn(class_names),
         )
 
-    def _learnt(self, class_names: Iterable[str | int]) -> tuple[LearntShares, ...]:
-        """Return what the root lets be learnt of how often classes and counts come."""
+    def _drawn(self, class_names: Iterable[str | int]) -> tuple[DrawnShares, ...]:
+        """Return how often the classes and counts of each node of the grammar come."""
         index_of = {name: i for i, name in enumerate(class_names)}
         mutable, found = self.nodes[0].constants["mutable"], []
-        for n, node in enumerate(self.nodes):
-            if any(node.source == earlier.source for earlier in self.nodes[:n]):
-                continue
-            if CLASS in mutable and node.learns_class:
-                values = tuple(index_of[name] for name in node.classes)
-                found.append(LearntShares(CLASS, node.source, values, node.class_choices.shares))
-            if COUNT in mutable and node.learns_count:
-                values = tuple(node.counts.values)
-                found.append(LearntShares(COUNT, node.source, values, node.counts.shares))
+        for source, node in {node.source: node for node in self.nodes}.items():
+            classes, counts = node.class_choices, node.counts
+            indices = tuple(index_of[name] for name in classes.values)
+            learnt = CLASS in mutable and node.learns_class
+            found.append(DrawnShares(CLASS, source, indices, classes.shares, learnt))
+            learnt = COUNT in mutable and node.learns_count
+            found.append(DrawnShares(COUNT, source, counts.values, counts.shares, learnt))
         return tuple(found)

@@ -23,20 +23,22 @@ ABSENT = -1  # the class of a node that a scene has not
 
 
 @dataclass(frozen=True, eq=False)
-class LearntShares:
-    """How often each class of a node, or each number of its copies, comes; a fit learns it.
+class DrawnShares:
+    """How often each class of a node, or each number of its copies, comes.
 
     Attributes:
         kind: ``class`` or ``num_child``.
         source: the node of the grammar.
         values: int [K], indices into the layout's ``class_names``, or counts from few to many.
         shares: float64 [K], those of the grammar; the sum is 1.
+        learnt: whether a fit may change them.
     """
 
     kind: str
     source: int
     values: tuple[int, ...]
     shares: np.ndarray
+    learnt: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class SceneGraphLayout:
         attributes: what is known of the attributes, from the renderer.
         sources: int64 [N], the node of the grammar that each is; the copies of one that comes
             several times share it, and are interchangeable. None: all differ.
-        learnt: what a fit may change of how often classes and counts come.
+        drawn: how often the classes and counts of each node of the grammar come.
     """
 
     class_names: tuple[str | int, ...]
@@ -69,7 +71,7 @@ class SceneGraphLayout:
     mutable: np.ndarray
     attributes: NodeAttributes = field(default_factory=dict)
     sources: np.ndarray | None = None
-    learnt: tuple[LearntShares, ...] = ()
+    drawn: tuple[DrawnShares, ...] = ()
 
     @property
     def repeated(self) -> bool:
