@@ -33,7 +33,8 @@ def scene_uniforms(seeds: np.ndarray, purpose: int) -> np.ndarray:
     The finaliser of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
     Generators", 2014).
     """
-    mixed = seeds.astype(np.uint64) + np.uint64(purpose + 1) * np.uint64(0x9E3779B97F4A7C15)
+    start = (purpose + 1) * 0x9E3779B97F4A7C15 % 2**64
+    mixed = seeds.astype(np.uint64) + np.uint64(start)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     mixed ^= mixed >> np.uint64(31)

@@ -3,11 +3,14 @@
 Classes and counts have no gradient. So scenes of the grammar, in which all of them come, are drawn
 once with the attributes of the generator, and weighed: a scene with the count k and objects of the
 classes c weighs q(k) / p(k) times the product of q(c) / p(c), with the shares p of the grammar and
-q of the generator. The shares are those with which the weighed scenes look most like the target, by
-the maximum mean discrepancy; its minimum over q is found on one matrix of kernel values (kernel
-mean matching, Huang et al., "Correcting Sample Selection Bias by Unlabeled Data", 2006, with
-weights of this form instead of free ones). So no scene is drawn again, and the weights are exact:
-with the right attributes, the expected discrepancy is least at the target's own shares.
+q of the generator. That is label shift: pictures of equal scenes look alike, only how often they
+come differs. As in Lipton, Wang and Smola, "Detecting and Correcting for Label Shift with Black Box
+Predictors", 2018, a predictor of classes and counts from pictures (kernel ridge regression on the
+features of the training) is fitted to one half of the scenes, and the shares are those with which
+its mean over the weighed other half is that over the target. The predictor may be poor: where its
+mean moves with the shares, they are found. A little relative entropy to the grammar's shares
+decides what no picture shows. No scene is drawn twice, and with the right attributes the target's
+own shares are what is expected.
 
 A scene of the grammar becomes one of the generator's by moving its class and count along both
 cumulative distributions, so equal shares change nothing, and nearly equal ones change few scenes.
@@ -26,9 +29,9 @@ from simtailor.scene.grammar_nodes import CLASS, COUNT
 from simtailor.scene.graph import ABSENT, DrawnShares, SceneGraphBatch, SceneGraphLayout
 from simtailor.seeds import scene_uniforms
 
-PENALTY = (
-    1e-4  # of leaving the grammar's shares, by the relative entropy; decides what nothing shows
-)
+# Of leaving the grammar's shares, by the relative entropy; the rest is half a chi-square.
+PENALTY = 0.5
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0)  # shares of the kernel's diagonal, one of which is taken
 LEAST_SHARE = 1e-4  # that a class or count keeps, so that it can come back
 ITERATIONS = 60
 
@@ -52,7 +55,7 @@ class Shares(nn.Module):
     def of(self, drawn: DrawnShares) -> np.ndarray:
         """Return the shares of the generator, or of the grammar if none are learnt: float64 [K]."""
         for known, logits in zip(self.learnt, self.logits, strict=True):
-            if known is drawn:
+            if (known.kind, known.source) == (drawn.kind, drawn.source):
                 return torch.softmax(logits.detach(), 0).cpu().numpy()
         return drawn.shares
 
@@ -93,7 +96,7 @@ class Shares(nn.Module):
         values, shares = np.array(drawn.values), self.of(drawn)
         place = np.argmax(found[:, None] == values, axis=1)
         known = values[place] == found
-        if shares is drawn.shares:
+        if not drawn.learnt:
             moved = place
         else:
             low = drawn.shares.cumsum() - drawn.shares
@@ -117,55 +120,100 @@ class Shares(nn.Module):
             factors: of the kernel's bandwidths.
             rate: how much of the way is gone, in the logarithms.
         """
-        discrepancy = MaximumMeanDiscrepancy(list(target), list(features), factors=factors)
-        kernel = discrepancy.kernel(list(features)).double().cpu()
-        kernel.fill_diagonal_(0)
-        across = discrepancy.kernel_between(list(features), list(target)).double().cpu().mean(1)
+        mmd = MaximumMeanDiscrepancy(list(target), list(features), factors=factors)
+        kernel = mmd.kernel(list(features)).double().cpu()
+        across = mmd.kernel_between(list(features), list(target)).double().cpu()
+        occur = [torch.from_numpy(occurrences(graphs, drawn)) for drawn in self.learnt]
         found = fitted_logits(
             [logits.cpu() for logits in self.logits],
             [torch.from_numpy(np.log(drawn.shares)) for drawn in self.learnt],
-            [torch.from_numpy(occurrences(graphs, drawn)) for drawn in self.learnt],
-            kernel,
-            across,
+            occur,
+            predictions(kernel, across, torch.cat(occur, 1)),
         )
         for logits, new in zip(self.logits, found, strict=True):
             moved = torch.log_softmax(logits + rate * (new.to(logits) - logits), 0)
             logits.copy_(moved.clamp_min(float(np.log(LEAST_SHARE))))
 
 
+Predictions = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def predictions(
+    kernel: torch.Tensor, across: torch.Tensor, labels: torch.Tensor
+) -> list[Predictions]:
+    """Return for each half of the scenes what a predictor fitted to the other half says.
+
+    Args:
+        kernel: float64 [n, n], of the scenes; across: [n, M], to the target.
+        labels: float64 [n, K], what is to be predicted.
+
+    Returns:
+        Of each half the scenes, int64 [h], the predictions of them, [h, K], and of the target's
+        images, [M, K].
+    """
+    halves = torch.arange(len(kernel)).split((len(kernel) + 1) // 2)
+    made = []
+    for seen, others in (halves, halves[::-1]):
+        middle = labels[seen].mean(0)
+        weights = _regression(kernel[seen][:, seen], labels[seen] - middle)
+        made.append((
+            others,
+            middle + kernel[others][:, seen] @ weights,
+            middle + across[seen].T @ weights,
+        ))  # fmt: skip
+    return made
+
+
+def _regression(kernel: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the weights [h, K] of kernel ridge regression, the ridge by leaving one out."""
+    values, vectors = torch.linalg.eigh(kernel)
+    best, least = labels, float("inf")
+    for ridge in RIDGES:
+        inverse = (vectors / (values.clamp_min(0) + ridge * kernel[0, 0])) @ vectors.T
+        weights = inverse @ labels
+        error = float((weights / inverse.diagonal()[:, None]).square().sum())
+        if error < least:
+            best, least = weights, error
+    return best
+
+
 def fitted_logits(
     start: list[torch.Tensor],
     prior: list[torch.Tensor],
     occur: list[torch.Tensor],
-    kernel: torch.Tensor,
-    across: torch.Tensor,
+    predicted: list[Predictions],
 ) -> list[torch.Tensor]:
-    """Return the logarithms of the shares with the least discrepancy.
+    """Return the logarithms of the shares with which scenes are predicted as the target is.
 
     Args:
         start, prior: float64 [K] each, of each of the shares.
         occur: float64 [n, K] each, how often a scene has each value.
-        kernel: float64 [n, n], of the scenes, 0 on the diagonal; across: [n], to the target.
+        predicted: as from ``predictions``.
     """
-    n = len(across)
     logits = [s.clone().requires_grad_(True) for s in start]
-    optimiser = torch.optim.LBFGS(
-        logits, max_iter=ITERATIONS, line_search_fn="strong_wolfe", tolerance_grad=1e-9
-    )
+    optimiser = torch.optim.LBFGS(logits, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    precisions = [_precision(of_scenes, of_target) for _, of_scenes, of_target in predicted]
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
         logs = [torch.log_softmax(values, 0) for values in logits]
         ratios = [o @ (q - p) for o, q, p in zip(occur, logs, prior, strict=True)]
-        weights = torch.softmax(torch.stack(ratios).sum(0), 0) * n
-        value = weights @ kernel @ weights / (n * (n - 1)) - 2 * (weights @ across) / n
-        entropy = sum((q.exp() * (q - p)).sum() for q, p in zip(logs, prior, strict=True))
-        value = value + PENALTY * entropy
+        ratio = torch.stack(ratios).sum(0)
+        value = PENALTY * sum((q.exp() * (q - p)).sum() for q, p in zip(logs, prior, strict=True))
+        for (rows, of_scenes, of_target), precision in zip(predicted, precisions, strict=True):
+            off = torch.softmax(ratio[rows], 0) @ of_scenes - of_target.mean(0)
+            value = value + off @ precision @ off / (2 * len(predicted))
         value.backward()
         return value
 
     optimiser.step(loss)
     return [torch.log_softmax(values.detach(), 0) for values in logits]
+
+
+def _precision(of_scenes: torch.Tensor, of_target: torch.Tensor) -> torch.Tensor:
+    """Return the inverse covariance of the difference of two means; what is always 0 has none."""
+    covariance = sum(torch.cov(rows.T) / len(rows) for rows in (of_scenes, of_target))
+    return torch.linalg.pinv(covariance, rtol=1e-4, hermitian=True)
 
 
 def occurrences(graphs: SceneGraphBatch, drawn: DrawnShares) -> np.ndarray:

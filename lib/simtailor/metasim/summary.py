@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from simtailor.figures.shares import shares_figure
 from simtailor.figures.task import task_figure
 from simtailor.files import write_json
 from simtailor.metasim.confidence import Interval, fit_intervals
@@ -92,6 +93,7 @@ def write_summary(
         summary["shares"] = shares_table(
             {name: None if (of := same[name]) is None else of.graphs for name in tables}
         )
+        shares_figure(summary["shares"], folder / "shares.png", title=trained.title)
     if trained.arranging:
         summary["arranging"] = trained.arranging
     if experiment.task.network != "none":
