@@ -74,9 +74,7 @@ class Descent:
             WEIGHED * self.settings.scenes_per_epoch, epoch, self.generator
         )
         features = self.objective.features_of(self.generator.changed(graphs))
-        shares.fit(
-            graphs, features, self.objective.target, self.objective.settings.bandwidth_factors, rate
-        )
+        shares.fit(graphs, features, self.objective.target, rate)
 
     def task_epoch(
         self, epoch: int, optimiser: torch.optim.Optimizer, task: TaskLoss

@@ -30,8 +30,11 @@ from simtailor.scene.graph import ABSENT, DrawnShares, SceneGraphBatch, SceneGra
 from simtailor.seeds import scene_uniforms
 
 # Of leaving the grammar's shares, by the relative entropy; the rest is half a chi-square.
-PENALTY = 0.5
-RIDGES = (1e-3, 1e-2, 1e-1, 1.0)  # shares of the kernel's diagonal, one of which is taken
+PENALTY = 2.0
+# Of the predictor: kernels from narrow to nearly linear, for objects add up in a picture, and
+# shares of the kernel's diagonal, one of which is taken.
+FACTORS = (0.2, 1.0, 5.0, 25.0)
+RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 LEAST_SHARE = 1e-4  # that a class or count keeps, so that it can come back
 ITERATIONS = 60
 
@@ -108,7 +111,6 @@ class Shares(nn.Module):
         graphs: SceneGraphBatch,
         features: Sequence[torch.Tensor],
         target: Sequence[torch.Tensor],
-        factors: Sequence[float],
         rate: float = 1.0,
     ) -> None:
         """Move the shares to where the weighed scenes look most like the target.
@@ -117,10 +119,9 @@ class Shares(nn.Module):
             graphs: n scenes of the grammar.
             features: of their pictures with the generator's attributes, float32 [n, D_l] a level.
             target: of the target's images, [M, D_l] a level.
-            factors: of the kernel's bandwidths.
             rate: how much of the way is gone, in the logarithms.
         """
-        mmd = MaximumMeanDiscrepancy(list(target), list(features), factors=factors)
+        mmd = MaximumMeanDiscrepancy(list(target), list(features), factors=FACTORS)
         kernel = mmd.kernel(list(features)).double().cpu()
         across = mmd.kernel_between(list(features), list(target)).double().cpu()
         occur = [torch.from_numpy(occurrences(graphs, drawn)) for drawn in self.learnt]
@@ -165,15 +166,15 @@ def predictions(
 
 
 def _regression(kernel: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the weights [h, K] of kernel ridge regression, the ridge by leaving one out."""
+    """Return the weights [h, K] of kernel ridge regression; each ridge by leaving one out."""
     values, vectors = torch.linalg.eigh(kernel)
-    best, least = labels, float("inf")
+    best, least = torch.zeros_like(labels), torch.full(labels.shape[1:], float("inf")).to(labels)
     for ridge in RIDGES:
         inverse = (vectors / (values.clamp_min(0) + ridge * kernel[0, 0])) @ vectors.T
         weights = inverse @ labels
-        error = float((weights / inverse.diagonal()[:, None]).square().sum())
-        if error < least:
-            best, least = weights, error
+        error = (weights / inverse.diagonal()[:, None]).square().sum(0)
+        best = torch.where(error < least, weights, best)
+        least = torch.minimum(error, least)
     return best
 
 
