@@ -120,7 +120,6 @@ SECTIONS = {
     "several_objects": Section(
         ("metasim/several_objects",),
         {"several_objects": _metasim("several_objects")},
-        {"metasim/several_objects/images.png": "several_objects.png"},
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),
