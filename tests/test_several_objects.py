@@ -12,6 +12,7 @@ import torch
 import yaml
 from fits import write_fit
 
+from simtailor.assets.tabletop import tabletop_objects
 from simtailor.errors import UserError
 from simtailor.fitted.settings import Datasets
 from simtailor.fitted.stage import make_dataset
@@ -26,6 +27,9 @@ from simtailor.metasim.shares import occurrences
 from simtailor.metasim.stage import Machine
 from simtailor.metasim.target import TargetImages, render_target, target_scenes
 from simtailor.metasim.training import Trainer
+from simtailor.render.embedded.contracts import TABLETOP
+from simtailor.render.embedded.placing import Placing
+from simtailor.render.embedded.stage_file import Stage
 from simtailor.render.program.scenes import scenes_of
 from simtailor.render.renderer import nearest_equivalent
 from simtailor.scene.grammar import Grammar
@@ -304,3 +308,26 @@ def test_targets_are_the_same_each_time(renderer):
     assert isinstance(first, TargetImages)
     assert (first.images == second.images).all()
     assert (target_scenes(parsed(TARGET), renderer, 60, 3).features == first.features).all()
+
+
+def test_the_stage_knows_which_objects_are_in_each_other():
+    text = """
+    object:
+      class: [mug, bowl]
+      count: 1..2
+      yaw: uniform(0, 360)
+      loc_x: uniform(100, 120) max 200
+      loc_z: 100 max 200
+    """
+    grammar = Grammar(expanded(yaml.safe_load(text), TABLETOP.attributes, "short"))
+    graphs = grammar.sample(400, np.random.default_rng(0))
+    placing = Placing.of(Stage(), list(tabletop_objects().values()), 0.42, grounded=True)
+    scenes, free = placing.scenes(graphs), placing.apart(graphs)
+    first, ground, second = range(3)
+    there = scenes.mesh[:, second] >= 0
+    assert (there == graphs.present[:, 2]).all()
+    assert free[~there].all()
+    assert (scenes.label[:, [first, ground, second]] == [1, 0, 2]).all()
+    centimetres = 100 * np.abs(scenes.position[:, first, 0] - scenes.position[:, second, 0])
+    assert not free[there & (centimetres < 4)].any()
+    assert free[there & (centimetres > 18)].all()
