@@ -73,8 +73,8 @@ def _nearest(
         angle = np.where(any_turn, level[name], pose[name])
         maximum = float(layout.maximum[node, column])
         value = (angle % maximum / maximum).astype(np.float32)
-        same = np.abs(wrapped(angle - first[name], 360.0)) < 1e-9
-        features[:, node, column] = np.where(same, features[:, node, column], value)
+        as_before = np.abs(wrapped(angle - first[name], 360.0)) < 1e-9
+        features[:, node, column] = np.where(as_before, features[:, node, column], value)
     identified[any_turn, node, columns["yaw"]] = False
     unique = same.unique & ~(half | any_turn)
     return Equivalents(graphs.with_features(features), identified, unique)
