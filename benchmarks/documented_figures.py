@@ -34,10 +34,23 @@ def metasim(summary: dict) -> str:
         rows.append([f"{name} ({entry['unit']})", *cells, *intervals])
     head = ["attribute", "start", "target", "recovered", "mean, 95 %", "spread, 95 %"]
     renders, seconds = f"{summary['renders']:,}", f"{summary['seconds']:.0f}"
+    shares = _shares(summary["shares"]) if "shares" in summary else ""
     return (
         f"`{summary['experiment']}`, seed {summary['seed']}: {renders} renders, {seconds} s of "
-        f"training. Mean ± spread:\n\n{table(head, rows)}\n\n> {summary['verdict']}"
+        f"training. Mean ± spread:\n\n{table(head, rows)}\n\n{shares}> {summary['verdict']}"
     )
+
+
+def _shares(shares: dict) -> str:
+    """Return how often classes and counts come."""
+    rows = [
+        [f"{node}: {'count' if kind == 'num_child' else kind} {value}",
+         *(f"{row[source][value]:.3f}" if source in row else "unknown"
+           for source in ("prior", "target", "generated"))]
+        for node, kinds in shares.items() for kind, row in kinds.items() for value in row["prior"]
+    ]  # fmt: skip
+    head = ["share of", "start", "target", "recovered"]
+    return f"How often classes and counts come:\n\n{table(head, rows)}\n\n"
 
 
 def _spread(entry: dict | None) -> str:

@@ -186,7 +186,7 @@ def changed(*path_and_value):
         (changed("attributes", []), "root.attributes", "expected an object"),
         (changed("attributes", "features", KeyError), "root.attributes.features", "list of names"),
         (changed("attributes", "mutable", ["yav"]), "root.attributes.mutable", "'yaw'"),
-        (changed("attributes", "mutable", ["class"]), "root.attributes.mutable", "class"),
+        (changed("attributes", "mutable", ["num_child"]), "root.attributes.mutable", "several"),
         (changed("attributes", "features", ["yaw", "yaw"]), "root.attributes.features", "twice"),
         (changed("attributes", "immutable", "no"), "root.attributes.immutable", "'no'"),
         (

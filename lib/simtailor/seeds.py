@@ -27,6 +27,20 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
     return np.random.default_rng([seed, len(words), *words])
 
 
+def scene_uniforms(seeds: np.ndarray, purpose: int) -> np.ndarray:
+    """Return a number in [0, 1) for each scene, by its seed and a purpose: float64 [B].
+
+    The finaliser of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
+    Generators", 2014).
+    """
+    start = (purpose + 1) * 0x9E3779B97F4A7C15 % 2**64
+    mixed = seeds.astype(np.uint64) + np.uint64(start)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
 def scene_seeds(random: np.random.Generator, count: int) -> np.ndarray:
     """Draw one renderer seed a scene: int64 [count] in [0, 2**31)."""
     return random.integers(0, 2**31, size=count, dtype=np.int64)

@@ -13,7 +13,7 @@ import numpy as np
 from simtailor.datasets.boxes import boxes_of
 from simtailor.datasets.making import Rendered
 from simtailor.datasets.shards import EncodedImage, encoded_image, image_key
-from simtailor.fitted.objects import SceneObjects
+from simtailor.fitted.objects import NOT_THERE, SceneObjects
 from simtailor.fitted.scenes import BLOCK, FittedScenes, attributes_of
 from simtailor.render.checked import CheckedRenderer, within_ranges
 from simtailor.render.rendering import Rendering
@@ -56,7 +56,7 @@ class Drawing:
             rendering = self.renderer.render(graphs, **dict.fromkeys(self.parts, True))
             if rendering.masks is not None:
                 self.objects.check(rendering.masks, self.renderer.description.name)
-            labels = self.objects.labels[graphs.classes[:, list(self.objects.nodes)]]
+            labels = self.objects.labels_of(graphs)
             attributes = attributes_of(graphs, self.effective)
             yield len(some), partial(self._encode, some, rendering, labels, attributes)
 
@@ -84,6 +84,8 @@ class Drawing:
         """Return what is known of an image, plain values; of one object its class at the top."""
         keys, objects = self.scenes.layout.node_keys, []
         for number, (node, label) in enumerate(zip(self.objects.nodes, labels, strict=True), 1):
+            if label == NOT_THERE:
+                continue
             described: dict[str, Any] = {
                 "number": number,
                 "label": int(label),

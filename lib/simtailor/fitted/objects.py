@@ -10,6 +10,9 @@ from simtailor.errors import UserError
 from simtailor.render.description import RendererDescription
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.grammar_nodes import MAIN
+from simtailor.scene.graph import SceneGraphBatch
+
+NOT_THERE = -2  # the label of an object that a scene has not
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,12 @@ class SceneObjects:
             for c in grammar.layout.class_names
         ]
         return cls(nodes, classes, np.array(labels, dtype=np.int64))
+
+    def labels_of(self, graphs: SceneGraphBatch) -> np.ndarray:
+        """Return the label of each object of B scenes, ``NOT_THERE`` of an absent one: [B, K]."""
+        nodes = list(self.nodes)
+        labels = self.labels[graphs.classes[:, nodes]]
+        return np.where(graphs.present[:, nodes], labels, NOT_THERE)
 
     def check(self, masks: np.ndarray, renderer: str) -> None:
         """Check that masks uint8 [B, H, W] have no other numbers than those of the objects.

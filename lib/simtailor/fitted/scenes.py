@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from simtailor.errors import UserError
 from simtailor.files import checksum, read_json
+from simtailor.metasim.arranging import Arranger
 from simtailor.metasim.generator import Generator
 from simtailor.metasim.generators import make_generator
 from simtailor.metasim.settings import Experiment
@@ -103,6 +104,7 @@ class FittedScenes:
                 "experiment again with --force"
             )
         self._generator.load_state_dict(fit.weights)
+        self._arranger = Arranger(grammar, renderer)
         self.noise = widen * fit.standard_errors(self.layout)
         self._last: tuple[int, SceneGraphBatch] | None = None
 
@@ -129,10 +131,17 @@ class FittedScenes:
             prior = SceneGraphBatch(self.layout, drawn.classes, drawn.features, drawn.seeds)
             random = random_generator(self._seed, "data set, widened", number)
             noise = random.standard_normal(prior.features.shape).astype(np.float32) * self.noise
-            with torch.no_grad():
-                changed = self._generator(prior) + torch.from_numpy(noise)
-                features = self._generator.finish(changed, torch.from_numpy(prior.features))
-            self._last = number, prior.with_features(features.numpy())
+
+            def moved(graphs: SceneGraphBatch, rows: np.ndarray) -> SceneGraphBatch:
+                with torch.no_grad():
+                    changed = self._generator(graphs) + torch.from_numpy(noise[rows])
+                    features = self._generator.finish(changed, torch.from_numpy(graphs.features))
+                return graphs.with_features(features.numpy())
+
+            random = random_generator(self._seed, "data set, arranged", number)
+            prior = self._generator.redrawn(prior)
+            prior = self._arranger.arranged(prior, random, moved)
+            self._last = number, moved(prior, np.arange(len(prior)))
         return self._last[1]
 
 

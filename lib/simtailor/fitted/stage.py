@@ -22,6 +22,7 @@ from simtailor.fitted.objects import SceneObjects
 from simtailor.fitted.reading import FittedSet
 from simtailor.fitted.scenes import Fit, FittedScenes, units_of
 from simtailor.fitted.settings import Datasets
+from simtailor.metasim.arranging import Arranger
 from simtailor.metasim.generator import Generator
 from simtailor.metasim.stage import Machine
 from simtailor.seeds import SEED_SUFFIX, generator
@@ -98,7 +99,9 @@ def _recipe(manifest: dict[str, Any], scenes: FittedScenes, settings: Datasets) 
         "noise": hashlib.sha256(scenes.noise.tobytes()).hexdigest(),
         "shard_size": settings.shard_size,
     }
-    parts = (Drawing, SceneObjects, FittedScenes, Generator, encoded_image, boxes_of, generator)
+    parts = (
+        Drawing, SceneObjects, FittedScenes, Arranger, Generator, encoded_image, boxes_of, generator
+    )  # fmt: skip
     roots = (Path(str(package.__file__)).parent for package in (render, scene))
     return recipe_of(values, parts, [f for root in roots for f in sorted(root.rglob("*.py"))])
 

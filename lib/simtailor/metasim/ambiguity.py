@@ -52,6 +52,8 @@ def unambiguous_centre(graphs: SceneGraphBatch, generator: Generator, renderer: 
     """Return where the poses of a sample lie."""
     turn, mean = generator.turn.cpu().numpy(), generator.mean.cpu().numpy()
     same = nearest_equivalent(renderer, graphs, mean)
+    if generator.layout.repeated:
+        return Centre(_common_of_copies(same, mean, turn), {})
     if not same.unique.any():
         common = _closest(renderer, graphs, mean, turn)
     else:
@@ -69,6 +71,19 @@ def unambiguous_centre(graphs: SceneGraphBatch, generator: Generator, renderer: 
         if at_common > ELSEWHERE * at_best:
             apart[tuple(int(c) for c in classes)] = best
     return Centre(common, apart)
+
+
+def _common_of_copies(same: Equivalents, mean: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """Return where the copies of each node lie, those of scenes that look like no other if any."""
+    layout, common = same.graphs.layout, mean.copy()
+    for node, feature in layout.entries():
+        copies = np.flatnonzero(layout.source_of == layout.source_of[node])
+        told = same.identified[:, copies, feature]
+        sure = told & same.unique[:, None]
+        values = same.graphs.features[:, copies, feature][sure if sure.any() else told]
+        if len(values):
+            common[node, feature] = np.median(unwrapped(values, float(turn[node, feature])))
+    return common
 
 
 def _closest(

@@ -29,7 +29,7 @@ from simtailor.metasim.mmd import MaximumMeanDiscrepancy
 from simtailor.render.gradient import perturb
 from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import mean_and_spread, wrapped
-from simtailor.scene.graph import SceneGraphBatch
+from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
 Levels = list[torch.Tensor]
 
@@ -108,7 +108,7 @@ def fit_intervals(
     count: int | None = None,
     misfit: float = 1.0,
 ) -> dict[tuple[int, int], Interval]:
-    """Return the intervals of all mutable entries.
+    """Return the intervals of all mutable entries, by node of the grammar and feature.
 
     Args:
         generated: about a thousand scenes, in one Latin hypercube; what their pictures do not
@@ -124,6 +124,7 @@ def fit_intervals(
     """
     graphs, layout = generated.graphs, generated.graphs.layout
     entries, base = layout.entries(), features_of(graphs)
+    shared = _Shared(layout)
     derived = graphs[:DERIVED]
     n, m = len(derived), len(graphs)
     discrepancy = MaximumMeanDiscrepancy(target, base, factors=factors, unbiased=True)
@@ -131,7 +132,7 @@ def fit_intervals(
     for entry in entries:
         mean, spread, standard = _standardised(generated, entry)
         statistics.append((mean, spread))
-        places.append(standard)
+        places.append(np.where(graphs.present[:, entry[0]], standard, 0))
         maximum = float(layout.maximum[entry])
         step = max(float(steps[entry]), SHORTEST * spread / maximum)
         one = np.zeros(layout.mutable.shape, np.float32)
@@ -150,14 +151,14 @@ def fit_intervals(
         for e, pair in enumerate(moved):
             up, down = discrepancy.kernel_between(pair, levels).double().cpu().split(n)
             rows.append(weight[2 * e : 2 * e + 2] @ ((up - down) / lengths[e]) / n)
-        return torch.cat(rows)
+        return shared.summed(torch.cat(rows))
 
-    curvature, chance = _curvature(discrepancy, moved, weight, lengths)
+    curvature, chance = shared.curvature(*_curvature(discrepancy, moved, weight, lengths))
     at_target, at_base = slopes(target), slopes(base)
     left = at_target.mean(1) - at_base.mean(1)
     covariance = torch.cov(at_target) / (count or len(target[0]))
     seen = curvature.diagonal() > SURELY_SEEN * chance
-    numbers = len(weight)
+    numbers = len(curvature)
     known = [Known(np.inf, 0.0, np.inf, 1.0)] * numbers
     if seen.any():
         inverse = _inverse(curvature[seen][:, seen])
@@ -171,7 +172,8 @@ def fit_intervals(
             values = (float(v[place]) for v in (errors, rests, noises))
             known[index] = Known(*values, perfect, misfit)
     intervals = {}
-    for e, (entry, (mean, spread)) in enumerate(zip(entries, statistics, strict=True)):
+    for e, entry in enumerate(shared.entries):
+        mean, spread = statistics[shared.owner.index(e)]
         of_mean, of_spread = known[2 * e], known[2 * e + 1]
         reach, factor = REACH * of_mean.total * spread, np.exp(REACH * of_spread.total)
         intervals[entry] = Interval(
@@ -183,14 +185,50 @@ def fit_intervals(
     return intervals
 
 
+class _Shared:
+    """The numbers that the copies of a node share: they move all copies, so the effects add up.
+
+    Args:
+        layout: of the scenes.
+
+    Attributes:
+        entries: nodes of the grammar and features.
+        owner: the place in ``entries`` of each of the layout's entries.
+    """
+
+    def __init__(self, layout: SceneGraphLayout) -> None:
+        sources = layout.source_of
+        of_grammar = [(int(sources[node]), feature) for node, feature in layout.entries()]
+        self.entries = list(dict.fromkeys(of_grammar))
+        self.owner = [self.entries.index(entry) for entry in of_grammar]
+
+    def summed(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the sums of the rows [2 E, ...] of entries that share their two numbers."""
+        if len(self.entries) == len(self.owner):
+            return rows
+        index = torch.tensor([2 * e + i for e in self.owner for i in (0, 1)])
+        total = torch.zeros(2 * len(self.entries), *rows.shape[1:], dtype=rows.dtype)
+        return total.index_add(0, index, rows)
+
+    def curvature(
+        self, curvature: torch.Tensor, chance: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what ``_curvature`` returns, of the shared numbers."""
+        if len(self.entries) == len(self.owner):
+            return curvature, chance
+        return self.summed(self.summed(curvature).T), self.summed(chance.square()).sqrt()
+
+
 def _standardised(
     generated: Equivalents, entry: tuple[int, int]
 ) -> tuple[float, float, np.ndarray]:
     """Return mean and spread of an entry, and every scene's distance from the mean in spreads."""
     layout, values = generated.graphs.layout, generated.graphs.values()[:, *entry]
-    seen = generated.identified[:, *entry]
+    copies = np.flatnonzero(layout.source_of == layout.source_of[entry[0]])
+    of_all = generated.graphs.values()[:, copies, entry[1]]
+    seen = generated.identified[:, copies, entry[1]]
     period = float(layout.period[entry])
-    mean, spread = mean_and_spread(values[seen] if seen.any() else values, period)
+    mean, spread = mean_and_spread(of_all[seen] if seen.any() else of_all.ravel(), period)
     spread = max(spread, 1e-9 * float(layout.maximum[entry]))
     return mean, spread, wrapped(values.astype(np.float64) - mean, period) / spread
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simtailor.metasim.settings import Experiment
+from simtailor.metasim.settings import WEIGHED, Experiment
 
 # What ``search`` does at most: so often it refines all matches, each time with a few steps whose
 # derivatives are central differences.
@@ -16,9 +16,10 @@ def most_renders(experiment: Experiment) -> int:
     experiments 0.6 to 1.0 of it (benchmarks/metasim_recovery.md).
     """
     training, search = experiment.training, experiment.training.search
-    entries = len(experiment.read_grammar(experiment.grammar).layout.entries())
+    layout = experiment.read_grammar(experiment.grammar).layout
+    entries, weighed = len(layout.entries()), WEIGHED * any(drawn.learnt for drawn in layout.drawn)
     total = training.epochs * (
-        training.scenes_per_epoch * (1 + 2 * entries) + training.validation_scenes
+        training.scenes_per_epoch * (1 + weighed + 2 * entries) + training.validation_scenes
     )
     if experiment.generator == "transport" and search.rounds:
         total += search.candidates * entries * (search.rounds + 2)

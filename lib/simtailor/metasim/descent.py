@@ -11,8 +11,10 @@ from simtailor.metasim.generator import Generator
 from simtailor.metasim.objective import Objective
 from simtailor.metasim.optimisation import half_cosine, make_optimiser
 from simtailor.metasim.prior_scenes import PriorScenes
-from simtailor.metasim.settings import Training
+from simtailor.metasim.settings import WEIGHED, Training
 from simtailor.metasim.task_loss import TaskLoss
+
+SHARES_RATE = 0.5  # of the way to the best shares that an epoch goes, in their logarithms
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,19 @@ class Descent:
         for step in range(self.settings.scenes_per_epoch // self.settings.batch_size):
             loss = self._loss(epoch, step, losses, changed)
             _take(optimiser, loss + self.pull * self.generator.pull())
+        self.weigh(epoch)
         return _outcome(losses, changed)
+
+    def weigh(self, epoch: int, rate: float = SHARES_RATE) -> None:
+        """Learn how often classes and counts come, if the grammar lets them change."""
+        shares = self.generator.shares
+        if shares is None:
+            return
+        graphs = self.scenes.to_weigh(
+            WEIGHED * self.settings.scenes_per_epoch, epoch, self.generator
+        )
+        features = self.objective.features_of(self.generator.changed(graphs))
+        shares.fit(graphs, features, self.objective.target, rate)
 
     def task_epoch(
         self, epoch: int, optimiser: torch.optim.Optimizer, task: TaskLoss
@@ -85,7 +99,9 @@ class Descent:
         self, epoch: int, step: int, losses: list[float], changed: list[np.ndarray]
     ) -> torch.Tensor:
         """Return the discrepancy of a batch, and note its value and what its pictures did."""
-        graphs = self.scenes.batch("training", self.settings.batch_size, epoch, step)
+        graphs = self.scenes.batch(
+            "training", self.settings.batch_size, epoch, step, generator=self.generator
+        )
         noise = self.scenes.random("noise", epoch, step)
         loss = self.objective.loss(graphs, self.generator(graphs, noise), changed)
         losses.append(float(loss.detach()))

@@ -12,8 +12,11 @@ import torch
 from simtailor.metasim.confidence import Interval
 from simtailor.metasim.mmd import MaximumMeanDiscrepancy
 from simtailor.metasim.settings import Experiment
+from simtailor.metasim.shares import shares_of
 from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance
+from simtailor.scene.grammar_nodes import CLASS
+from simtailor.scene.graph import SceneGraphBatch
 from simtailor.seeds import generator
 
 PERMUTATIONS = 500
@@ -128,12 +131,42 @@ def attribute_table(
         row = _statistics(sources, entry, None)
         if intervals is not None and row["generated"] is not None:
             row["generated"] |= _sureness(intervals[entry])
-        classes = np.unique(prior.graphs.classes[:, node])
+        classes = np.unique(prior.graphs.classes[:, node][prior.graphs.present[:, node]])
         if len(classes) > 1:
             row["classes"] = {
                 str(layout.class_names[c]): _statistics(sources, entry, int(c)) for c in classes
             }
         table[layout.entry_name(*entry)] = row
+    return table
+
+
+def shares_table(sources: Mapping[str, SceneGraphBatch | None]) -> dict[str, dict[str, Any]]:
+    """Return how often each class and number of objects comes, of each node that draws its number.
+
+    ``off`` is the total variation distance of the generated shares to the target's, the share that
+    would have to move; ``off_prior`` that of the prior's.
+
+    Args:
+        sources: scenes, among them ``prior`` and ``generated``; None where they are not known.
+    """
+    prior = sources["prior"]
+    assert prior is not None
+    layout, table = prior.layout, {}
+    for drawn in layout.drawn:
+        if not drawn.learnt:
+            continue
+        names = [str(layout.class_names[v]) if drawn.kind == CLASS else str(v)
+                 for v in drawn.values]  # fmt: skip
+        found = {name: shares_of(graphs, drawn) for name, graphs in sources.items() if graphs}
+        row: dict[str, Any] = {
+            name: dict(zip(names, shares.round(4).tolist(), strict=True))
+            for name, shares in found.items()
+        }
+        for key, name in (("off", "generated"), ("off_prior", "prior")):
+            if "target" in found:
+                off = float(np.abs(found[name] - found["target"]).sum() / 2)
+                row[key] = round(off, 4)
+        table.setdefault(layout.source_keys[drawn.source], {})[drawn.kind] = row
     return table
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from simtailor.metasim.shares import Shares
 from simtailor.scene.attributes import mean_and_spread
-from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
+from simtailor.scene.graph import ABSENT, SceneGraphBatch, SceneGraphLayout
 
 NO_SPREAD = 1e-7  # in units of the features: the grammar gives one value only
 
@@ -30,9 +31,16 @@ class GraphConvolution(nn.Module):
         self.own = nn.Linear(inputs, outputs)
         self.other = nn.Linear(inputs, outputs, bias=False)
 
-    def forward(self, nodes: torch.Tensor) -> torch.Tensor:
-        """Map [B, N, inputs] to [B, N, outputs]."""
-        return self.own(nodes) + self.other(self.neighbours @ nodes)
+    def forward(self, nodes: torch.Tensor, present: torch.Tensor | None = None) -> torch.Tensor:
+        """Map [B, N, inputs] to [B, N, outputs].
+
+        Args:
+            present: float [B, N, 1], 1 for nodes that are there; None where all are.
+        """
+        if present is None:
+            return self.own(nodes) + self.other(self.neighbours @ nodes)
+        total = (self.neighbours @ present).clamp_min(1e-6)
+        return self.own(nodes) + self.other(self.neighbours @ (nodes * present) / total)
 
 
 class Generator(nn.Module):
@@ -41,12 +49,16 @@ class Generator(nn.Module):
     Args:
         layout: layout of the graphs; its ``mutable`` entries are changed.
         prior: a large sample of the grammar, for the prior's means and spreads.
+
+    Attributes:
+        shares: of classes and counts, None where they stay the grammar's.
     """
 
     def __init__(self, layout: SceneGraphLayout, prior: SceneGraphBatch) -> None:
         super().__init__()
         self.layout = layout
         self.class_count = len(layout.class_names)
+        self.shares = Shares(layout) if any(drawn.learnt for drawn in layout.drawn) else None
         mean, spread = prior_statistics(layout, prior)
         turn = np.where(layout.maximum > 0, layout.period / np.maximum(layout.maximum, 1e-9), 0)
         buffers = {
@@ -63,8 +75,18 @@ class Generator(nn.Module):
         """Return features [B, N, F] and classes as one-hot rows [B, N, C]."""
         device = self.mean.device
         classes = torch.from_numpy(graphs.classes).to(device)
-        one_hot = nn.functional.one_hot(classes, self.class_count).float()
+        one_hot = nn.functional.one_hot(classes.clamp_min(0), self.class_count).float()
+        if self.layout.repeated:
+            one_hot = one_hot * (classes != ABSENT)[..., None]
         return torch.from_numpy(graphs.features).to(device), one_hot
+
+    def present(self, classes: torch.Tensor) -> torch.Tensor | None:
+        """Return which nodes are there, by classes as ``encode`` gives them: [B, N, 1], or None."""
+        return classes.sum(-1, keepdim=True) if self.layout.repeated else None
+
+    def redrawn(self, graphs: SceneGraphBatch) -> SceneGraphBatch:
+        """Return scenes of the grammar with the classes and counts that were learnt."""
+        return graphs if self.shares is None else self.shares.redrawn(graphs)
 
     def deviation(self, features: torch.Tensor) -> torch.Tensor:
         """Return the distance to the prior's mean, the short way round for angles."""
@@ -83,7 +105,7 @@ class Generator(nn.Module):
 
     def start_training(self) -> list[nn.Parameter]:
         """Return the parameters to train on the discrepancy."""
-        return list(self.parameters())
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def direct_parameters(self) -> list[nn.Parameter]:
         """Return the parameters in natural units, which take larger steps than a network's."""
@@ -123,9 +145,13 @@ def prior_statistics(
     """Return mean and spread of each entry in units of the features: float32 [N, F] each."""
     mean = np.zeros(layout.mutable.shape, np.float32)
     spread = np.zeros_like(mean)
-    values = prior.values()
+    values, sources = prior.values(), layout.source_of
     for node, feature in np.argwhere(layout.maximum > 0):
-        statistics = mean_and_spread(values[:, node, feature], float(layout.period[node, feature]))
+        copies = np.flatnonzero(sources == sources[node])
+        sample = values[:, copies, feature][prior.present[:, copies]]
+        if not len(sample):
+            continue
+        statistics = mean_and_spread(sample, float(layout.period[node, feature]))
         maximum = layout.maximum[node, feature]
         mean[node, feature], spread[node, feature] = np.array(statistics) / maximum
     return mean, spread

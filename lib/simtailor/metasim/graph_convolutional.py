@@ -61,4 +61,8 @@ class GraphConvolutionalGenerator(Generator):
 
     def _decode(self, graphs: SceneGraphBatch) -> torch.Tensor:
         features, classes = self.encode(graphs)
-        return torch.sigmoid(self.decoder(self.encoder(torch.cat([classes, features], -1))))
+        present = self.present(classes)
+        nodes = torch.cat([classes, features], -1)
+        for layer in (*self.encoder, *self.decoder):
+            nodes = layer(nodes, present) if isinstance(layer, GraphConvolution) else layer(nodes)
+        return torch.sigmoid(nodes)

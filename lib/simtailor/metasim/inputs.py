@@ -39,11 +39,12 @@ def checked_grammars(experiment: Experiment) -> dict[str, str]:
         target_grammar = experiment.read_grammar(experiment.target.grammar)
         target = target_grammar.layout
         carried = {
-            (target.node_keys[node], target.features[feature])
+            (target.source_keys[target.source_of[node]], target.features[feature])
             for node, feature in np.argwhere(target.maximum > 0)
         }
         for node, feature in prior.layout.entries():
-            owner, name = prior.layout.node_keys[node], prior.layout.features[feature]
+            owner = prior.layout.source_keys[prior.layout.source_of[node]]
+            name = prior.layout.features[feature]
             if (owner, name) not in carried:
                 raise UserError(
                     f"{experiment.target.grammar}: no node '{owner}' with the attribute "
@@ -94,16 +95,30 @@ def _check_parts(experiment: Experiment) -> None:
 
 def _check_classes(prior: Grammar, target: Grammar) -> None:
     """Check that the prior can draw every class that the target has in a node that may change."""
-    keys = target.layout.node_keys
-    for node in sorted({node for node, _ in prior.layout.entries()}):
-        key, known = prior.layout.node_keys[node], prior.nodes[node].classes
-        for name in target.nodes[keys.index(key)].classes:
+    keys, firsts = target.layout.source_keys, target.layout.firsts
+    sources = prior.layout.source_of
+    for source in sorted({int(sources[node]) for node, _ in prior.layout.entries()}):
+        node = prior.layout.firsts[source]
+        key, known = prior.layout.source_keys[source], prior.nodes[node].classes
+        _check_copies(prior, target, key)
+        for name in target.nodes[firsts[keys.index(key)]].classes:
             if name not in known:
                 names = ", ".join(map(str, known))
                 raise UserError(
                     f"{target.source}: the class '{name}' of node '{key}' is none of those that "
                     f"{prior.source} draws ({names}).{nearest_name(str(name), map(str, known))}"
                 )
+
+
+def _check_copies(prior: Grammar, target: Grammar, key: str) -> None:
+    """Check that the prior can draw a node as often as the target does."""
+    most = [g.layout.source_of.tolist().count(g.layout.source_keys.index(key))
+            for g in (prior, target)]  # fmt: skip
+    if most[1] > most[0]:
+        raise UserError(
+            f"{target.source}: up to {most[1]} nodes '{key}' are drawn, and {prior.source} draws "
+            f"at most {most[0]}. Let it draw as many."
+        )
 
 
 def check_task(experiment: Experiment) -> None:

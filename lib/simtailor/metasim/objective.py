@@ -126,4 +126,7 @@ class Objective:
         if hasattr(self.renderer, "render_differentiable"):
             return None
         self.steps, responses, _ = responsive_steps(self.renderer, graphs, self.steps)
-        return responses
+        # The first copy of a node that comes several times is there most often.
+        alike = graphs.layout.firsts[graphs.layout.source_of]
+        self.steps = np.where(graphs.layout.mutable, self.steps[alike], 0).astype(np.float32)
+        return responses[alike]

@@ -101,7 +101,8 @@ class Preparation:
 
         def discrepancy() -> float:
             with torch.no_grad():
-                return self.objective.value(graphs, generator(graphs))
+                moved = self.scenes.redrawn(graphs, "start", generator)
+                return self.objective.value(moved, generator(moved))
 
         return choose_start(
             [Candidate("prior", lambda: None), *starts],
@@ -116,7 +117,8 @@ class Preparation:
     def _choose_steps(self) -> dict[str, Any] | None:
         """Widen the steps of entries to which the image hardly responds; report blind ones."""
         layout = self.generator.layout
-        graphs = self.generator.changed(self.scenes.sample("steps", STEP_SCENES))
+        graphs = self.scenes.sample("steps", STEP_SCENES, generator=self.generator)
+        graphs = self.generator.changed(graphs)
         responses = self.objective.widen_steps(graphs)
         if responses is None:
             return None

@@ -18,6 +18,7 @@ from simtailor.figures.metasim import (
 )
 from simtailor.files import staged_folder, write_json
 from simtailor.metasim.ambiguity import unambiguous_centre
+from simtailor.metasim.copies import merged, merged_layout
 from simtailor.metasim.summary import EVEN_SCENES, write_summary
 from simtailor.metasim.trained import TrainedExperiment
 from simtailor.render.renderer import Equivalents
@@ -118,17 +119,20 @@ def _comparable(
 def _write_attributes(
     trained: TrainedExperiment, same: dict[str, Equivalents | None], folder: Path
 ) -> None:
+    layout = merged_layout(trained.layout)
+
     def values(source: Equivalents | None) -> np.ndarray | None:
         if source is None:
             return None
+        source = merged(source)
         return np.where(source.identified, source.graphs.values(), np.nan)
 
     epochs = trained.key_epochs
-    if len(trained.layout.entries()) > HISTOGRAM_COLUMNS - 1:
+    if len(layout.entries()) > HISTOGRAM_COLUMNS - 1:
         chosen = np.linspace(0, len(epochs) - 1, HISTOGRAM_COLUMNS).round().astype(int)
         epochs = [epochs[i] for i in sorted(set(chosen.tolist()))]
     attribute_figure(
-        trained.layout,
+        layout,
         values(same["prior"]),
         {f"epoch {epoch}": values(same[f"epoch {epoch}"]) for epoch in epochs},
         values(same["target"]),

@@ -22,6 +22,7 @@ from simtailor.render.registry import DEFAULT, find_renderer, settings_of
 from simtailor.scene.grammar import Grammar
 from simtailor.section import InputPath, Name, PositiveInt, Section, Share, Unique
 
+WEIGHED = 8  # times as many scenes as in an epoch are weighed to learn classes and counts
 PACKAGED_MODEL, PACKAGE = "tf_efficientnet_lite0", "efficientnet_lite0"
 
 

@@ -7,10 +7,12 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from simtailor.figures.shares import shares_figure
 from simtailor.figures.task import task_figure
 from simtailor.files import write_json
 from simtailor.metasim.confidence import Interval, fit_intervals
-from simtailor.metasim.evaluation import attribute_table, compare_with_held_out
+from simtailor.metasim.copies import merged, merged_layout
+from simtailor.metasim.evaluation import attribute_table, compare_with_held_out, shares_table
 from simtailor.metasim.features import features_of
 from simtailor.metasim.labels import LabelledImages, object_classes, translated_labels
 from simtailor.metasim.task_table import (
@@ -42,7 +44,12 @@ def write_summary(
         features_of(trained.features, images[held_out], trained.device),
     )
     intervals = _intervals(trained, same["even"], comparison.misfit)
-    named = {trained.layout.entry_name(*entry): found for entry, found in intervals.items()}
+    layout = merged_layout(trained.layout)
+    named = {layout.entry_name(*entry): found for entry, found in intervals.items()}
+    tables = {
+        name: None if same[name] is None else merged(same[name])
+        for name in ("prior", "generated", "target")
+    }
     converged, sentence = verdict(
         comparison, named, progress, by_pixels=experiment.features.kind == "pyramid"
     )
@@ -58,7 +65,9 @@ def write_summary(
         "best_epoch": best,
         "stopped": progress.notes.get("stopped", "after the last epoch"),
         "generator": experiment.generator,
-        "attributes": attribute_table(same["prior"], same["generated"], same["target"], intervals),
+        "attributes": attribute_table(
+            tables["prior"], tables["generated"], tables["target"], intervals
+        ),
         "held_out_mmd": {
             "prior": comparison.start,
             "generated": comparison.end,
@@ -83,6 +92,13 @@ def write_summary(
             },
         },
     }
+    if trained.generator.shares is not None:
+        summary["shares"] = shares_table(
+            {name: None if (of := same[name]) is None else of.graphs for name in tables}
+        )
+        shares_figure(summary["shares"], folder / "shares.png", title=trained.title)
+    if trained.arranging:
+        summary["arranging"] = trained.arranging
     if experiment.task.network != "none":
         summary["task"] = _write_task(trained, folder)
     write_json(folder / "summary.json", summary)

@@ -106,12 +106,25 @@ class TargetImages:
 
 def render_target(grammar: Grammar, renderer: Renderer, count: int, seed: int) -> TargetImages:
     """Render ``count`` target images; the seed's stream is apart from the training's."""
-    graphs = grammar.sample(count, generator(seed, "target"))
+    graphs = target_scenes(grammar, renderer, count, seed)
     images, names = render_images(renderer, graphs), object_classes(grammar)
     if len(names) < FEWEST_CLASSES:
         return TargetImages(images, graphs.features, [])
     note = f"labels are the main object's class: {', '.join(names)}"
     return TargetImages(images, graphs.features, [note], scene_labels(graphs, names), names)
+
+
+def target_scenes(grammar: Grammar, renderer: Renderer, count: int, seed: int) -> SceneGraphBatch:
+    """Return the scenes that ``render_target`` draws.
+
+    Raises:
+        UserError: the objects of too many have no room.
+    """
+    from simtailor.metasim.arranging import Arranger  # noqa: PLC0415  needs torch
+
+    random = generator(seed, "target")
+    graphs = grammar.sample(count, random)
+    return Arranger(grammar, renderer).arranged(graphs, random, strict=True)
 
 
 def render_images(renderer: Renderer, graphs: SceneGraphBatch) -> np.ndarray:

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from simtailor.errors import UserError
+from simtailor.metasim.arranging import Arranger
 from simtailor.metasim.features import FeatureExtractor, features_of
 from simtailor.metasim.generators import make_generator
 from simtailor.metasim.prior_scenes import PriorScenes
 from simtailor.metasim.progress import Progress
 from simtailor.metasim.settings import Experiment
-from simtailor.metasim.target import TargetImages, render_images, split_target
+from simtailor.metasim.target import TargetImages, render_images, split_target, target_scenes
 from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
 from simtailor.scene.graph import SceneGraphBatch, in_layout_of
@@ -47,7 +48,10 @@ class TrainedExperiment:
         self.parts = split_target(len(self.target.images), self.experiment.evaluation, self.seed)
         count = self.experiment.evaluation.scenes
         prior = self.grammar.sample(count, random_generator(self.seed, "evaluation"))
-        self.prior = SceneGraphBatch(self.layout, prior.classes, prior.features, prior.seeds)
+        prior = SceneGraphBatch(self.layout, prior.classes, prior.features, prior.seeds)
+        self._arranger = Arranger(self.grammar, self.renderer)
+        random = random_generator(self.seed, "evaluation, arranged")
+        self.prior = self._arranger.arranged(prior, random)
 
     @property
     def title(self) -> str:
@@ -65,13 +69,21 @@ class TrainedExperiment:
         Epoch 0 is the prior itself for ``transport``, the reconstruction for ``gcn``.
         """
         self.generator.load_state_dict(self.progress.weights[epoch])
-        return self.generator.changed(self.prior[:count])
+        random = random_generator(self.seed, "evaluation, redrawn")
+        graphs = self._arranger.redrawn(self.prior[:count], self.generator, random)
+        return self.generator.changed(graphs)
+
+    @property
+    def arranging(self) -> dict[str, float]:
+        """How many scenes were drawn again, so that no object sinks into another; {} if none is."""
+        return self._arranger.note
 
     def even_graphs(self, count: int) -> SceneGraphBatch:
         """Return graphs of the result in one Latin hypercube, which stand for it evenly."""
-        scenes = PriorScenes(self.grammar, self.layout, self.seed, count)
+        scenes = PriorScenes(self.grammar, self.layout, self.seed, count, self._arranger)
         self.generator.load_state_dict(self.progress.weights[self.best])
-        return self.generator.changed(scenes.sample("intervals", count, hypercube=count))
+        graphs = scenes.sample("intervals", count, hypercube=count, generator=self.generator)
+        return self.generator.changed(graphs)
 
     @property
     def steps(self) -> np.ndarray:
@@ -93,7 +105,7 @@ class TrainedExperiment:
         if self.target.features is None:
             return None
         grammar = self.experiment.read_grammar(str(self.experiment.target.grammar))
-        drawn = grammar.sample(len(self.target.images), random_generator(self.seed, "target"))
+        drawn = target_scenes(grammar, self.renderer, len(self.target.images), self.seed)
         if not np.array_equal(drawn.features, self.target.features):
             raise UserError(
                 f"{grammar.source}: its scenes are not those of the target images, which an "

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from simtailor.metasim.arranging import Arranger
 from simtailor.metasim.checkpoint import Checkpoint
 from simtailor.metasim.counted import CountedRenderer
 from simtailor.metasim.descent import Descent, EpochOutcome
@@ -66,7 +67,10 @@ class Trainer:
         grey = getattr(renderer, "grey", False) and target.grey
         extractor = make_features(experiment.features, self.device, cache, grey)
         self._counted = CountedRenderer(renderer)
-        self.scenes = PriorScenes(grammar, self.layout, self.seed, self.settings.hypercube)
+        self._arranger = Arranger(grammar, renderer)
+        self.scenes = PriorScenes(
+            grammar, self.layout, self.seed, self.settings.hypercube, self._arranger
+        )
         self.objective = Objective(experiment, self._counted, extractor, self.layout, self.device)
         self.descent = Descent(self.generator, self.objective, self.scenes, self.settings)
         parts = split_target(len(target.images), experiment.evaluation, self.seed)
@@ -214,7 +218,8 @@ class Trainer:
 
     def _validate(self, generator: Generator) -> float:
         """Return the discrepancy of fixed scenes to the validation part of the target."""
-        graphs = self.scenes.batch("validation", self.settings.validation_scenes)
+        count = self.settings.validation_scenes
+        graphs = self.scenes.batch("validation", count, generator=generator)
         return self.objective.validation(generator.changed(graphs))
 
     def _is_stale(self, progress: Progress) -> bool:

@@ -52,11 +52,15 @@ class TransportGenerator(Generator):
 
     def __init__(self, layout: SceneGraphLayout, prior: SceneGraphBatch, width: int = 16) -> None:
         super().__init__(layout, prior)
-        shape = layout.mutable.shape
+        # By node of the grammar: what comes several times has one distribution.
+        self.sources = torch.from_numpy(layout.source_of) if layout.repeated else None
+        self.firsts = torch.from_numpy(layout.firsts)
+        shape = (len(self.firsts), len(layout.features))
         # Adam's steps are as long for an entry whose gradient is all noise as for any other, so
         # a unit of shift is the prior's spread, or the start's: noise moves nothing far.
-        range_ = torch.where(self.turn > 0, self.turn, torch.ones_like(self.turn))
-        unit = torch.where(self.spread > NO_SPREAD, self.spread, 0.03 * range_)
+        turn, spread = self.turn[self.firsts], self.spread[self.firsts]
+        range_ = torch.where(turn > 0, turn, torch.ones_like(turn))
+        unit = torch.where(spread > NO_SPREAD, spread, 0.03 * range_)
         self.register_buffer("unit_of_prior", unit, persistent=False)
         self.shift = nn.Parameter(torch.zeros(shape))
         self.log_scale = nn.Parameter(torch.zeros(shape))
@@ -67,9 +71,11 @@ class TransportGenerator(Generator):
             start = torch.zeros_like(getattr(self, name))
             self.register_buffer(f"start_{name}", start)
         self.register_buffer("matches", torch.zeros(shape))
-        classes = torch.from_numpy(prior.classes)
-        shares = nn.functional.one_hot(classes, self.class_count).float().mean(0)
-        self.register_buffer("class_shares", shares, persistent=False)  # [N, C]
+        shares = self.encode(prior)[1].mean(0)
+        if self.sources is not None:
+            shares = torch.zeros(shape[0], self.class_count).index_add(0, self.sources, shares)
+            shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-9)
+        self.register_buffer("class_shares", shares, persistent=False)  # [G, C]
         # Logarithms of width and height of the curve's segments.
         self.width = nn.Parameter(torch.zeros(*shape, SEGMENTS))
         self.height = nn.Parameter(torch.zeros(*shape, SEGMENTS))
@@ -82,17 +88,22 @@ class TransportGenerator(Generator):
         self, graphs: SceneGraphBatch, random: np.random.Generator | None = None
     ) -> torch.Tensor:
         features, classes = self.encode(graphs)
-        standardised = self.standardise(features)
-        hidden = torch.tanh(self.first(torch.cat([classes, standardised], -1)))
-        more_shift, more_scale = self.second(hidden).chunk(2, -1)
-        shift = self.shift + classes @ self.class_shift + more_shift
-        scale = (self.log_scale + classes @ self.class_log_scale + more_scale).exp()
-        changed = self.mean + shift * self.unit + scale * self.spread * self.curve(standardised)
+        standardised, present = self.standardise(features), self.present(classes)
+        hidden = torch.tanh(self.first(torch.cat([classes, standardised], -1), present))
+        more_shift, more_scale = self.second(hidden, present).chunk(2, -1)
+        shift = self.of_nodes(self.shift) + classes @ self.class_shift + more_shift
+        log_scale = self.of_nodes(self.log_scale) + classes @ self.class_log_scale + more_scale
+        shift, scale = shift * self.of_nodes(self.unit), log_scale.exp()
+        changed = self.mean + shift + scale * self.spread * self.curve(standardised)
         return self.finish(changed, features)
+
+    def of_nodes(self, table: torch.Tensor) -> torch.Tensor:
+        """Return a table by node of the grammar, [G, ...], as one by node: [N, ...]."""
+        return table if self.sources is None else table[self.sources]
 
     @property
     def unit(self) -> torch.Tensor:
-        """What a shift of 1 moves by, in units of the features, narrower with the start: [N, F]."""
+        """What a shift of 1 moves by, in units of the features, narrower with the start: [G, F]."""
         return self.unit_of_prior * self.start_log_scale.exp().clamp_max(1)
 
     def standardise(self, features: torch.Tensor) -> torch.Tensor:
@@ -101,7 +112,7 @@ class TransportGenerator(Generator):
         return torch.where(self.mutable & (self.spread > NO_SPREAD), deviation, 0.0)
 
     def knots(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return where the curve bends and its values there: float32 [N, F, SEGMENTS + 1] each."""
+        """Return where the curve bends and its values there: float32 [G, F, SEGMENTS + 1] each."""
         widths = torch.softmax(self.width, -1) * 2 * CURVE_END
         heights = self.height.exp() * 2 * CURVE_END / SEGMENTS
         zero = torch.zeros_like(widths[..., :1])
@@ -110,7 +121,7 @@ class TransportGenerator(Generator):
 
     def curve(self, standardised: torch.Tensor) -> torch.Tensor:
         """Map [B, N, F]; 0 stays 0, and the slope is 1 beyond the curve's ends."""
-        places, values = self.knots()
+        places, values = map(self.of_nodes, self.knots())
         points = torch.cat([torch.zeros_like(standardised[:1]), standardised])
         segment = (points[..., None] >= places[..., 1:-1]).sum(-1, keepdim=True)
         many = (len(points), *places.shape)
@@ -125,8 +136,11 @@ class TransportGenerator(Generator):
         return curved[1:] - curved[:1]
 
     def place(self, node: int, feature: int, start: Start) -> None:
-        """Let one entry start from a shift, a scale and, if given, a bent curve."""
-        entry = (node, feature)
+        """Let one entry start from a shift, a scale and, if given, a bent curve.
+
+        All copies of the node start so.
+        """
+        entry = (int(self.layout.source_of[node]), feature)
         with torch.no_grad():
             self.log_scale[entry] = self.start_log_scale[entry] = float(np.log(start.scale))
             self.shift[entry] = self.start_shift[entry] = start.shift / self.unit[entry]
@@ -160,19 +174,20 @@ class TransportGenerator(Generator):
         their width to about a root of n-th. They speak of every class's whole shift and scale:
         what the classes share could otherwise drift in the parts of the classes.
         """
-        width = self.start_log_scale.exp() * self.spread / self.unit
-        width = torch.where(self.spread > NO_SPREAD, width, 1.0)
+        spread = self.spread[self.firsts]
+        width = self.start_log_scale.exp() * spread / self.unit
+        width = torch.where(spread > NO_SPREAD, width, 1.0)
         shift = self.shift - self.start_shift
         scale = self.log_scale - self.start_log_scale
         class_shift = self.class_shift - self.start_class_shift
-        # By node, class and feature.
+        # By node of the grammar, class and feature.
         shift = (shift[:, None] + class_shift).square() / width[:, None].square().clamp_min(1e-6)
         scale = (scale[:, None] + self.class_log_scale).square()
         return (self.matches[:, None] * self.class_shares[..., None] * (shift + scale)).sum() / 2
 
     def _node_of(self, feature: int) -> int:
-        """Return the first node with this mutable attribute, or 0."""
-        nodes = self.mutable[:, feature].nonzero()
+        """Return the first node of the grammar with this mutable attribute, or 0."""
+        nodes = self.mutable[self.firsts][:, feature].nonzero()
         return int(nodes[0, 0]) if len(nodes) else 0
 
     def direct_parameters(self) -> list[nn.Parameter]:

@@ -20,7 +20,7 @@ import numpy as np
 from simtailor.errors import UserError
 from simtailor.render.answers import Wanted, check_repeated, checked_answer
 from simtailor.render.description import RendererDescription, StageSettings, silent
-from simtailor.render.renderer import Equivalents, nearest_equivalent
+from simtailor.render.renderer import Equivalents, apart, nearest_equivalent
 from simtailor.render.rendering import Rendering
 from simtailor.render.scene_cache import SceneCache
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
@@ -87,6 +87,10 @@ class CheckedRenderer:
     def nearest_equivalent(self, graphs: SceneGraphBatch, reference: np.ndarray) -> Equivalents:
         """Return graphs that look the same, with attributes nearest to a reference [N, F]."""
         return nearest_equivalent(self.inner, graphs, reference)
+
+    def apart(self, graphs: SceneGraphBatch) -> np.ndarray:
+        """Return the scenes in which no object sinks into another: bool [B]."""
+        return apart(self.inner, graphs)
 
     def render(
         self,

@@ -14,6 +14,7 @@ Optional:
   exact gradients to ``features`` [B, N, F], which stand in for those of ``graphs``. It then
   replaces central differences;
 - ``nearest_equivalent(graphs, reference)``, see the function of this name;
+- ``apart(graphs)``, see the function of this name;
 - ``identity``, a text, names what the images depend on and is known only when it runs, such as
   a library that may be installed or not. A training that was started with another one is not
   continued;
@@ -24,7 +25,7 @@ The stages get it in a wrapper that checks what comes back (see ``checked``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,7 +52,8 @@ class Equivalents:
 
     Attributes:
         graphs: B graphs.
-        identified: bool [B, N, F], False for entries that no picture can tell (a bowl's yaw).
+        identified: bool [B, N, F], False for entries that no picture can tell (a bowl's yaw, or
+            of an object that is not there).
         unique: bool [B], False for scenes with a symmetric object.
     """
 
@@ -73,6 +75,20 @@ def nearest_equivalent(
         reference: float [N, F] in units of the features.
     """
     if hasattr(renderer, "nearest_equivalent"):
-        return renderer.nearest_equivalent(graphs, reference)
-    everything = np.ones(graphs.features.shape, dtype=bool)
+        same = renderer.nearest_equivalent(graphs, reference)
+        if not graphs.layout.repeated:
+            return same
+        return replace(same, identified=same.identified & graphs.present[..., None])
+    everything = np.ones(graphs.features.shape, dtype=bool) & graphs.present[..., None]
     return Equivalents(graphs, everything, np.ones(len(graphs), dtype=bool))
+
+
+def apart(renderer: Any, graphs: SceneGraphBatch) -> np.ndarray:
+    """Return the scenes in which no object sinks into another: bool [B].
+
+    A renderer that knows the shapes of its objects has a method of this name, without its first
+    argument; for any other one all scenes are taken as they are.
+    """
+    if hasattr(renderer, "apart"):
+        return renderer.apart(graphs)
+    return np.ones(len(graphs), dtype=bool)

@@ -3,20 +3,24 @@
 The format is that of Meta-Sim (Kar et al., "Meta-Sim: Learning to Generate Synthetic
 Datasets", ICCV 2019). A node has ``class``, ``attributes``, ``num_child`` and ``child``:
 
-- ``class``: ``["Deterministic", name]`` or ``["Random", [name, ...]]`` (equally likely);
+- ``class``: ``["Deterministic", name]`` or ``["Random", [name, ...]]``, equally likely, or, beyond
+  the published format, with a list of weights behind;
 - an attribute: ``["Deterministic", value, _, maximum]``, ``["Gaussian", mean, std, maximum]``
   or ``["Uniform", low, high, maximum]``; beyond the published ones ``["Mixture", [[weight, mean,
   std], ...], maximum]``; a few published names, such as ``texture``, may be constants, which are
   kept as they are;
 - the root's attributes hold ``features`` (what graphs are encoded by) and ``mutable`` (what
   may be changed, in nodes whose ``immutable`` is false);
-- ``num_child``: ``["Deterministic", count]``.
+- ``num_child``: ``["Deterministic", count]``; beyond the published format how often the one child
+  is there, see ``choices``, or a list with that of each child;
+- ``mutable`` may hold ``class`` and ``num_child``: how often each class and count comes is learnt.
 
 A file of YAML holds the same in a short form, see ``short_form``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +28,9 @@ import numpy as np
 
 from simtailor.errors import UserError
 from simtailor.scene.attributes import UNKNOWN, NodeAttributes
-from simtailor.scene.grammar_nodes import MalformedError, parse_nodes
-from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
+from simtailor.scene.grammar_nodes import CLASS, COUNT, MalformedError, parse_nodes
+from simtailor.scene.graph import ABSENT, DrawnShares, SceneGraphBatch, SceneGraphLayout
+from simtailor.scene.hypercube import groups_of, latin_shares
 from simtailor.scene.short_form import expanded
 from simtailor.seeds import scene_seeds
 from simtailor.text_files import parse_json, read_text
@@ -90,16 +95,11 @@ class Grammar:
         classes = np.zeros(shape, dtype=np.int64)
         features = np.zeros((*shape, len(layout.features)), dtype=np.float32)
         cubes = np.arange(count) // hypercube
+        together = cubes if hypercube > 1 else None
         for n, node in enumerate(self.nodes):
             choices = np.array([index_of_class[name] for name in node.classes])
-            if len(choices) == 1:
-                drawn = np.zeros(count, np.int64)
-            elif hypercube == 1:
-                drawn = random.integers(len(choices), size=count)
-            else:
-                drawn = _evenly(random, len(choices), cubes)
-            classes[:, n] = choices[drawn]
-        groups = _groups(cubes, classes) if hypercube > 1 else cubes
+            classes[:, n] = choices[node.class_choices.sample(random, count, together)]
+        groups = groups_of(cubes, classes) if hypercube > 1 else cubes
         for n, node in enumerate(self.nodes):
             known = self._attributes.get(node.name, {})
             for name, distribution in node.distributions.items():
@@ -108,11 +108,30 @@ class Grammar:
                 if hypercube == 1:
                     values = distribution.sample(random, count)
                 else:
-                    values = distribution.quantiles(_latin_shares(random, cubes, groups))
+                    values = distribution.quantiles(latin_shares(random, cubes, groups))
                 if known.get(name, UNKNOWN).period:
                     values %= distribution.maximum
                 features[:, n, layout.features.index(name)] = values / distribution.maximum
-        return SceneGraphBatch(layout, classes, features, scene_seeds(random, count))
+        seeds = scene_seeds(random, count)
+        if layout.repeated:
+            classes[~self._present(random, count, together)] = ABSENT
+        return SceneGraphBatch(layout, classes, features, seeds)
+
+    def _present(
+        self, random: np.random.Generator, count: int, cubes: np.ndarray | None
+    ) -> np.ndarray:
+        """Draw which nodes are there: bool [B, N]; without its parent none is."""
+        present = np.ones((count, len(self.nodes)), dtype=bool)
+        drawn: dict[tuple[int, int], np.ndarray] = {}  # of the copies that a parent has
+        for n, node in enumerate(self.nodes):
+            of_parent = node.parent, node.source
+            if of_parent not in drawn:
+                places = node.counts.sample(random, count, cubes)
+                drawn[of_parent] = np.array(node.counts.values)[places]
+            present[:, n] = node.slot < drawn[of_parent]
+            if node.parent >= 0:
+                present[:, n] &= present[:, node.parent]
+        return present
 
     def _layout(self) -> SceneGraphLayout:
         class_names: dict[str | int, None] = {}  # a dictionary keeps the order, a set does not
@@ -140,48 +159,19 @@ class Grammar:
             maximum=maximum,
             mutable=mutable,
             attributes=self._attributes,
+            sources=np.array([node.source for node in self.nodes], dtype=np.int64),
+            drawn=self._drawn(class_names),
         )
 
-
-def _evenly(random: np.random.Generator, choices: int, cubes: np.ndarray) -> np.ndarray:
-    """Draw [n] indices below ``choices``, in each cube each as often as any other or once more."""
-    ranks, _ = _ranks(random.uniform(size=len(cubes)), cubes)
-    first = random.integers(choices, size=len(cubes))
-    return (ranks + first[cubes]) % choices
-
-
-def _groups(cubes: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return which graphs are of one cube and of equal classes, by number: int [n].
-
-    Where these are not equally many, whole cubes: a scene alone in its class would lie in the
-    middle of its cube more often than the grammar's scenes do.
-
-    Args:
-        cubes: int [n]; classes: int [n, N].
-    """
-    keys = np.column_stack([cubes, classes])
-    groups = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
-    return groups if len(set(np.bincount(groups))) == 1 else cubes
-
-
-def _latin_shares(random: np.random.Generator, cubes: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Draw shares in (0, 1), one in each of as many equal ranges as a cube has members.
-
-    Args:
-        cubes: int [n], the Latin hypercube of each graph.
-        groups: int [n], parts of the cubes; members of one get shares far apart.
-    """
-    count = len(cubes)
-    rank, size = _ranks(random.uniform(size=count), groups)
-    rank, size = _ranks((rank + random.uniform(size=count)) / size, cubes)
-    # Rounding may bring a share to 0 or 1, which for a Gaussian lie infinitely far out.
-    return ((rank + random.uniform(size=count)) / size).clip(1e-12, 1 - 1e-12)
-
-
-def _ranks(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rank from 0 of each value in its group, and the group's size: int [n] each."""
-    sizes = np.bincount(groups)
-    ranks = np.empty(len(values), np.int64)
-    first = np.repeat(sizes.cumsum() - sizes, sizes)
-    ranks[np.lexsort((values, groups))] = np.arange(len(values)) - first
-    return ranks, sizes[groups]
+    def _drawn(self, class_names: Iterable[str | int]) -> tuple[DrawnShares, ...]:
+        """Return how often the classes and counts of each node of the grammar come."""
+        index_of = {name: i for i, name in enumerate(class_names)}
+        mutable, found = self.nodes[0].constants["mutable"], []
+        for source, node in {node.source: node for node in self.nodes}.items():
+            classes, counts = node.class_choices, node.counts
+            indices = tuple(index_of[name] for name in classes.values)
+            learnt = CLASS in mutable and node.learns_class
+            found.append(DrawnShares(CLASS, source, indices, classes.shares, learnt))
+            learnt = COUNT in mutable and node.learns_count
+            found.append(DrawnShares(COUNT, source, counts.values, counts.shares, learnt))
+        return tuple(found)

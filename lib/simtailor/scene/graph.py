@@ -6,6 +6,7 @@ of features, and is sampled, changed and rendered with no Python loop over scene
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,28 @@ from simtailor.scene.attributes import UNKNOWN, Attribute, NodeAttributes
 
 if TYPE_CHECKING:
     import networkx
+
+
+ABSENT = -1  # the class of a node that a scene has not
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnShares:
+    """How often each class of a node, or each number of its copies, comes.
+
+    Attributes:
+        kind: ``class`` or ``num_child``.
+        source: the node of the grammar.
+        values: int [K], indices into the layout's ``class_names``, or counts from few to many.
+        shares: float64 [K], those of the grammar; the sum is 1.
+        learnt: whether a fit may change them.
+    """
+
+    kind: str
+    source: int
+    values: tuple[int, ...]
+    shares: np.ndarray
+    learnt: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +57,9 @@ class SceneGraphLayout:
             node lacks the feature.
         mutable: bool [N, F], the entries that a generator may change.
         attributes: what is known of the attributes, from the renderer.
+        sources: int64 [N], the node of the grammar that each is; the copies of one that comes
+            several times share it, and are interchangeable. None: all differ.
+        drawn: how often the classes and counts of each node of the grammar come.
     """
 
     class_names: tuple[str | int, ...]
@@ -44,6 +70,29 @@ class SceneGraphLayout:
     maximum: np.ndarray
     mutable: np.ndarray
     attributes: NodeAttributes = field(default_factory=dict)
+    sources: np.ndarray | None = None
+    drawn: tuple[DrawnShares, ...] = ()
+
+    @property
+    def repeated(self) -> bool:
+        """Whether a node of the grammar may come several times, or not at all."""
+        return self.sources is not None and len(set(self.sources.tolist())) < len(self.sources)
+
+    @property
+    def source_of(self) -> np.ndarray:
+        """The node of the grammar that each node is: int64 [N], from 0 without a gap."""
+        return np.arange(len(self.parents)) if self.sources is None else self.sources
+
+    @property
+    def firsts(self) -> np.ndarray:
+        """The first node of each of the G nodes of the grammar: int64 [G]."""
+        return np.unique(self.source_of, return_index=True)[1]
+
+    @property
+    def slot_of(self) -> np.ndarray:
+        """The number of each node among those of its source, from 0: int64 [N]."""
+        sources = self.source_of.tolist()
+        return np.array([sources[:n].count(source) for n, source in enumerate(sources)])
 
     @property
     def adjacency(self) -> np.ndarray:
@@ -71,18 +120,28 @@ class SceneGraphLayout:
     @property
     def node_keys(self) -> tuple[str, ...]:
         """Names of the nodes, numbered where several have one: ``Scene``, ``Car1``, ``Car2``."""
-        names = self.node_names
-        return tuple(
-            f"{name}{1 + names[:n].count(name)}" if names.count(name) > 1 else name
-            for n, name in enumerate(names)
-        )
+        return _numbered(self.node_names)
+
+    @property
+    def source_keys(self) -> tuple[str, ...]:
+        """Names of the G nodes of the grammar, numbered where several have one."""
+        return _numbered([self.node_names[n] for n in self.firsts])
 
     def entry_name(self, node: int, feature: int) -> str:
-        """Return the shortest unambiguous name: ``yaw``, ``object.yaw`` or ``object2.yaw``."""
+        """Return the shortest unambiguous name: ``yaw``, ``object.yaw`` or ``object2.yaw``.
+
+        Copies of one node of the grammar have the same.
+        """
         name = self.features[feature]
-        if int(self.mutable[:, feature].sum()) <= 1:
+        if int(self.mutable[self.firsts, feature].sum()) <= 1:
             return name
-        return f"{self.node_keys[node]}.{name}"
+        return f"{self.source_keys[self.source_of[node]]}.{name}"
+
+    @property
+    def places(self) -> list[tuple[str, int]]:
+        """The key of each node's node in the grammar, and its number among the copies."""
+        keys, slots = self.source_keys, self.slot_of
+        return [(keys[s], int(slot)) for s, slot in zip(self.source_of, slots, strict=True)]
 
     def entries(self) -> list[tuple[int, int]]:
         """Return the (node, feature) pairs of all mutable entries."""
@@ -93,14 +152,23 @@ class SceneGraphLayout:
         return replace(self, mutable=mutable)
 
 
+def _numbered(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{name}{1 + names[:n].count(name)}" if names.count(name) > 1 else name
+        for n, name in enumerate(names)
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class SceneGraphBatch:
     """B scene graphs of one layout.
 
     Attributes:
         layout: what the graphs share.
-        classes: int64 [B, N], indices into ``layout.class_names``.
-        features: float32 [B, N, F], values divided by ``layout.maximum``.
+        classes: int64 [B, N], indices into ``layout.class_names``, ``ABSENT`` where the node is
+            not there: a grammar that draws a count has as many nodes as can be.
+        features: float32 [B, N, F], values divided by ``layout.maximum``; of a node that is not
+            there those that it would have.
         seeds: int64 [B], the seed of each scene's own noise in the renderer.
     """
 
@@ -111,6 +179,11 @@ class SceneGraphBatch:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which nodes are there: bool [B, N]."""
+        return self.classes != ABSENT
 
     def __getitem__(self, index: slice | np.ndarray | list[int]) -> SceneGraphBatch:
         return SceneGraphBatch(
@@ -139,7 +212,12 @@ class SceneGraphBatch:
             return None
         if self.layout.node_names.count(class_name) > 1:
             raise UserError(f"the grammar has several nodes '{class_name}', one is expected")
-        node = self.layout.node_names.index(class_name)
+        return self.of_node(self.layout.node_names.index(class_name), feature)
+
+    def of_node(self, node: int, feature: str) -> np.ndarray | None:
+        """Return the values [B] of a feature of a node, or None where it lacks that."""
+        if feature not in self.layout.features:
+            return None
         index = self.layout.features.index(feature)
         if self.layout.maximum[node, index] == 0:
             return None
@@ -155,6 +233,8 @@ class SceneGraphBatch:
         graph = networkx.Graph()
         values = self.values()[index]
         for node, constants in enumerate(self.layout.node_constants):
+            if self.classes[index, node] == ABSENT:
+                continue
             attributes = dict(constants)
             for feature, name in enumerate(self.layout.features):
                 maximum = float(self.layout.maximum[node, feature])
@@ -177,18 +257,23 @@ class SceneGraphBatch:
 def in_layout_of(model: SceneGraphBatch, graphs: SceneGraphBatch) -> SceneGraphBatch:
     """Return graphs of another grammar with nodes and features ordered like the model's.
 
-    Nodes and features are found by name; what the other grammar lacks has the feature 0.
+    Nodes are found by the key of their node in the grammar and their number among its copies,
+    features by name; what the other grammar lacks has the feature 0, and is not there where its
+    number is drawn.
     """
     layout, other = model.layout, graphs.layout
     classes = np.zeros((len(graphs), len(layout.node_names)), dtype=np.int64)
     features = np.zeros((len(graphs), *layout.maximum.shape), dtype=np.float32)
     values, index_of = graphs.values(), {name: i for i, name in enumerate(layout.class_names)}
-    for node, key in enumerate(layout.node_keys):
-        if key not in other.node_keys:
+    places = {place: n for n, place in enumerate(other.places)}
+    for node, place in enumerate(layout.places):
+        source = places.get(place)
+        if source is None:
+            classes[:, node] = ABSENT if place[1] else 0
             continue
-        source = other.node_keys.index(key)
         names = [index_of.get(name, 0) for name in other.class_names]
-        classes[:, node] = np.array(names)[graphs.classes[:, source]]
+        found = np.array(names)[graphs.classes[:, source]]
+        classes[:, node] = np.where(graphs.present[:, source], found, ABSENT)
         for feature, name in enumerate(layout.features):
             if name in other.features and layout.maximum[node, feature] > 0:
                 column = other.features.index(name)

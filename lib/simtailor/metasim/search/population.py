@@ -132,6 +132,7 @@ class Improvement:
 
     def __init__(self, search: PopulationSearch, refinement: Refinement) -> None:
         self.policy, self.refinement = search.policy, refinement
+        self.repeated = search.generator.layout.repeated
         parts = (search.entries, search.generator, search.renderer, refinement, search.policy)
         self.second_thoughts = SecondThoughts(*parts, search.random)
         self.modes = ModesTest(*parts, search.random)
@@ -140,6 +141,8 @@ class Improvement:
         """Return matches that are moved to their images, poor ones with second thoughts."""
         graphs, distances = self.refinement.run(matches.graphs, goal)
         matches = Matches(graphs, distances, self.policy)
+        if self.repeated:  # nothing tells which of several objects is odd, or the first
+            return matches
         for _ in range(self.policy.second_thoughts):
             matches = self.second_thoughts.run(matches, goal)
         return matches
@@ -148,6 +151,8 @@ class Improvement:
         self, matches: Matches, goal: torch.Tensor, last: bool
     ) -> tuple[Matches, np.ndarray]:
         """Return matches, some of them better, and the images that are misled, bool [m]."""
+        if self.repeated:
+            return matches, np.zeros(len(matches.distances), dtype=bool)
         suits = self.policy.often if last else self.policy.sometimes
         return self.modes.run(matches, goal, suits)
 

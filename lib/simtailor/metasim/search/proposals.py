@@ -48,6 +48,7 @@ class Proposals:
         donors = np.argsort(matches.distances, kind="stable")[:most]
         values = self.entries.values(parents)
         others = self.entries.values(best)[random.choice(donors, size=count)]
+        others = self.entries.aligned(values, others)
         shape = values.shape
         moved = random.uniform(size=shape) < policy.moved
         moved[np.arange(count), random.integers(shape[1], size=count)] = True

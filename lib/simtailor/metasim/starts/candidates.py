@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from simtailor.metasim.ambiguity import unambiguous_centre
+from simtailor.metasim.copies import stacked
 from simtailor.metasim.generator import NO_SPREAD
 from simtailor.metasim.search.archive import Matches
 from simtailor.metasim.starts.fits import bent_start, like_gaussian, straight_start
@@ -55,7 +56,7 @@ def starts_from(
     one alone.
     """
     starts = _Starts(matches, generator, renderer, prior, policy)
-    everything = np.ones(len(matches.distances), dtype=bool)
+    everything = np.ones(len(starts.matches.distances), dtype=bool)
     fitted = starts.fit(everything)
     common, by_class = starts.fit_classes(fitted)
 
@@ -104,9 +105,14 @@ class _Starts:
         prior: SceneGraphBatch,
         policy: StartPolicy,
     ) -> None:
-        self.matches, self.generator, self.policy = matches, generator, policy
+        self.generator, self.policy = generator, policy
         centre = unambiguous_centre(matches.graphs, generator, renderer)
-        self.same = centre.nearest(renderer, matches.graphs)
+        self.same = stacked(centre.nearest(renderer, matches.graphs))
+        copies = len(self.same.graphs) // len(matches.graphs)
+        distances = np.tile(matches.distances, copies)
+        self.matches = Matches(self.same.graphs, distances, matches.policy)
+        firsts = set(generator.layout.firsts.tolist())
+        self.entries = [entry for entry in generator.layout.entries() if entry[0] in firsts]
         features, _ = generator.encode(prior)
         self.standardised = generator.standardise(features).cpu().numpy()
 
@@ -118,7 +124,7 @@ class _Starts:
             one_mode: all starts are straight; what lies far off is wrong rather than a mode.
         """
         starts = {}
-        for entry in self.generator.layout.entries():
+        for entry in self.entries:
             good = self._good(entry) & member
             if not member.all() and good.sum() < self.policy.fewest_of_a_class:
                 continue
@@ -145,7 +151,7 @@ class _Starts:
         the classes are by themselves.
         """
         common, further = {}, {}
-        features = [feature for _, feature in self.generator.layout.entries()]
+        features = [feature for _, feature in self.entries]
         for entry, of_all in fitted.items():
             node, feature = entry
             if features.count(feature) > 1:  # nodes share what is known of a class

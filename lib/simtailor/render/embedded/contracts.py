@@ -11,6 +11,7 @@ from simtailor.assets.tabletop import OBJECT_NAMES
 from simtailor.render.description import Needs, NodeKind, RendererDescription, StageSettings
 from simtailor.render.embedded.stage_file import Stage, read_stage, stage_identity
 from simtailor.scene.attributes import ANGLE, Attribute
+from simtailor.scene.choices import MOST_CHILDREN
 from simtailor.scene.grammar_nodes import MAIN
 from simtailor.section import input_path
 
@@ -83,6 +84,7 @@ TABLETOP = RendererDescription(
             },
             classes=OBJECT_NAMES,
             fewest=1,
+            most=MOST_CHILDREN,
         ),
         "Ground": NodeKind(LOOKS),
         "Environment": NodeKind(

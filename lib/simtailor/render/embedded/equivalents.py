@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from simtailor.render.embedded.placing import ANGLES, pose_rotation
+from simtailor.render.embedded.placing import ANGLES, object_nodes, pose_rotation
 from simtailor.render.raycast.scenes import rotation_about
 from simtailor.render.renderer import Equivalents
 from simtailor.scene.attributes import wrapped
-from simtailor.scene.grammar_nodes import MAIN
 from simtailor.scene.graph import SceneGraphBatch
 
 
@@ -24,10 +23,22 @@ def nearest_poses(
 
     Args:
         reference: float [N, F] in units of the features.
-        symmetries: [B] of each scene's object: ``none``, ``half_turn`` or ``any_turn``.
+        symmetries: [B, K] of each scene's objects: ``none``, ``half_turn`` or ``any_turn``.
     """
-    layout, identified = graphs.layout, np.ones(graphs.features.shape, dtype=bool)
-    node = layout.node_names.index(MAIN)
+    nodes = object_nodes(graphs.layout)
+    same = Equivalents(
+        graphs, np.ones(graphs.features.shape, dtype=bool), np.ones(len(graphs), dtype=bool)
+    )
+    for node, of_node in zip(nodes, symmetries.T, strict=True):
+        same = _nearest(same, reference, node, np.where(graphs.present[:, node], of_node, "none"))
+    return same
+
+
+def _nearest(
+    same: Equivalents, reference: np.ndarray, node: int, symmetries: np.ndarray
+) -> Equivalents:
+    """Return scenes with the nearest poses of one object, of the symmetries [B]."""
+    graphs, layout, identified = same.graphs, same.graphs.layout, same.identified.copy()
     columns = {
         name: layout.features.index(name)
         for name in ANGLES
@@ -35,7 +46,7 @@ def nearest_poses(
     }
     half, any_turn = symmetries == "half_turn", symmetries == "any_turn"
     if "yaw" not in columns:
-        return Equivalents(graphs, identified, np.ones(len(graphs), dtype=bool))
+        return same
     wanted = {n: float(reference[node, c] * layout.maximum[node, c]) for n, c in columns.items()}
     first = {
         name: graphs.features[:, node, column].astype(np.float64) * layout.maximum[node, column]
@@ -62,10 +73,11 @@ def nearest_poses(
         angle = np.where(any_turn, level[name], pose[name])
         maximum = float(layout.maximum[node, column])
         value = (angle % maximum / maximum).astype(np.float32)
-        same = np.abs(wrapped(angle - first[name], 360.0)) < 1e-9
-        features[:, node, column] = np.where(same, features[:, node, column], value)
+        as_before = np.abs(wrapped(angle - first[name], 360.0)) < 1e-9
+        features[:, node, column] = np.where(as_before, features[:, node, column], value)
     identified[any_turn, node, columns["yaw"]] = False
-    return Equivalents(graphs.with_features(features), identified, ~(half | any_turn))
+    unique = same.unique & ~(half | any_turn)
+    return Equivalents(graphs.with_features(features), identified, unique)
 
 
 def _at_yaw(pose: dict[str, np.ndarray], yaw: float) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,13 +13,14 @@ from simtailor.render.embedded.looks import gains, recolouring
 from simtailor.render.embedded.stage_file import Stage
 from simtailor.render.raycast.scenes import Scenes, rotation_about
 from simtailor.scene.grammar_nodes import MAIN
-from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
+from simtailor.scene.graph import ABSENT, SceneGraphBatch, SceneGraphLayout
 
 ANGLES = ("yaw", "pitch", "roll")
 CENTRE = 100.0  # loc_x and loc_z of the picture's middle, centimetres
 NOMINAL_INTENSITY = 0.5
 GROUND, FIRST_OBJECT = 0, 1
-THING, BELOW = 0, 1  # instances: the object, and the ground
+THING, BELOW = 0, 1  # instances: the first object, and the ground; further objects follow
+LEVEL_DIRECTIONS = 64  # in which two objects are looked for a gap between them
 OUTLINE_POINTS = 320  # directions whose farthest vertices stand for an object's outline
 NOMINAL_LOOKS = {"hue": 0.0, "saturation": 1.0, "brightness": 1.0}
 
@@ -29,16 +31,21 @@ class Values:
     def __init__(self, graphs: SceneGraphBatch) -> None:
         self._graphs = graphs
 
-    def __call__(self, node: str, feature: str, default: float) -> np.ndarray:
-        """Return float64 [B]."""
-        found = self._graphs.find(node, feature)
+    def __call__(self, node: str | int, feature: str, default: float) -> np.ndarray:
+        """Return float64 [B] of the only node of a name, or of one by its number."""
+        found = self._found(node, feature)
         if found is None:
             return np.full(len(self._graphs), float(default))
         return found.astype(np.float64)
 
-    def has(self, node: str, *features: str) -> bool:
+    def has(self, node: str | int, *features: str) -> bool:
         """Return whether the scenes have any of some attributes."""
-        return any(self._graphs.find(node, feature) is not None for feature in features)
+        return any(self._found(node, feature) is not None for feature in features)
+
+    def _found(self, node: str | int, feature: str) -> np.ndarray | None:
+        if isinstance(node, str):
+            return self._graphs.find(node, feature)
+        return self._graphs.of_node(node, feature)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +80,13 @@ class Placing:
         )
 
     def scenes(self, graphs: SceneGraphBatch) -> Scenes:
-        """Turn B graphs into scenes of an object and, if there is one, the ground."""
-        values = Values(graphs)
-        scenes = Scenes.create(len(graphs), instances=2 if self.grounded else 1)
-        self._place_object(scenes, values, self.kinds(graphs))
+        """Turn B graphs into scenes of their objects and, if there is one, the ground."""
+        values, nodes = Values(graphs), object_nodes(graphs.layout)
+        kinds = self.kinds(graphs)
+        scenes = Scenes.create(len(graphs), instances=len(nodes) + self.grounded)
+        for k, (node, instance) in enumerate(zip(nodes, self._instances(len(nodes)), strict=True)):
+            self._place_object(scenes, values, node, instance, kinds[:, k])
+            scenes.label[:, instance] = k + 1
         if self.grounded:
             scenes.mesh[:, BELOW] = GROUND
             scenes.label[:, BELOW] = 0
@@ -88,12 +98,54 @@ class Placing:
         return scenes
 
     def outlines(self, scenes: Scenes) -> np.ndarray:
-        """Return points around each scene's object: [B, P, 3] metres."""
-        points = self.outline[scenes.mesh[:, THING] - FIRST_OBJECT] * scenes.scale[:, :1, None]
-        return points @ scenes.rotation[:, THING].transpose(0, 2, 1) + scenes.position[:, None, 0]
+        """Return points around each scene's objects: [B, P, 3] metres."""
+        places = self._instances(scenes.mesh.shape[1] - self.grounded)
+        found = [self._outline(scenes, instance) for instance in places]
+        if len(places) == 1:
+            return found[0]
+        # An object that is not there is where another is; the middle of the ground, if none is.
+        there = scenes.mesh[:, places] >= 0
+        points = np.stack(found, 1)
+        points[~there.any(1)] = 0
+        first = points[np.arange(len(points)), there.argmax(1)]
+        points = np.where(there[..., None, None], points, first[:, None])
+        return points.reshape(len(points), -1, 3)
+
+    def _outline(self, scenes: Scenes, instance: int) -> np.ndarray:
+        points = self.outline[np.maximum(scenes.mesh[:, instance] - FIRST_OBJECT, 0)]
+        points = points * scenes.scale[:, instance, None, None]
+        turned = points @ scenes.rotation[:, instance].transpose(0, 2, 1)
+        return turned + scenes.position[:, None, instance]
+
+    def _instances(self, objects: int) -> list[int]:
+        """Return the instance of each object: the first comes before the ground."""
+        return [THING, *(i + self.grounded for i in range(1, objects))]
+
+    def apart(self, graphs: SceneGraphBatch) -> np.ndarray:
+        """Return the scenes in which no object is in another: bool [B].
+
+        Two are apart if a plane lies between their convex hulls: of many upright ones, by the
+        farthest points of both in its direction, or a level one.
+        """
+        scenes, count = self.scenes(graphs), len(object_nodes(graphs.layout))
+        angles = np.arange(LEVEL_DIRECTIONS) * 2 * np.pi / LEVEL_DIRECTIONS
+        level = np.stack([np.cos(angles), np.zeros_like(angles), np.sin(angles)], -1)
+        directions = np.concatenate([level, [[0, 1, 0], [0, -1, 0]]]).astype(np.float32)
+        opposite = [*np.roll(np.arange(LEVEL_DIRECTIONS), LEVEL_DIRECTIONS // 2), -1, -2]
+        reach = [
+            (self._outline(scenes, instance) @ directions.T).max(1)
+            for instance in self._instances(count)
+        ]  # [B, D] each
+        free = np.ones(len(graphs), dtype=bool)
+        there = graphs.present[:, object_nodes(graphs.layout)]
+        for second in range(count):
+            for first in range(second):
+                gap = (reach[first] + reach[second][:, opposite] < 0).any(1)
+                free &= gap | ~there[:, first] | ~there[:, second]
+        return free
 
     def kinds(self, graphs: SceneGraphBatch) -> np.ndarray:
-        """Return which object each scene shows: int [B].
+        """Return which object each node of a scene shows: int [B, K], -1 of one not there.
 
         Classes are either the stage's names or, as in the published grammars, their numbers.
 
@@ -102,16 +154,17 @@ class Placing:
         """
         layout = graphs.layout
         self._check_object(layout)
-        node = layout.node_names.index(MAIN)
+        nodes = object_nodes(layout)
         kinds = np.full(len(layout.class_names), -1)
         for i, name in enumerate(layout.class_names):
             if isinstance(name, int) and 0 <= name < len(self.names):
                 kinds[i] = name
             elif name in self.names:
                 kinds[i] = self.names.index(name)
-        shown = kinds[graphs.classes[:, node]]
-        if (shown < 0).any():
-            unknown = layout.class_names[int(graphs.classes[np.argmin(shown), node])]
+        classes = graphs.classes[:, nodes]
+        shown = np.where(classes == ABSENT, -1, kinds[classes])
+        if (wrong := (shown < 0) & (classes != ABSENT)).any():
+            unknown = layout.class_names[int(classes[wrong][0])]
             raise UserError(
                 f"the stage has no object {unknown!r}; it has "
                 f"{', '.join(self.names)}, or their numbers 0 to {len(self.names) - 1}."
@@ -127,21 +180,24 @@ class Placing:
                 f'["Deterministic", 0] or ["Random", ["slipper", "mug"]]; the numbers are {numbers}'
             )
 
-    def _place_object(self, scenes: Scenes, values: Values, kinds: np.ndarray) -> None:
-        scenes.mesh[:, THING] = FIRST_OBJECT + kinds
-        rotation = pose_rotation(*(values(MAIN, angle, 0) for angle in ANGLES))
-        size = values(MAIN, "size", 1)
-        scenes.rotation[:, THING] = rotation
-        scenes.scale[:, THING] = size
-        scenes.position[:, THING, 0] = -(values(MAIN, "loc_x", CENTRE) - CENTRE) / 100
+    def _place_object(
+        self, scenes: Scenes, values: Values, node: int, instance: int, kinds: np.ndarray
+    ) -> None:
+        of = partial(values, node)
+        scenes.mesh[:, instance] = np.where(kinds < 0, -1, FIRST_OBJECT + kinds)
+        rotation = pose_rotation(*(of(angle, 0) for angle in ANGLES))
+        size = of("size", 1)
+        scenes.rotation[:, instance] = rotation
+        scenes.scale[:, instance] = size
+        scenes.position[:, instance, 0] = -(of("loc_x", CENTRE) - CENTRE) / 100
         # A tilted object stands on its lowest point and does not sink into the ground.
         heights = np.einsum("bj,bpj->bp", rotation[:, 1], self.support[kinds])
-        above = values(MAIN, "height", 0) / 100
-        scenes.position[:, THING, 1] = above - size * heights.min(1)
-        scenes.position[:, THING, 2] = (values(MAIN, "loc_z", CENTRE) - CENTRE) / 100
-        self._dress(scenes, values, THING, MAIN)
+        above = of("height", 0) / 100
+        scenes.position[:, instance, 1] = above - size * heights.min(1)
+        scenes.position[:, instance, 2] = (of("loc_z", CENTRE) - CENTRE) / 100
+        self._dress(scenes, values, instance, node)
 
-    def _dress(self, scenes: Scenes, values: Values, instance: int, node: str) -> None:
+    def _dress(self, scenes: Scenes, values: Values, instance: int, node: str | int) -> None:
         if values.has(node, *NOMINAL_LOOKS):
             looks = [values(node, name, nominal) for name, nominal in NOMINAL_LOOKS.items()]
             scenes.recolour[:, instance] = recolouring(*looks)
@@ -191,6 +247,11 @@ class Placing:
         scenes.light_softness[:] = values("Light", "softness", light.softness)
         scenes.environment_intensity[:] = around.brightness * values("Environment", "brightness", 1)
         scenes.environment_rotation[:] = np.radians(values("Environment", "turn", around.turn))
+
+
+def object_nodes(layout: SceneGraphLayout) -> list[int]:
+    """Return the nodes that are objects; that at place k has the number k + 1 in a mask."""
+    return [n for n, name in enumerate(layout.node_names) if name == MAIN]
 
 
 def pose_rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:

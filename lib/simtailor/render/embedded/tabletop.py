@@ -1,4 +1,4 @@
-"""A stage with one object, drawn by the ray caster: 3D-TYOL's dark table, or one of a file.
+"""A stage with objects, drawn by the ray caster: 3D-TYOL's dark table, or one of a file.
 
 Attributes as in the published grammars. Objects: yaw, pitch, roll in degrees, loc_x and
 loc_z in centimetres, where (100, 100) is the middle of the picture. Light: intensity,
@@ -107,7 +107,7 @@ class TabletopRenderer:
     def render(
         self, graphs: SceneGraphBatch, *, masks: bool = False, depth: bool = False
     ) -> Rendering:
-        """Render B graphs: images and, if wanted, masks (1 is the object) and depth."""
+        """Render B graphs: images and, if wanted, masks (by number of the object) and depth."""
         rendering = self.render_scenes(self.placing.scenes(graphs), masks=masks, depth=depth)
         values = Values(graphs)
         if values.has("Camera", "blur", "noise"):
@@ -118,7 +118,7 @@ class TabletopRenderer:
     def render_scenes(
         self, scenes: Scenes, *, masks: bool = False, depth: bool = False
     ) -> Rendering:
-        """Render scenes of ``Placing``: first the ground, then the object and its shadow."""
+        """Render scenes of ``Placing``: first the ground, then the objects and shadows."""
         size = self.image_size
         if self._ground is None:
             return self._caster.render(scenes, size, samples=self.samples, masks=masks, depth=depth)
@@ -134,3 +134,7 @@ class TabletopRenderer:
         """Return the poses that look the same and are nearest to a reference [N, F]."""
         symmetries = self._symmetries[self.placing.kinds(graphs)]
         return nearest_poses(graphs, reference, symmetries)
+
+    def apart(self, graphs: SceneGraphBatch) -> np.ndarray:
+        """Return the scenes in which no object is in another: bool [B]."""
+        return self.placing.apart(graphs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from simtailor.scene.graph import SceneGraphBatch
+from simtailor.scene.graph import ABSENT, SceneGraphBatch
 
 OF_THE_GRAMMAR = ("features", "mutable", "immutable")  # constants that say nothing of the scene
 
@@ -14,6 +14,8 @@ def scenes_of(
     graphs: SceneGraphBatch, classes: Mapping[str, tuple[str, ...]]
 ) -> list[dict[str, Any]]:
     """Return one ``{"seed": 7, "nodes": {"object": {"class": "mug", "yaw": 90.0}}}`` a graph.
+
+    A node that a scene has not is not in it. Several of one name are ``object1``, ``object2``, ...
 
     Args:
         classes: by the name of a node the classes that the program knows; a number in the
@@ -43,6 +45,7 @@ def scenes_of(
                 **{name: values[n][f] for f, name in present[n]},
             }
             for n, key in enumerate(layout.node_keys)
+            if of_scene[n] != ABSENT
         }
         scenes.append({"seed": seed, "nodes": nodes})
     return scenes
