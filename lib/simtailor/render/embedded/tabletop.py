@@ -124,7 +124,7 @@ class TabletopRenderer:
             return self._caster.render(scenes, size, samples=self.samples, masks=masks, depth=depth)
         rendering = Rendering(self._ground.pictures(scenes, size, self.samples))
         spans = object_spans(self.placing.outlines(scenes), scenes, size, self._table)
-        self._caster.draw(scenes, rendering, spans, samples=self.samples)
+        self._caster.draw(scenes, rendering, spans, samples=self.samples, drawn=BELOW)
         if masks or depth:
             seen = self._caster.render(scenes, size, masks=masks, depth=depth)
             rendering.masks, rendering.depth = seen.masks, seen.depth
