@@ -19,6 +19,7 @@ CENTRE = 100.0  # loc_x and loc_z of the picture's middle, centimetres
 NOMINAL_INTENSITY = 0.5
 GROUND, FIRST_OBJECT = 0, 1
 THING, BELOW = 0, 1  # instances: the object, and the ground
+SLACK_DIRECTIONS = 1500
 OUTLINE_POINTS = 320  # directions whose farthest vertices stand for an object's outline
 NOMINAL_LOOKS = {"hue": 0.0, "saturation": 1.0, "brightness": 1.0}
 
@@ -48,6 +49,7 @@ class Placing:
     Attributes:
         stage: what stands where the graphs say nothing.
         names: of the objects; support, outline: points [n, P, 3] around each.
+        slack: [n] metres that each reaches beyond its outline, at most.
         camera_height: metres from the camera to the middle of the ground.
         grounded: whether there is a ground.
     """
@@ -56,6 +58,7 @@ class Placing:
     names: tuple[str, ...]
     support: np.ndarray
     outline: np.ndarray
+    slack: np.ndarray
     camera_height: float
     grounded: bool
 
@@ -63,11 +66,13 @@ class Placing:
     def of(cls, stage: Stage, objects: list[Mesh], frame_width: float, grounded: bool) -> Placing:
         """Return what places some objects, in the order of the stage's classes."""
         half = np.tan(np.radians(stage.camera.field_of_view) / 2)
+        outlines = [support_points(mesh, OUTLINE_POINTS) for mesh in objects]
         return cls(
             stage,
             tuple(stage.objects),
             np.stack([support_points(mesh) for mesh in objects]),
-            np.stack([support_points(mesh, OUTLINE_POINTS) for mesh in objects]),
+            np.stack(outlines),
+            np.array([slack_of(*pair) for pair in zip(objects, outlines, strict=True)]),
             frame_width / 2 / half,
             grounded,
         )
@@ -87,10 +92,13 @@ class Placing:
         scenes.seed[:] = graphs.seeds
         return scenes
 
-    def outlines(self, scenes: Scenes) -> np.ndarray:
-        """Return points around each scene's object: [B, P, 3] metres."""
-        points = self.outline[scenes.mesh[:, THING] - FIRST_OBJECT] * scenes.scale[:, :1, None]
-        return points @ scenes.rotation[:, THING].transpose(0, 2, 1) + scenes.position[:, None, 0]
+    def outlines(self, scenes: Scenes) -> tuple[np.ndarray, np.ndarray]:
+        """Return points around each scene's object, [B, P, 3] metres, and their slack [B]."""
+        kinds = scenes.mesh[:, THING] - FIRST_OBJECT
+        points = self.outline[kinds] * scenes.scale[:, :1, None]
+        points = points @ scenes.rotation[:, THING].transpose(0, 2, 1)
+        slack = self.slack[kinds] * scenes.scale[:, THING]
+        return points + scenes.position[:, None, THING], slack
 
     def kinds(self, graphs: SceneGraphBatch) -> np.ndarray:
         """Return which object each scene shows: int [B].
@@ -203,11 +211,24 @@ def support_points(mesh: Mesh, directions: int = 1000) -> np.ndarray:
 
     They stand for the whole mesh where its lowest point is wanted, at a small part of the cost.
     """
-    # A Fibonacci lattice, with the six axes among the directions for exact upright heights.
-    index = np.arange(directions - 6) + 0.5
-    polar, azimuth = np.arccos(1 - 2 * index / (directions - 6)), np.pi * (1 + 5**0.5) * index
+    return mesh.vertices[np.argmax(even_directions(directions) @ mesh.vertices.T, axis=1)]
+
+
+def even_directions(count: int) -> np.ndarray:
+    """Return directions [count, 3]: a Fibonacci lattice, and the axes for exact upright heights."""
+    index = np.arange(count - 6) + 0.5
+    polar, azimuth = np.arccos(1 - 2 * index / (count - 6)), np.pi * (1 + 5**0.5) * index
     lattice = np.stack(
         [np.sin(polar) * np.cos(azimuth), np.cos(polar), np.sin(polar) * np.sin(azimuth)], -1
     )
-    spread = np.concatenate([np.eye(3), -np.eye(3), lattice])
-    return mesh.vertices[np.argmax(spread @ mesh.vertices.T, axis=1)]
+    return np.concatenate([np.eye(3), -np.eye(3), lattice])
+
+
+def slack_of(mesh: Mesh, outline: np.ndarray) -> float:
+    """Return how far a mesh reaches beyond the convex hull of some of its points, in metres.
+
+    Twice what is found in so many directions, for those between them.
+    """
+    directions = even_directions(SLACK_DIRECTIONS)
+    reach, of_outline = ((directions @ p.T).max(1) for p in (mesh.vertices, outline))
+    return 2 * float((reach - of_outline).max())
