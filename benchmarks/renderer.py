@@ -114,7 +114,7 @@ def tabletop_draws(size: int, cache: Path, threads: int = 1) -> Draws:
         return graphs.with_features(features)
 
     def every_pixel(count: int) -> np.ndarray:
-        scenes = warp.scenes(tabletop_graphs(count))
+        scenes = warp.placing.scenes(tabletop_graphs(count))
         return warp._caster.render(scenes, size, masks=True, depth=True).images
 
     return {

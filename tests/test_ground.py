@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 from tracing import TRACERS
 
 from simtailor.assets.tabletop import OBJECT_NAMES
 from simtailor.render.embedded.placing import FIRST_OBJECT, GROUND
+from simtailor.render.embedded.stage_file import Stage, StageGround, StageLight
 from simtailor.render.embedded.tabletop import TabletopRenderer
 from simtailor.render.raycast.scenes import Scenes, rotation_about
 
@@ -83,6 +85,31 @@ def test_without_noise_no_pixel_differs_by_more_than_one_level(renderers):
         differences = largest_differences(renderer, scenes)
         assert differences.max() <= 1
         assert (differences > 0).mean() < 0.2
+
+
+@pytest.mark.parametrize(
+    "ground",
+    [
+        {"kind": "plane", "size": [0.9, 0.7]},  # its ends and the sky show
+        {"kind": "plane", "picture": "chess.png", "picture_width": 0.3},
+    ],
+)
+def test_own_stages_are_drawn_as_by_every_pixel(ground, tmp_path):
+    """Camera and light stand still, the second time over grounds that are kept, and move."""
+    if "picture" in ground:
+        ground["picture"] = str(tmp_path / ground["picture"])
+        Image.fromarray((np.indices((8, 8)).sum(0) % 2 * 200).astype(np.uint8)).save(
+            ground["picture"]
+        )
+    stage = Stage(ground=StageGround(**ground), light=StageLight(direction=[0.6, 0.8, 0.2]))
+    with TabletopRenderer(image_size=72, stage=stage, threads=2) as renderer:
+        scenes = random_scenes(renderer, 15)
+        scenes.light_softness[:] = 0
+        still = scenes[:]
+        for name in ("eye", "camera", "light_colour"):
+            setattr(still, name, np.repeat(getattr(scenes, name)[:1], len(scenes), 0))
+        for drawn in (still, still, scenes):
+            assert largest_differences(renderer, drawn).max() <= 1
 
 
 def test_an_object_that_fills_or_leaves_the_picture_is_no_error(renderers):

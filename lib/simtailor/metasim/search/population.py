@@ -71,14 +71,15 @@ class PopulationSearch:
         """
         rounds = self.settings.rounds
         candidates = self.proposals.first(prior)
-        measure = _measure(self._features_of(candidates), target)
+        features = self._features_of(candidates)
+        measure = _measure(features, target)
         goal = _scaled(target, measure)
         improvement = self.improvement(lambda images: _scaled(self.features(images), measure))
         nothing = candidates[np.zeros(len(goal), int)]
         matches = earlier = Matches(nothing, np.full(len(goal), np.inf), self.policy)
         refined = {round(rounds * share) for share in self.policy.refined_at}
         for index in range(rounds + 1):
-            drawn = _scaled(self._features_of(candidates), measure)
+            drawn = _scaled(features, measure)
             nearest = squared_distances(drawn, goal).min(0)
             found, who = nearest.values.cpu().numpy(), nearest.indices.cpu().numpy()
             matches = matches.offered(candidates[who], found)
@@ -94,6 +95,7 @@ class PopulationSearch:
             if not last:
                 done = index / max(rounds - 1, 1)
                 candidates = self.proposals.next(matches, prior, done)
+                features = self._features_of(candidates)
         return matches
 
     def improvement(self, features: Callable[[np.ndarray], torch.Tensor]) -> Improvement:

@@ -21,6 +21,7 @@ NOMINAL_INTENSITY = 0.5
 GROUND, FIRST_OBJECT = 0, 1
 THING, BELOW = 0, 1  # instances: the first object, and the ground; further objects follow
 LEVEL_DIRECTIONS = 64  # in which two objects are looked for a gap between them
+SLACK_DIRECTIONS = 1500
 OUTLINE_POINTS = 320  # directions whose farthest vertices stand for an object's outline
 NOMINAL_LOOKS = {"hue": 0.0, "saturation": 1.0, "brightness": 1.0}
 
@@ -55,6 +56,7 @@ class Placing:
     Attributes:
         stage: what stands where the graphs say nothing.
         names: of the objects; support, outline: points [n, P, 3] around each.
+        slack: [n] metres that each reaches beyond its outline, at most.
         camera_height: metres from the camera to the middle of the ground.
         grounded: whether there is a ground.
     """
@@ -63,6 +65,7 @@ class Placing:
     names: tuple[str, ...]
     support: np.ndarray
     outline: np.ndarray
+    slack: np.ndarray
     camera_height: float
     grounded: bool
 
@@ -70,11 +73,13 @@ class Placing:
     def of(cls, stage: Stage, objects: list[Mesh], frame_width: float, grounded: bool) -> Placing:
         """Return what places some objects, in the order of the stage's classes."""
         half = np.tan(np.radians(stage.camera.field_of_view) / 2)
+        outlines = [support_points(mesh, OUTLINE_POINTS) for mesh in objects]
         return cls(
             stage,
             tuple(stage.objects),
             np.stack([support_points(mesh) for mesh in objects]),
-            np.stack([support_points(mesh, OUTLINE_POINTS) for mesh in objects]),
+            np.stack(outlines),
+            np.array([slack_of(*pair) for pair in zip(objects, outlines, strict=True)]),
             frame_width / 2 / half,
             grounded,
         )
@@ -97,19 +102,21 @@ class Placing:
         scenes.seed[:] = graphs.seeds
         return scenes
 
-    def outlines(self, scenes: Scenes) -> np.ndarray:
-        """Return points around each scene's objects: [B, P, 3] metres."""
+    def outlines(self, scenes: Scenes) -> tuple[np.ndarray, np.ndarray]:
+        """Return points around each scene's objects, [B, P, 3] metres, and their slack [B]."""
         places = self._instances(scenes.mesh.shape[1] - self.grounded)
+        there = scenes.mesh[:, places] >= 0
+        kinds = np.maximum(scenes.mesh[:, places] - FIRST_OBJECT, 0)
+        slack = (np.where(there, self.slack[kinds], 0) * scenes.scale[:, places]).max(1)
         found = [self._outline(scenes, instance) for instance in places]
         if len(places) == 1:
-            return found[0]
+            return found[0], slack
         # An object that is not there is where another is; the middle of the ground, if none is.
-        there = scenes.mesh[:, places] >= 0
         points = np.stack(found, 1)
         points[~there.any(1)] = 0
         first = points[np.arange(len(points)), there.argmax(1)]
         points = np.where(there[..., None, None], points, first[:, None])
-        return points.reshape(len(points), -1, 3)
+        return points.reshape(len(points), -1, 3), slack
 
     def _outline(self, scenes: Scenes, instance: int) -> np.ndarray:
         points = self.outline[np.maximum(scenes.mesh[:, instance] - FIRST_OBJECT, 0)]
@@ -264,11 +271,24 @@ def support_points(mesh: Mesh, directions: int = 1000) -> np.ndarray:
 
     They stand for the whole mesh where its lowest point is wanted, at a small part of the cost.
     """
-    # A Fibonacci lattice, with the six axes among the directions for exact upright heights.
-    index = np.arange(directions - 6) + 0.5
-    polar, azimuth = np.arccos(1 - 2 * index / (directions - 6)), np.pi * (1 + 5**0.5) * index
+    return mesh.vertices[np.argmax(even_directions(directions) @ mesh.vertices.T, axis=1)]
+
+
+def even_directions(count: int) -> np.ndarray:
+    """Return directions [count, 3]: a Fibonacci lattice, and the axes for exact upright heights."""
+    index = np.arange(count - 6) + 0.5
+    polar, azimuth = np.arccos(1 - 2 * index / (count - 6)), np.pi * (1 + 5**0.5) * index
     lattice = np.stack(
         [np.sin(polar) * np.cos(azimuth), np.cos(polar), np.sin(polar) * np.sin(azimuth)], -1
     )
-    spread = np.concatenate([np.eye(3), -np.eye(3), lattice])
-    return mesh.vertices[np.argmax(spread @ mesh.vertices.T, axis=1)]
+    return np.concatenate([np.eye(3), -np.eye(3), lattice])
+
+
+def slack_of(mesh: Mesh, outline: np.ndarray) -> float:
+    """Return how far a mesh reaches beyond the convex hull of some of its points, in metres.
+
+    Twice what is found in so many directions, for those between them.
+    """
+    directions = even_directions(SLACK_DIRECTIONS)
+    reach, of_outline = ((directions @ p.T).max(1) for p in (mesh.vertices, outline))
+    return 2 * float((reach - of_outline).max())

@@ -123,8 +123,9 @@ class TabletopRenderer:
         if self._ground is None:
             return self._caster.render(scenes, size, samples=self.samples, masks=masks, depth=depth)
         rendering = Rendering(self._ground.pictures(scenes, size, self.samples))
-        spans = object_spans(self.placing.outlines(scenes), scenes, size, self._table)
-        self._caster.draw(scenes, rendering, spans, samples=self.samples)
+        outlines, device = self.placing.outlines(scenes), self._caster.device
+        spans = object_spans(*outlines, scenes, size, self._table, device)
+        self._caster.draw(scenes, rendering, spans, samples=self.samples, drawn=BELOW)
         if masks or depth:
             seen = self._caster.render(scenes, size, masks=masks, depth=depth)
             rendering.masks, rendering.depth = seen.masks, seen.depth

@@ -15,7 +15,7 @@ from simtailor.assets.mesh import Material, Mesh
 from simtailor.errors import UserError
 from simtailor.render.raycast import records
 from simtailor.render.raycast.environment import Environment
-from simtailor.render.raycast.painting import Block, Painter
+from simtailor.render.raycast.painting import NONE, Block, Painter
 from simtailor.render.raycast.pixels import Spans, pixel_list
 from simtailor.render.raycast.scenes import Scenes
 from simtailor.render.raycast.tracers import make_tracer, tracing_package
@@ -158,12 +158,15 @@ class RayCaster:
         samples: int = 1,
         adaptive: bool = False,
         shadows: bool = True,
+        drawn: int = NONE,
     ) -> None:
         """Draw into pictures that are there; masks and depth where ``rendering`` has them.
 
         Args:
             where: some spans of the pictures' rows, or bool [B, H, W]; None is everywhere,
                 which adaptive samples need.
+            drawn: the instance whose clear top, where light reaches it, the pictures show
+                already; see ``Painter.draw``.
         """
         height, width = rendering.images.shape[1:3]
         together = max(1, BLOCK_PIXELS // max(1, height * width))
@@ -183,10 +186,10 @@ class RayCaster:
             else:
                 chosen = None if where is None else where[part]
                 pixels = pixel_list(order, chosen, height, width)
-                self._painter.draw(block, pixels, bool(lens.any()), samples, shadows)
+                self._painter.draw(block, pixels, bool(lens.any()), samples, shadows, drawn)
             if not self.device.is_cpu:
-                drawn = (block.images, block.masks, block.depth)
-                for values, result in zip(outputs, drawn, strict=True):
+                results = (block.images, block.masks, block.depth)
+                for values, result in zip(outputs, results, strict=True):
                     if values is not None:
                         values[:] = result.numpy().reshape(values.shape)
 
@@ -206,6 +209,7 @@ class RayCaster:
             scenes=scene_records,
             instances=instances,
             meshes=scenes.mesh,
+            casting=scenes.casts_shadow.any(0),
             images=output(images, wp.uint8),
             masks=output(None if masks is None else masks[..., 0], wp.uint8),
             depth=output(None if depth is None else depth[..., 0], wp.float32),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import warp as wp
 
-from simtailor.render.raycast import ground, kernels
+from simtailor.render.raycast import ground, kernels, outlines
 from simtailor.render.raycast.caster import use_kernel_cache, warp_device
 from simtailor.render.raycast.tracers import EMBREE, tracing_package
 
@@ -19,7 +19,7 @@ def compile_kernels(cache: str | Path, device: str) -> str:
     """
     use_kernel_cache(Path(cache) / "kernels")
     chosen = warp_device(device)
-    modules = [kernels, ground]
+    modules = [kernels, ground, outlines]
     if tracing_package(device).startswith(EMBREE):
         from simtailor.render.raycast import embree  # noqa: PLC0415
 

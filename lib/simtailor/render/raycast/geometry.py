@@ -1,4 +1,4 @@
-"""Where rays go, as functions of the ray caster's kernels: camera, spheres, flat tops."""
+"""Where rays go, as functions of the ray caster's kernels: camera, boxes, flat tops."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ def camera_direction(scene: SceneRecord, x: float, y: float, width: int, height:
 
 
 @wp.func
-def misses_sphere(origin: wp.vec3, direction: wp.vec3, centre: wp.vec3, radius: float):
-    to_centre = centre - origin
-    along = wp.dot(to_centre, direction)
-    distance2 = wp.dot(to_centre, to_centre)
-    return distance2 - along * along > radius * radius or (
-        along < 0.0 and distance2 > radius * radius
-    )
+def misses_box(origin: wp.vec3, direction: wp.vec3, low: wp.vec3, high: wp.vec3):
+    """Return whether a ray passes by a box that is level with the axes."""
+    enter = float(0.0)
+    leave = float(1.0e30)
+    for axis in range(3):
+        along = direction[axis]
+        if wp.abs(along) < 1.0e-12:
+            along = 1.0e-12
+        a = (low[axis] - origin[axis]) / along
+        b = (high[axis] - origin[axis]) / along
+        enter = wp.max(enter, wp.min(a, b))
+        leave = wp.min(leave, wp.max(a, b))
+    return enter > leave
 
 
 @wp.func

@@ -27,7 +27,7 @@ from simtailor.render.raycast.geometry import (
 from simtailor.render.raycast.kernels import MAXIMUM_RADIANCE
 from simtailor.render.raycast.records import Assets, InstanceRecord, SceneRecord
 from simtailor.render.raycast.scenes import Scenes
-from simtailor.render.raycast.shading import encoded, reflected_light
+from simtailor.render.raycast.shading import encoded, normal_of, reflected_light
 from simtailor.render.rendering import Rendering
 
 STEP = 8  # pixels between the grid's lines
@@ -61,8 +61,10 @@ def shade_grid(
         face, weights = clear_top_hit(assets, mesh, origin + local * top)
         footprint = top * instance.scale * 2.0 * scene.tangent / float(width)
         light = scene.light_direction
-        colour, direct, _ = reflected_light(
-            assets, scene, instance, face, weights, direction, light, footprint
+        normal = normal_of(assets, instance, face, weights, direction)
+        lit = wp.dot(normal, light) > 0.0
+        colour, direct = reflected_light(
+            assets, scene, instance, face, weights, normal, direction, light, footprint, lit
         )
         colour = wp.min(colour + direct, wp.vec3(MAXIMUM_RADIANCE))
         result = encoded(wp.cw_mul(colour, scene.exposure))

@@ -14,12 +14,13 @@ from simtailor.render.raycast.geometry import (
     camera_direction,
     hit_clear_top,
     local_ray,
-    misses_sphere,
+    misses_box,
 )
 from simtailor.render.raycast.records import Assets, InstanceRecord, Rays, SceneRecord
 from simtailor.render.raycast.shading import (
     PI,
     encoded,
+    normal_of,
     reflected_light,
     sky_radiance,
 )
@@ -91,7 +92,7 @@ def trace_rays(rays: Rays, instances: wp.array2d(dtype=InstanceRecord), assets: 
             origin, direction = local_ray(instance, rays.origin[i], rays.direction[i])
             if not hit_clear_top(
                 rays, i, k, assets, instance, origin, direction
-            ) and not misses_sphere(origin, direction, mesh.centre, mesh.radius):
+            ) and not misses_box(origin, direction, mesh.low, mesh.high):
                 nearest = rays.distance[i]
                 query = wp.mesh_query_ray(mesh.id, origin, direction, nearest / instance.scale)
                 if query.result:
@@ -113,9 +114,27 @@ def trace_shadows(rays: Rays, instances: wp.array2d(dtype=InstanceRecord), asset
         if instance.mesh >= 0 and instance.casts_shadow > 0 and not shadow:
             mesh = assets.meshes[instance.mesh]
             origin, direction = local_ray(instance, rays.lit_point[i], rays.light[i])
-            if not misses_sphere(origin, direction, mesh.centre, mesh.radius):
+            if not misses_box(origin, direction, mesh.low, mesh.high):
                 shadow = wp.mesh_query_ray_anyhit(mesh.id, origin, direction, FAR)
     rays.shadowed[i] = int(shadow)
+
+
+@wp.kernel(enable_backward=False)
+def aim_at_light(rays: Rays, instances: wp.array2d(dtype=InstanceRecord), assets: Assets):
+    """Find the surface that each ray meets, and where its ray towards the light starts."""
+    i = wp.tid()
+    k = rays.instance[i]
+    shadowed = int(1)
+    if k >= 0:
+        instance = instances[rays.scene[i], k]
+        direction = rays.direction[i]
+        normal = normal_of(assets, instance, rays.face[i], rays.weights[i], direction)
+        rays.normal[i] = normal
+        if wp.dot(normal, rays.light[i]) > 0.0:
+            shadowed = 0
+            point = rays.origin[i] + direction * rays.distance[i]
+            rays.lit_point[i] = point + normal * SHADOW_OFFSET
+    rays.shadowed[i] = shadowed
 
 
 @wp.kernel(enable_backward=False)
@@ -125,62 +144,50 @@ def shade_hits(
     instances: wp.array2d(dtype=InstanceRecord),
     assets: Assets,
     width: int,
+    samples: int,
+    last: int,
+    drawn: int,
+    images: wp.array3d(dtype=wp.uint8),
 ):
-    """Compute the light that each ray brings from all around, and from the light itself."""
+    """Add the light that each ray brings to its pixel; the last writes it: [B, pixels, 3].
+
+    Args:
+        last: whether this is the last of the pixel's ``samples``.
+        drawn: the instance whose lit clear top the images show already, or -1.
+    """
     i = wp.tid()
+    k = rays.instance[i]
+    shadowed = rays.shadowed[i]
+    if k == drawn and k >= 0 and shadowed == 0 and rays.face[i] < 2:
+        return
     s = rays.scene[i]
     scene = scenes[s]
     direction = rays.direction[i]
-    light = rays.light[i]
-    k = rays.instance[i]
-    shadowed = int(1)
+    colour = wp.vec3()
     if k < 0:
-        rays.colour[i] = sky_radiance(assets, scene, direction)
+        colour = sky_radiance(assets, scene, direction)
     else:
-        instance = instances[s, k]
-        distance = rays.distance[i]
         pixel_angle = 2.0 * scene.tangent / float(width)
-        colour, direct, normal = reflected_light(
+        colour, direct = reflected_light(
             assets,
             scene,
-            instance,
+            instances[s, k],
             rays.face[i],
             rays.weights[i],
+            rays.normal[i],
             direction,
-            light,
-            distance * pixel_angle,
+            rays.light[i],
+            rays.distance[i] * pixel_angle,
+            shadowed == 0,
         )
-        rays.colour[i] = colour
-        if wp.dot(normal, light) > 0.0:
-            shadowed = 0
-            rays.direct[i] = direct
-            rays.lit_point[i] = rays.origin[i] + direction * distance + normal * SHADOW_OFFSET
-    rays.shadowed[i] = shadowed
-
-
-@wp.kernel(enable_backward=False)
-def add_sample(rays: Rays):
-    """Add what each ray brought to its pixel."""
-    i = wp.tid()
-    colour = rays.colour[i]
-    if rays.shadowed[i] == 0:
-        colour += rays.direct[i]
-    rays.total[i] = rays.total[i] + wp.min(colour, wp.vec3(MAXIMUM_RADIANCE))
-
-
-@wp.kernel(enable_backward=False)
-def expose(
-    rays: Rays,
-    scenes: wp.array(dtype=SceneRecord),
-    samples: int,
-    images: wp.array3d(dtype=wp.uint8),
-):
-    """Write pixels of images, [B, pixels, 3]."""
-    i = wp.tid()
-    s = rays.scene[i]
-    levels = encoded(wp.cw_mul(rays.total[i], scenes[s].exposure / float(samples)))
-    for channel in range(3):
-        images[s, rays.pixel[i], channel] = wp.uint8(levels[channel] + 0.5)
+        colour += direct
+    total = rays.total[i] + wp.min(colour, wp.vec3(MAXIMUM_RADIANCE))
+    if last > 0:
+        levels = encoded(wp.cw_mul(total, scene.exposure / float(samples)))
+        for channel in range(3):
+            images[s, rays.pixel[i], channel] = wp.uint8(levels[channel] + 0.5)
+    else:
+        rays.total[i] = total
 
 
 @wp.kernel(enable_backward=False)

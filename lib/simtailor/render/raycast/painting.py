@@ -16,6 +16,7 @@ from simtailor.render.raycast.tracers import RayList, Tracer
 RAYS, CUDA_RAYS = 1 << 15, 1 << 22  # of a list; on a CPU they fit into its cache
 CONTRAST = 24  # levels between neighbours that ask for all rays
 LENS_REACH = 2  # pixels: how near grain has to be for blur that shows none to be taken for it
+NONE = -1  # the kernels' number of no instance
 CENTRE = -1  # the kernels' number of the ray through a pixel's centre
 
 
@@ -24,12 +25,14 @@ class Block:
     """Scenes that are drawn together, on the device, and where their pictures go.
 
     Attributes:
+        meshes: int [B, K]; casting: bool [K], which instances cast a shadow in any scene.
         images: [B, pixels, 3]; masks, depth: [B, pixels], or empty where not wanted.
     """
 
     scenes: wp.array
     instances: wp.array
     meshes: np.ndarray
+    casting: np.ndarray
     images: wp.array
     masks: wp.array
     depth: wp.array
@@ -66,7 +69,15 @@ class Painter:
         lens: bool,
         samples: int,
         shadows: bool,
+        drawn: int = NONE,
     ) -> None:
+        """Draw a list of pixels.
+
+        Args:
+            pixels: scene and place of each, int32 [n]; lens: whether any scene has one.
+            drawn: the instance whose clear top, where light reaches it, the images show already.
+                It is used by single rays through pinholes.
+        """
         looked_at = block.masks.size + block.depth.size > 0
         # Mask and depth come from a pinhole ray through the pixel's centre, or blur would make
         # them ragged. With one sample and no lens the colour ray is that very ray.
@@ -74,7 +85,8 @@ class Painter:
             self._trace(block, pixels, [CENTRE], look=True, colour=False, shadows=False)
             looked_at = False
         rays = list(range(samples))
-        self._trace(block, pixels, rays, look=looked_at, colour=True, shadows=shadows)
+        kept = NONE if samples > 1 or lens else drawn
+        self._trace(block, pixels, rays, look=looked_at, colour=True, shadows=shadows, drawn=kept)
 
     def draw_adaptively(
         self, block: Block, order: np.ndarray, lens: np.ndarray, samples: int, shadows: bool
@@ -121,6 +133,7 @@ class Painter:
         look: bool,
         colour: bool,
         shadows: bool,
+        drawn: int = NONE,
     ) -> None:
         """Trace some samples of a list of pixels: for labels and depth, for colour, or both."""
         scenes, places = pixels
@@ -134,7 +147,7 @@ class Painter:
             rays.scene = wp.array(scenes[part], dtype=wp.int32, device=self._device, copy=False)
             rays.pixel = wp.array(places[part], dtype=wp.int32, device=self._device, copy=False)
             count = part.stop - first
-            batch = RayList(rays, count, scenes[part], block.meshes, block.instances)
+            batch = RayList(rays, count, scenes[part], block.meshes, block.casting, block.instances)
 
             def launch(kernel: wp.Kernel, *inputs: object) -> None:
                 wp.launch(kernel, dim=count, inputs=[rays, *inputs], device=self._device)
@@ -148,15 +161,13 @@ class Painter:
                 if look and sample == samples[0]:
                     launch(kernels.look, block.scenes, block.instances, block.masks, block.depth)
                 if colour:
-                    launch(
-                        kernels.shade_hits, block.scenes, block.instances, self._assets,
-                        block.width,
-                    )  # fmt: skip
+                    launch(kernels.aim_at_light, block.instances, self._assets)
                     if shadows:
                         self._tracer.shadows(batch)
-                    launch(kernels.add_sample)
-            if colour:
-                launch(kernels.expose, block.scenes, len(samples), block.images)
+                    launch(
+                        kernels.shade_hits, block.scenes, block.instances, self._assets,
+                        block.width, len(samples), int(sample == samples[-1]), drawn, block.images,
+                    )  # fmt: skip
             self._free.put(rays)
 
         list(self._pool.map(work, range(0, len(scenes), length)))

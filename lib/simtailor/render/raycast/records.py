@@ -49,8 +49,8 @@ class MeshRecord:
     first_vertex: int
     first_face: int
     first_material: int
-    centre: wp.vec3
-    radius: float
+    low: wp.vec3  # corners of the box around it
+    high: wp.vec3
     texture_density: float  # texture repeats a metre, for the choice of the mip level
     clear_top: int  # 1: faces 0 and 1 are a rectangle that rays from above meet first
     clear_low: wp.vec3  # its corners
@@ -109,8 +109,7 @@ class Rays:
     instance: wp.array(dtype=int)  # that was hit; -1 for the sky
     face: wp.array(dtype=int)
     weights: wp.array(dtype=wp.vec2)  # barycentric, of the face's first two corners
-    colour: wp.array(dtype=wp.vec3)  # without the light's direct part
-    direct: wp.array(dtype=wp.vec3)  # arrives where no shadow falls
+    normal: wp.array(dtype=wp.vec3)  # of the surface that was hit, towards the ray's origin
     lit_point: wp.array(dtype=wp.vec3)  # where the ray towards the light starts
     shadowed: wp.array(dtype=int)  # 1: in shadow, or turned away from the light
     total: wp.array(dtype=wp.vec3)  # over the samples
@@ -121,8 +120,7 @@ def empty_rays(count: int, device: wp.Device) -> Rays:
     kinds = {
         "random": wp.uint32, "origin": wp.vec3, "direction": wp.vec3, "light": wp.vec3,
         "distance": wp.float32, "instance": wp.int32, "face": wp.int32, "weights": wp.vec2,
-        "colour": wp.vec3, "direct": wp.vec3, "lit_point": wp.vec3, "shadowed": wp.int32,
-        "total": wp.vec3,
+        "normal": wp.vec3, "lit_point": wp.vec3, "shadowed": wp.int32, "total": wp.vec3,
     }  # fmt: skip
     rays = Rays()
     for name, kind in kinds.items():

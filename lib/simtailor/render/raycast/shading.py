@@ -185,31 +185,37 @@ def sky_radiance(assets: Assets, scene: SceneRecord, direction: wp.vec3):
 
 
 @wp.func
-def surface_of(
-    assets: Assets,
-    instance: InstanceRecord,
-    face: int,
-    weights: wp.vec2,
-    direction: wp.vec3,
-    footprint: float,
+def normal_of(
+    assets: Assets, instance: InstanceRecord, face: int, weights: wp.vec2, direction: wp.vec3
 ):
-    """Return normal (towards the ray's origin), base colour and material of a point of a face.
-
-    ``footprint`` is the width that a pixel has there, in metres.
-    """
+    """Return the normal of a point of a face, towards the origin of a ray."""
     mesh = assets.meshes[instance.mesh]
     corners = assets.faces[mesh.first_face + face]
-    a = mesh.first_vertex + corners[0]
-    b = mesh.first_vertex + corners[1]
-    c = mesh.first_vertex + corners[2]
     u = weights[0]
     v = weights[1]
     w = 1.0 - u - v
     normal = wp.normalize(
-        instance.rotation * (assets.normals[a] * u + assets.normals[b] * v + assets.normals[c] * w)
+        instance.rotation
+        * (
+            assets.normals[mesh.first_vertex + corners[0]] * u
+            + assets.normals[mesh.first_vertex + corners[1]] * v
+            + assets.normals[mesh.first_vertex + corners[2]] * w
+        )
     )
     if wp.dot(normal, direction) > 0.0:
         normal = -normal
+    return normal
+
+
+@wp.func
+def surface_of(
+    assets: Assets, instance: InstanceRecord, face: int, weights: wp.vec2, footprint: float
+):
+    """Return base colour and material of a point of a face.
+
+    ``footprint`` is the width that a pixel has there, in metres.
+    """
+    mesh = assets.meshes[instance.mesh]
     slot = assets.face_materials[mesh.first_face + face]
     which = instance.materials[slot % SLOTS]
     if which < 0:
@@ -217,14 +223,22 @@ def surface_of(
     material = assets.materials[which]
     base = material.base_colour
     if material.texture >= 0:
-        uv = assets.coordinates[a] * u + assets.coordinates[b] * v + assets.coordinates[c] * w
+        corners = assets.faces[mesh.first_face + face]
+        u = weights[0]
+        v = weights[1]
+        w = 1.0 - u - v
+        uv = (
+            assets.coordinates[mesh.first_vertex + corners[0]] * u
+            + assets.coordinates[mesh.first_vertex + corners[1]] * v
+            + assets.coordinates[mesh.first_vertex + corners[2]] * w
+        )
         repeats = footprint * mesh.texture_density / instance.scale
         base = wp.cw_mul(
             base,
             sample_texture(assets.texels, assets.textures[material.texture], uv[0], uv[1], repeats),
         )
     base = wp.max(instance.recolour * base, wp.vec3(0.0))
-    return normal, base, material
+    return base, material
 
 
 @wp.func
@@ -234,24 +248,26 @@ def reflected_light(
     instance: InstanceRecord,
     face: int,
     weights: wp.vec2,
+    normal: wp.vec3,
     direction: wp.vec3,
     light: wp.vec3,
     footprint: float,
+    lit: bool,
 ):
-    """Return what a point of a face reflects against a ray, and its normal.
+    """Return what a point of a face reflects against a ray.
 
-    That is the light from all around, and the light from ``light`` where no shadow falls.
+    That is the light from all around, and, if it is lit, the light from ``light``.
     """
-    normal, base, material = surface_of(assets, instance, face, weights, direction, footprint)
+    base, material = surface_of(assets, instance, face, weights, footprint)
     roughness = wp.clamp(material.roughness * instance.roughness, 0.05, 1.0)
     diffuse = base * (1.0 - material.metallic)
     specular = wp.vec3(0.04) * (1.0 - material.metallic) + base * material.metallic
     colour = environment_light(assets, scene, normal, -direction, diffuse, specular, roughness)
     direct = wp.vec3(0.0)
-    if wp.dot(normal, light) > 0.0:
+    if lit:
         reflected = direct_light(normal, -direction, light, diffuse, specular, roughness)
         direct = wp.cw_mul(reflected, scene.light_colour)
-    return colour, direct, normal
+    return colour, direct
 
 
 @wp.func

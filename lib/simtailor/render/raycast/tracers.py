@@ -23,6 +23,7 @@ class RayList:
     Attributes:
         rays: arrays of at least ``count`` entries.
         scene: int32 [count], the rays' scenes; meshes: int32 [B, K], those of the scenes.
+        casting: bool [K], which instances cast a shadow in any scene.
         instances: InstanceRecord [B, K] on the device.
     """
 
@@ -30,6 +31,7 @@ class RayList:
     count: int
     scene: np.ndarray
     meshes: np.ndarray
+    casting: np.ndarray
     instances: wp.array
 
     def runs(self, k: int) -> list[tuple[int, int, int]]:

@@ -79,11 +79,10 @@ def _mesh_records(meshes: Sequence[Mesh]) -> np.ndarray:
     first_vertex = first_face = first_material = 0
     for record, mesh in zip(mesh_records, meshes, strict=True):
         low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-        centre = (low + high) / 2
+        margin = 1e-4 * np.linalg.norm(high - low)  # nothing is lost by rounding
         record["first_vertex"], record["first_face"] = first_vertex, first_face
         record["first_material"] = first_material
-        record["centre"] = centre
-        record["radius"] = np.linalg.norm(mesh.vertices - centre, axis=1).max() * 1.0001
+        record["low"], record["high"] = low - margin, high + margin
         record["texture_density"] = mesh.texture_density
         if mesh.clear_top:
             corners = mesh.vertices[mesh.faces[:2]].reshape(-1, 3)
