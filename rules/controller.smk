@@ -185,8 +185,8 @@ rule evaluate_candidate:
 # The same three steps for sets that are screened: made of few images, in folders of their own.
 use rule simulate_set as simulate_screened_set with:
     input:
-        kernels=rules.compile_renderer.output,
-        assets=rules.prepare_assets.output[0],
+        kernels=SIMULATION_KERNELS,
+        assets=SIMULATION_ASSETS,
     output:
         directory(f"{SCREENED_SETS}/sets/{{parameters}}"),
     log:
@@ -196,7 +196,7 @@ use rule simulate_set as simulate_screened_set with:
     params:
         settings=screened_set,
         work=f"{SCREENED_SETS}/work/{{parameters}}",
-        version=SETS_VERSION,
+        version=lambda wildcards: version_of_sets(SIMULATION),
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
     message:
