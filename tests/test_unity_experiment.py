@@ -13,7 +13,7 @@ from players import scenes, stand_in
 
 from simtailor.config import Configuration, load_experiment
 from simtailor.errors import UserError
-from simtailor.metasim.inputs import checked_grammars, folder_state, needs_kernels
+from simtailor.metasim.inputs import check_task, checked_grammars, folder_state, needs_kernels
 from simtailor.metasim.stage import Machine, make_results, make_target, train
 from simtailor.metasim.target import TargetImages
 from simtailor.render.creation import create_renderer, renderer_for
@@ -68,8 +68,10 @@ def test_a_changed_target_build_draws_the_target_anew(here):
     assert folder_state(experiment.target) == before
     (data_folder(tgt) / "level0").write_bytes(b"")
     assert folder_state(experiment.target) != before
+    classes = {"grammar": GRAMMAR.replace("tyol", "tyol_multi"), "task": {"network": "digits"}}
+    experiment = load("unity_files", {"build": str(tgt)}, tgt, **classes)
     with pytest.raises(UserError, match="a build names no classes"):
-        checked_grammars(load("unity_files", {"build": str(tgt)}, tgt, task={"network": "digits"}))
+        check_task(experiment)
 
 
 def test_a_player_with_ml_agents_draws_target_and_training(here):
