@@ -17,7 +17,15 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEST = "test"  # the extra that users do not need
 # Other renderers, which only a comparison of renderers asks for.
 OPTIONAL = {"moderngl", "pyvista", "vtk"}
-EXTRA = {"mitsuba", "flatbuffers", "tdw", "zmq", "google", "grpc", "mlagents_envs"}  # of tdw, unity, a benchmark
+EXTRA = {
+    "mitsuba",
+    "flatbuffers",
+    "tdw",
+    "zmq",
+    "google",
+    "grpc",
+    "mlagents_envs",
+}  # of tdw, unity, a benchmark
 # Commands and plugins, which nothing imports, and what brings distutils to mlagents_envs.
 COMMANDS = {
     "mkdocs-material", "pytest-xdist", "ruff", "setuptools", "snakefmt", "snakemake",
