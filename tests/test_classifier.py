@@ -39,7 +39,7 @@ PRETRAIN = Pretrain(
     model_options={"channels": [8, 16, 24, 32], "stem_width": 8, "global_pool": "catavgmax"},
 )
 SETTINGS = {
-    "classifier": Classifier(steps=2, batch_size=8).model_dump(),
+    "classifier": Classifier(steps=2, batch_size=8, learning_rates=[2e-3]).model_dump(),
     "image_size": 32,
     "knn": {},
     "pretrain": PRETRAIN.model_dump(include={"model", "model_options", "image_size"}),

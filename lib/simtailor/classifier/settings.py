@@ -27,7 +27,7 @@ class Classifier(Section):
     )
     batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(32, description="Images a step.")
     learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Unique] = Field(
-        [2e-3],
+        [2e-3, 3e-4],
         min_length=1,
         description="Highest rates of AdamW; of several, the one that does best on the validation "
         "part.",
