@@ -26,7 +26,11 @@ rule draw_dag:
         runtime=5,
     params:
         snakefile=lambda wildcards, input: input[0],
-        config={key: config[key] for key in config if key != "tracking"},
+        config={
+            key: config[key]
+            for key in config
+            if key in type(CONFIGURATION).model_fields and key != "tracking"
+        },
         targets=CONFIGURATION.dag_targets,
     message:
         "Draw the job graph and the rule graph"

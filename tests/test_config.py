@@ -377,10 +377,13 @@ def test_numbers_of_the_command_line_are_read_as_those_of_a_file():
     Path("mine.yaml").write_text('task2sim: {tasks: {names: ["07"]}}\n')
     explore = {"explore": {"sets": "4"}, "abstain_below": "0.25"}
     network = {"compile": "true", "model_options": {"channels": ["8", "16"]}}
+    classifier = {"set": "1_0_0_0_0_1_0_0_0"}  # which YAML takes for a number
     spoken = {"tasks": {"names": ["07"]}, "controller": explore, "pretrain": network}
+    spoken["classifier"] = classifier
     held = load_configuration({"task2sim": spoken}, ["mine.yaml"]).task2sim
     assert (held.controller.explore.sets, held.controller.abstain_below) == (4, 0.25)
     assert (held.pretrain.compile, held.pretrain.model_options) == (True, {"channels": [8, 16]})
+    assert held.classifier.set == "1_0_0_0_0_1_0_0_0"
     assert held.tasks.names == ["07"]  # a file's quotes hold
     with pytest.raises(UserError, match=r"explore.sets: .*got 'four'"):
         load_configuration({"task2sim": {"controller": {"explore": {"sets": "four"}}}}, [])

@@ -251,7 +251,7 @@ def test_jobs_are_expected_by_their_size(tmp_path):
     values = {"task2sim": {"simulation": {"images": 6000, "image_size": 128}}}
     larger = sizes_of(Configuration.model_validate(values))
     assert (larger["simulate_set"], larger["pretrain"], larger["evaluate_set"]) == (8, 2, 1)
-    assert [size_of_start(usual, pair) for pair in (0, 5)] == [6, 1]  # 60 + 300 steps, 60
+    assert [size_of_start(usual, pair) for pair in (0, 5)] == [5, 1]  # 30 + 120 steps, 30
     table = tmp_path / "logs/durations.tsv"
     write_durations(table, mean_durations([("a", 2.0, 30.0), ("a", 1.0, 15.0)]))
     write_durations(table, {"b": 7.0})

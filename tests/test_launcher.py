@@ -168,7 +168,7 @@ def test_a_second_run_learns_of_the_first_and_ctrl_c_ends_it(project):
     assert "--unlock" not in output
     jobs = scripts_below(first)
     os.killpg(first.pid, signal.SIGINT)  # as the terminal does
-    output, _ = first.communicate(timeout=60)
+    output, _ = first.communicate(timeout=240)
     assert first.returncode == 130
     assert output.count(STOPPED) == 1
     assert output.endswith(f"{STOPPED}\n")

@@ -56,9 +56,9 @@ def test_objects_that_the_renderer_has_pass(classes):
         (
             [["Deterministic", "mug"]],
             "tabletop",
-            ["exactly one object", "has 0", '"mug" as ["Deterministic", 4]'],
+            ["1 to 32 objects", "has 0", '"mug" as ["Deterministic", 4]'],
         ),
-        ([MUG, BOWL], "tabletop", ["exactly one object", "has 2", "Leave one"]),
+        ([["Random", [1, 2]], ["Random", [3, 4]]], "digits", ["exactly one object", "has 2"]),
         ([["Random", [1, 10]]], "digits", ["the class '10'"]),
     ],
 )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,8 @@ def test_built_in_renderers_are_described_and_can_be_made():
     assert set(BUILT_IN) <= set(renderer_names())
     for name, description in BUILT_IN.items():
         assert find_renderer(name) is description
-        assert callable(load_factory(description))
+        if name != "unity_mlagents" or find_spec("mlagents_envs"):  # of an extra
+            assert callable(load_factory(description))
         assert description.settings.model_fields["image_size"].default == 128
         assert all(kind.attributes for kind in description.nodes.values())
 

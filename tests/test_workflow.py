@@ -17,7 +17,7 @@ import yaml
 from conftest import SMALL
 from PIL import Image
 
-from simtailor.calling import Fit, make
+from simtailor.calling import make
 from simtailor.errors import UserError
 from simtailor.fitted.reading import FittedSet
 from simtailor.metasim.progress import COLUMNS
@@ -115,15 +115,11 @@ def test_a_tracker_makes_nothing_again(finished, monkeypatch, tmp_path):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
-def test_a_call_from_python_takes_up_what_is_there_and_tells_what_is_wrong(finished, tmp_path):
-    for part in ("results", "work", "logs", ".snakemake"):
-        shutil.copytree(finished.folder / part, tmp_path / part, symlinks=True)
-    lines = []
-    values = {"resources": str(finished.cache), "metasim": {"experiments": {"tyol_1attr": SMALL}}}
-    make(RESULT, folder=tmp_path, configuration=values, cores=1, report=lines.append)
-    made = Fit("tyol_1attr", tmp_path, values, 1, print)
-    assert made.verdict.startswith(("Converged", "Not converged"))
-    assert any("Nothing to be done" in line for line in lines)
+def test_a_call_from_python_runs_the_workflow_and_tells_what_is_wrong(project, tmp_path):
+    lines, values = [], {"resources": str(project.cache)}
+    make("plan", folder=tmp_path / "here", configuration=values, cores=1, report=lines.append)
+    assert any("Done: 1 job" in line for line in lines)
+    assert (tmp_path / "here/logs").is_dir()  # it ran there
     with pytest.raises(UserError, match=r"sead: unknown key\. Did you mean 'seed'"):
         make(RESULT, folder=tmp_path, configuration={"sead": 3}, report=lines.append)
 

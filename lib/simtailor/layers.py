@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from simtailor.errors import UserError
 from simtailor.yaml_files import line_of, read_yaml
@@ -28,9 +27,10 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
 
 
 def read_words(values: Mapping[str, Any], files: Iterable[Path]) -> dict[str, Any]:
-    """Return values with the words of the command line read as YAML, as a file's are.
+    """Return values with words of the command line that mean numbers, true, false or null as such.
 
-    Snakemake reads ``--config 'section={key: 4}'`` as the word "4".
+    Snakemake reads ``--config 'section={key: 4}'`` as the word "4". Names such as ``1_0_0`` and
+    ``07``, of which YAML makes numbers, stay.
 
     Args:
         values: merged from ``files`` and the command line; what a file says stays as it is.
@@ -50,11 +50,12 @@ def _read_words(value: Any, in_file: Any) -> Any:
     if isinstance(value, list):
         return [_read_words(part, ABSENT) for part in value]
     if isinstance(value, str):
+        word = value.lower() if value.lower() in ("true", "false", "null") else value
         try:
-            read = yaml.safe_load(value)
-        except yaml.YAMLError:
+            read = json.loads(word)
+        except ValueError:
             return value
-        return value if isinstance(read, (dict, list)) else read
+        return value if isinstance(read, (dict, list, str)) else read
     return value
 
 
