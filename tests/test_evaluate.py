@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from conftest import write_task
 from sklearn.datasets import load_digits
 
@@ -13,8 +14,9 @@ from simtailor.evaluate import stage
 from simtailor.evaluate.equal_steps import train_at_equal_steps
 from simtailor.evaluate.settings import EqualSteps, Evaluate
 from simtailor.files import read_json
+from simtailor.pretrain.augmentation import draw_variations
 from simtailor.pretrain.backbone import Backbone, describe, write_backbone
-from simtailor.pretrain.settings import Pretrain
+from simtailor.pretrain.settings import Augmentation, Pretrain
 from simtailor.tasks.prepared import PreparedTask
 
 TINY = Pretrain(model_options={"channels": [8, 16, 24, 32], "stem_width": 8}, image_size=32)
@@ -174,3 +176,16 @@ def test_at_equal_steps_pairs_differ_in_their_first_weights_only(tmp_path):
     other, lines = trained("scratch1", 1, 1)
     assert not lines[0].endswith("(known)")
     assert list(other["tasks"]["digits"]) == ["3"]  # the larger budget has one pair
+
+
+def test_a_network_trains_on_images_as_it_is_asked_about_them():
+    """With its own mean and deviation of the channels, which are not those of every network."""
+    held = Backbone.random(Pretrain(image_size=32), 0)
+    description = held.description | {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    own = Backbone(held.network, description)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    nothing = Augmentation(crop=1.0, flip=0.0, colour=0.0, grey=0.0)
+    variations = draw_variations(nothing, len(images), np.random.default_rng(0))
+    for backbone in (held, own):
+        varied = backbone.varied(torch.from_numpy(images), variations)
+        torch.testing.assert_close(varied, backbone.prepared(images), atol=1e-3, rtol=0)

@@ -20,7 +20,7 @@ from simtailor.evaluate.judging import labelled_images
 from simtailor.evaluate.ridge import balanced_accuracy
 from simtailor.evaluate.settings import Evaluate
 from simtailor.files import write_json
-from simtailor.pretrain.augmentation import draw_variations, vary_batch
+from simtailor.pretrain.augmentation import draw_variations
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Augmentation
 from simtailor.seeds import generator
@@ -134,7 +134,7 @@ def trained_for_steps(
         for step, batch in enumerate(_batches(indices, batch_size, steps, order), 1):
             pixels = torch.from_numpy(np.asarray(task.images[batch])).to(device)
             variations = draw_variations(variation, len(batch), varied)
-            scores = model(vary_batch(pixels, variations, start.image_size))
+            scores = model(start.varied(pixels, variations))
             wanted = torch.from_numpy(np.asarray(task.labels[batch])).to(device)
             optimiser.zero_grad(set_to_none=True)
             functional.cross_entropy(scores, wanted).backward()

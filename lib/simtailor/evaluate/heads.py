@@ -17,7 +17,7 @@ from torch import nn
 
 from simtailor.evaluate.features import middle
 from simtailor.evaluate.settings import HeadTraining
-from simtailor.pretrain.augmentation import draw_variations, vary_batch
+from simtailor.pretrain.augmentation import draw_variations
 from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.network import timm
 from simtailor.pretrain.settings import Augmentation
@@ -128,7 +128,7 @@ def finetuned_accuracy(
                 return backbone.prepared(middle(chosen, centre))
             variations = draw_variations(varied, len(indices), random)
             pixels = torch.from_numpy(chosen).to(backbone.device)
-            return vary_batch(pixels, variations, backbone.image_size)
+            return backbone.varied(pixels, variations)
 
         return batch
 

@@ -7,7 +7,7 @@ process that applies them.
 from __future__ import annotations
 
 import random as python_random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,13 +46,20 @@ def draw_variations(
     return torch.from_numpy(np.stack(columns, 1).astype(np.float32))
 
 
-def vary_batch(images: torch.Tensor, variations: torch.Tensor, image_size: int) -> torch.Tensor:
+def vary_batch(
+    images: torch.Tensor,
+    variations: torch.Tensor,
+    image_size: int,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
+) -> torch.Tensor:
     """Crop, mirror and colour a batch.
 
     Args:
         images: uint8 [B, H, H, 3].
         variations: of ``draw_variations``, [B, 9], on any device.
         image_size: pixels of the result.
+        mean, std: of each channel, in [0, 1], as the network was trained with.
 
     Returns:
         Normalised float32 [B, 3, image_size, image_size] in channels-last order.
@@ -62,12 +69,12 @@ def vary_batch(images: torch.Tensor, variations: torch.Tensor, image_size: int) 
     middles, sizes = torch.stack([x, y], 1), torch.stack([width * mirror, height], 1)
     pixels = cropped(images, middles, sizes, image_size)
     pixels = (pixels * _each(brightness)).clamp(0, 1)
-    mean = _luminance(pixels).mean((2, 3), keepdim=True)
-    pixels = torch.lerp(mean.expand_as(pixels), pixels, _each(contrast)).clamp(0, 1)
+    level = _luminance(pixels).mean((2, 3), keepdim=True)
+    pixels = torch.lerp(level.expand_as(pixels), pixels, _each(contrast)).clamp(0, 1)
     strength = _each(saturation * (1 - grey))
     luminance = _luminance(pixels).expand_as(pixels)
     pixels = torch.lerp(luminance, pixels, strength).clamp(0, 1)
-    return normalised(pixels, MEAN, STD).contiguous(memory_format=torch.channels_last)
+    return normalised(pixels, mean, std).contiguous(memory_format=torch.channels_last)
 
 
 def image_transform(settings: Pretrain) -> Callable[[np.ndarray, int], torch.Tensor]:

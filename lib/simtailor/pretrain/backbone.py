@@ -14,7 +14,7 @@ from torch import nn
 from simtailor.errors import UserError
 from simtailor.files import read_json, staged, write_json
 from simtailor.network_images import network_input
-from simtailor.pretrain.augmentation import MEAN, STD
+from simtailor.pretrain.augmentation import MEAN, STD, vary_batch
 from simtailor.pretrain.names import DESCRIPTION, WEIGHTS
 from simtailor.pretrain.network import create_network
 from simtailor.pretrain.settings import Pretrain
@@ -144,6 +144,15 @@ class Backbone:
         """Return images, uint8 [N, H, W, 3], as the network takes them: float32 [N, 3, S, S]."""
         mean, std = self.description["mean"], self.description["std"]
         return network_input(images, self.image_size, mean, std, self.device)
+
+    def varied(self, images: torch.Tensor, variations: torch.Tensor) -> torch.Tensor:
+        """Return images, uint8 [B, H, H, 3] on the device, varied, and else as ``prepared``.
+
+        Args:
+            variations: of ``draw_variations``.
+        """
+        mean, std = self.description["mean"], self.description["std"]
+        return vary_batch(images, variations, self.image_size, mean, std)
 
     def _features(self, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         maps, stages = self.network.forward_intermediates(self.prepared(images), indices=STAGES)
