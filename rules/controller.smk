@@ -158,7 +158,7 @@ rule evaluate_candidate:
         task=rules.prepare_task.output.prepared,
         validation=rules.validation_task.output[0],
     output:
-        f"{EXPLORATIONS}/{{task}}/evaluations/{{backbone}}.json",
+        f"{WHOLE}/{{backbone}}.json",
     log:
         "logs/task2sim/explore/{task}/{backbone}.log",
     benchmark:
@@ -195,7 +195,7 @@ use rule simulate_set as simulate_screened_set with:
         "logs/benchmarks/task2sim/screened/{parameters}/set.tsv"
     params:
         settings=screened_set,
-        work=f"{SCREENED_SETS}/work/{{parameters}}",
+        work=f"{SCREENED_SETS}/shards/{{parameters}}",
         version=lambda wildcards: version_of_sets(SIMULATION),
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,
@@ -227,7 +227,7 @@ use rule evaluate_candidate as evaluate_screened with:
         task=rules.prepare_task.output.prepared,
         validation=rules.validation_task.output[0],
     output:
-        f"{EXPLORATIONS}/{{task}}/screened/{{backbone}}.json",
+        f"{FEW}/{{backbone}}.json",
     log:
         "logs/task2sim/explore/{task}/screened/{backbone}.log",
     benchmark:

@@ -1,6 +1,7 @@
 # What the rules of the controller share.
 from simtailor.controller.inputs import (
     evidence_state,
+    folder_of_evaluations,
     known_files,
     SCREENING,
     rounds,
@@ -15,6 +16,10 @@ KNOWN_REWARDS, KNOWN_VECTORS = known_files(CONFIGURATION)
 EXPLORATIONS = f"{WORK}/task2sim/explore"
 EXPLORED = settings_of_evidence(CONFIGURATION)
 ROUNDS = rounds(CONTROLLER)
+WHOLE, FEW = (
+    f"{EXPLORATIONS}/{{task}}/{folder_of_evaluations(screening=screening)}"
+    for screening in (False, True)
+)
 SCREENED_STUDY = screened_configuration(CONFIGURATION)
 EXPLORED_FEW = settings_of_evidence(SCREENED_STUDY)
 SCREENED_SETS = f"{WORK}/task2sim/screened"
@@ -39,11 +44,9 @@ def rounds_before(wildcards, name=None):
 
 def tried_in(wildcards, files):
     """Return the evaluations of all sets that rounds proposed."""
-    folders = {False: "evaluations", True: "screened"}
-    rounds_made = [read_json(file) for file in files]
     return [
-        f"{EXPLORATIONS}/{wildcards.task}/{folders[made['screening']]}/{name}.json"
-        for made in rounds_made
+        f"{(FEW if made['screening'] else WHOLE).format(task=wildcards.task)}/{name}.json"
+        for made in map(read_json, files)
         for name in made["sets"]
     ]
 
@@ -56,7 +59,7 @@ def evaluated_at_last(wildcards):
     """Return the evaluations of all sets tried, of the recommended and of the best fixed one."""
     files = rounds_before(wildcards)
     last = read_json(files[-1])
-    folder = f"{EXPLORATIONS}/{wildcards.task}/evaluations"
+    folder = WHOLE.format(task=wildcards.task)
     return [
         *tried_in(wildcards, files),
         f"{folder}/{last['recommended']}.json",

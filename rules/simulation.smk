@@ -1,6 +1,7 @@
 # Simulated sets.
 from simtailor.assets.pack import fetched_packages, packs_state
 from simtailor.simulation.inputs import (
+    INCIDENTAL_KEYS,
     incidental_keys,
     set_names,
     settings_of_a_set,
@@ -15,7 +16,7 @@ EMBEDDED = SIMULATION.renderer == "embedded"
 SIMULATION_PACKAGES = fetched_packages(SIMULATION.packs) if EMBEDDED else []
 SIMULATION_KERNELS = rules.compile_renderer.output if EMBEDDED else []
 SIMULATION_ASSETS = f"{WORK}/task2sim/assets.safetensors" if EMBEDDED else []
-config["threedworld"] = incidental_keys(SIMULATION)  # for scripts; changes no result
+config[INCIDENTAL_KEYS] = incidental_keys(SIMULATION)  # for scripts; changes no result
 
 
 wildcard_constraints:

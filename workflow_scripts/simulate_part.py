@@ -3,24 +3,15 @@
 from simtailor.files import write_json
 from simtailor.gpus import hold_gpus
 from simtailor.reporting import reporter
-from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_shards
-from simtailor.simulation.simulators import simulator_of
+from simtailor.simulation.simulators import simulator_of_job
 
 hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 name, part = snakemake.wildcards.parameters, int(snakemake.wildcards.part)
-machine = Machine(snakemake.params.device, snakemake.threads, snakemake.params.cache)
 with reporter(snakemake.log[0], f"{name} part {part}") as report:
     plan = SetPlan.create(name, snakemake.params.settings)
-    catalogue, machine = simulator_of(
-        plan.settings,
-        machine,
-        snakemake.input.assets,
-        snakemake.log[0],
-        report,
-        snakemake.config["threedworld"],
-    )
+    catalogue, machine = simulator_of_job(snakemake, plan.settings, report)
     parts = snakemake.params.parts
     make_shards(plan, catalogue, machine, snakemake.params.work, report, part=part, parts=parts)
     write_json(snakemake.output[0], {"part": part, "parts": parts})

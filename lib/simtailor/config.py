@@ -82,9 +82,10 @@ def load_configuration(values: Mapping[str, Any], files: Iterable[str | Path]) -
         UserError: names file, line, key, value and the nearest valid name.
     """
     paths = [Path(f) for f in files]
+    in_files: dict[str, Any] = {}
     for path in paths:  # Snakemake reads them too, but keys that stand twice pass there
-        read_yaml(path)
-    values = read_words(values, paths)
+        in_files = merged(in_files, read_yaml(path))
+    values = read_words(values, in_files)
     return validate(Configuration, values, [Layer(values, paths)])
 
 

@@ -12,15 +12,20 @@ def number_of(device: str) -> int:
     return int(device.partition(":")[2] or 0)
 
 
-def gpu_count() -> int:
-    """Return how many GPUs NVIDIA's driver shows, 0 without one; takes no torch, so no seconds."""
+def gpu_driver() -> tuple[ctypes.CDLL | None, int]:
+    """Return NVIDIA's driver, begun, and how many GPUs it shows; None and 0 without one."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
         count = ctypes.c_int(0)
         failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     except (OSError, AttributeError):
-        return 0
-    return 0 if failed else count.value
+        return None, 0
+    return (None, 0) if failed else (driver, count.value)
+
+
+def gpu_count() -> int:
+    """Return how many GPUs NVIDIA's driver shows, 0 without one; takes no torch, so no seconds."""
+    return gpu_driver()[1]
 
 
 def device_warning(device: str) -> str | None:

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from simtailor.devices import gpu_driver
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 SECONDS = 60  # in which the driver answers
 MOST_SHARING = 64  # jobs on one GPU
@@ -92,20 +94,18 @@ def _free(path: Path) -> bool:
 
 def _driver_names() -> list[str]:
     """Return the names of all GPUs that NVIDIA's driver shows to this process."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-        count, names = ctypes.c_int(0), []
-        if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-            return []
-        for number in range(count.value):
-            device, identity = ctypes.c_int(0), (ctypes.c_char * 16)()
+    driver, count = gpu_driver()
+    names = []
+    for number in range(count):
+        device, identity = ctypes.c_int(0), (ctypes.c_char * 16)()
+        try:
             if driver.cuDeviceGet(ctypes.byref(device), number) or driver.cuDeviceGetUuid(
                 ctypes.byref(identity), device
             ):
                 return []
-            names.append(f"GPU-{uuid.UUID(bytes=identity.raw)}")
-    except (OSError, AttributeError):
-        return []
+        except AttributeError:  # a driver too old for names
+            return []
+        names.append(f"GPU-{uuid.UUID(bytes=identity.raw)}")
     return names
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,29 +26,23 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def read_words(values: Mapping[str, Any], files: Iterable[Path]) -> dict[str, Any]:
+def read_words(value: Any, in_file: Any) -> Any:
     """Return values with words of the command line that mean numbers, true, false or null as such.
 
     Snakemake reads ``--config 'section={key: 4}'`` as the word "4". Names such as ``1_0_0`` and
     ``07``, of which YAML makes numbers, stay.
 
     Args:
-        values: merged from ``files`` and the command line; what a file says stays as it is.
+        value: merged from files and the command line.
+        in_file: the same merged from files alone, which stays as it is; ABSENT if they lack it.
     """
-    in_files: dict[str, Any] = {}
-    for path in files:
-        in_files = merged(in_files, _contents(path))
-    return _read_words(values, in_files)
-
-
-def _read_words(value: Any, in_file: Any) -> Any:
     if isinstance(value, Mapping):
         known = in_file if isinstance(in_file, Mapping) else {}
-        return {key: _read_words(part, known.get(key, ABSENT)) for key, part in value.items()}
+        return {key: read_words(part, known.get(key, ABSENT)) for key, part in value.items()}
     if value == in_file:
         return value
     if isinstance(value, list):
-        return [_read_words(part, ABSENT) for part in value]
+        return [read_words(part, ABSENT) for part in value]
     if isinstance(value, str):
         word = value.lower() if value.lower() in ("true", "false", "null") else value
         try:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from simtailor.controller.inputs import folder_of_evaluations
 from simtailor.errors import UserError
 from simtailor.files import read_json, write_json
 from simtailor.seeds import generator
@@ -22,7 +23,6 @@ from simtailor.tasks.prepared import PreparedTask
 VALIDATION = "validation"
 VALIDATION_SHARE = 1 / 3  # of the training images
 IMAGES = "images of the task"
-EVALUATIONS, SCREENED = "evaluations", "screened"  # folders of a task
 LISTED = 3
 
 
@@ -107,16 +107,16 @@ def read_evidence(
     """Read the evaluations of a task that were made with the present settings.
 
     Args:
-        folder: of the folders ``EVALUATIONS`` and ``SCREENED`` with files of
-            ``write_evidence``; they may be absent.
+        folder: of the task; files of ``write_evidence`` are in ``folder_of_evaluations``, which may
+            be absent.
         settings: the present ones; ``method`` names whose accuracy counts.
         screening: the same for the sets that are screened.
 
     Raises:
         UserError: a file is no evaluation.
     """
-    whole = _of_folder(Path(folder) / EVALUATIONS, settings, task_folder)
-    few = _of_folder(Path(folder) / SCREENED, screening, task_folder)
+    whole = _of_folder(Path(folder) / folder_of_evaluations(screening=False), settings, task_folder)
+    few = _of_folder(Path(folder) / folder_of_evaluations(screening=True), screening, task_folder)
     dropped = ". ".join(part.dropped for part in (whole, few) if part.dropped)
     return replace(whole, screened=few.validation, dropped=dropped)
 

@@ -65,6 +65,11 @@ def rounds(settings: Controller) -> dict[str, int]:
     return screened | {str(number): count for number, count in enumerate([*counts, 0])}
 
 
+def folder_of_evaluations(*, screening: bool) -> str:
+    """Return the name of the folder, of a task, with the evaluations of whole or screened sets."""
+    return "screened" if screening else "evaluations"
+
+
 def evidence_state(folder: str | Path) -> str:
     """Return a digest of the evaluations that are there, so that new ones are taken in."""
     return files_state(sorted(Path(folder).glob("*/*_*.json")))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Raised when the same settings give other pictures, so that sets made before do not count.
 SETS_VERSION = 2
+INCIDENTAL_KEYS = "threedworld"  # where jobs find ``incidental_keys`` in Snakemake's configuration
 ASSETS = {"packs", "classes", "seed"}
 PICTURES = ASSETS | {"field_of_view"}
 IMAGES = PICTURES | {"images", "image_size", "samples", "shard_size"}

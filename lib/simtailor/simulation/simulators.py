@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.catalogue import read_catalogue as read_packed
+from simtailor.simulation.inputs import INCIDENTAL_KEYS
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.settings import Simulation
 from simtailor.simulation.tdw.machine import ThreeDWorldMachine
@@ -16,6 +17,25 @@ from simtailor.simulation.tdw.records import read_catalogue as read_records
 
 AnyMachine = Machine | ThreeDWorldMachine
 AnyCatalogue = Catalogue | ThreeDWorldCatalogue
+
+
+class Job(Protocol):
+    """A job that draws, as its script knows it: its values by name."""
+
+    input: Any
+    params: Any
+    threads: int
+    log: Sequence[str]
+    config: Mapping[str, Any]
+
+
+def simulator_of_job(
+    job: Job, settings: Simulation, report: Callable[[str], None]
+) -> tuple[AnyCatalogue, AnyMachine]:
+    """Return the assets of a study and what draws them in a job, see ``simulator_of``."""
+    machine = Machine(job.params.device, job.threads, job.params.cache)
+    incidental = job.config[INCIDENTAL_KEYS]
+    return simulator_of(settings, machine, job.input.assets, job.log[0], report, incidental)
 
 
 def simulator_of(

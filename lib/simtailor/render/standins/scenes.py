@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -89,6 +90,11 @@ def batch_of(graphs: Sequence[dict[str, Any]]) -> SceneGraphBatch:
     classes = np.array([[names.index(kind) for kind in of_graph] for of_graph in kinds])
     scaled = np.divide(values, maximum, out=np.zeros_like(values), where=maximum > 0)
     return SceneGraphBatch(layout, classes, scaled, np.zeros(len(graphs), np.int64))
+
+
+def drawing_of(given: Namespace, size: int, held: ExitStack) -> Drawing:
+    """Return what draws graphs as the arguments of ``faults.add_arguments`` say."""
+    return bars(size) if given.drawing == "bars" else tabletop(size, given.frame_width, held)
 
 
 def tabletop(size: int, frame_width: float, held: ExitStack) -> Drawing:

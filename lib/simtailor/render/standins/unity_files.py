@@ -27,10 +27,9 @@ from simtailor.render.standins.scenes import (
     Drawing,
     RefusedError,
     as_json,
-    bars,
     check_graph,
+    drawing_of,
     labels_of,
-    tabletop,
 )
 from simtailor.scene.grammar import Grammar
 from simtailor.seeds import generator
@@ -162,7 +161,7 @@ def main() -> int:
         print("no display", file=sys.stderr)
         return 3
     with ExitStack() as held:
-        draw = bars(SIZE) if given.drawing == "bars" else tabletop(SIZE, given.frame_width, held)
+        draw = drawing_of(given, SIZE, held)
         build = Build(given, draw)
         if given.target is not None:
             scenes = Grammar.read(given.grammar).sample(given.target, generator(0, "stand-in"))

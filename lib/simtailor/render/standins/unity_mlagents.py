@@ -21,10 +21,9 @@ from simtailor.render.standins.faults import Faults, add_arguments
 from simtailor.render.standins.scenes import (
     Drawing,
     RefusedError,
-    bars,
     check_graph,
+    drawing_of,
     labels_of,
-    tabletop,
 )
 from simtailor.render.standins.unity_files import NONSENSE, encoded
 from simtailor.render.unity_mlagents.channel import BEHAVIOR, CHANNEL, packed, unpacked
@@ -166,10 +165,7 @@ def main() -> int:
         print("no display", file=sys.stderr)
         return 3
     with ExitStack() as held:
-        draw = (
-            bars(given.image_size) if given.drawing == "bars"
-            else tabletop(given.image_size, given.frame_width, held)
-        )  # fmt: skip
+        draw = drawing_of(given, given.image_size, held)
         Player(given, draw).run()
     return 0
 
