@@ -33,7 +33,7 @@ from simtailor.metasim.search.policy import POLICY
 from simtailor.metasim.search.population import PopulationSearch
 from simtailor.metasim.settings import Features, Search, Training
 from simtailor.metasim.starts.candidates import starts_from
-from simtailor.metasim.starts.contest import starts_on_trial
+from simtailor.metasim.starts.contest import starts_on_trial, still_on_trial
 from simtailor.metasim.starts.fits import bent_start, straight_start
 from simtailor.metasim.target import TargetImages
 from simtailor.metasim.training import Trainer
@@ -336,14 +336,37 @@ def test_only_the_fitted_start_and_its_best_rivals_train_on_trial(found, trained
     assert starts_on_trial(found) == trained
 
 
-@pytest.mark.parametrize(("left", "tried"), [(0.0, ["fitted"]), (0.4, ["fitted", "yaw turned"])])
-def test_no_rival_trains_where_chance_alone_is_left(monkeypatch, left, tried):
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [
+        ({"fitted": 1, "a": 1.4, "b": 1.6}, ["fitted", "a"]),
+        ({"fitted": 4, "a": 1, "b": 1.6}, ["fitted", "a"]),
+        ({"fitted": 1, "a": 1.6}, []),
+        ({"fitted": 1}, []),
+    ],
+)
+def test_a_start_that_is_left_behind_falls_out(found, left):
+    assert still_on_trial(list(found), found) == left
+
+
+TURNED = "yaw turned"
+
+
+@pytest.mark.parametrize(
+    ("found", "tried"),
+    [
+        ((0.0, 0.6), ["fitted"]),
+        ((0.4, 0.7), ["fitted", TURNED]),
+        ((0.4, 0.44), ["fitted", TURNED, "fitted", TURNED]),
+    ],
+)
+def test_no_rival_trains_where_chance_alone_is_left(monkeypatch, found, tried):
     training, lines = trainer(thorough(epochs=1), target_images(200)), []
-    # Epoch 0; prior, fitted, half a turn; after their trials.
-    given = iter([9.0, 9.0, 0.3, 0.6, left, 0.6])
+    # Epoch 0; prior, fitted, half a turn; after the two heats of their trials.
+    given = iter([9.0, 9.0, 0.3, 0.6, *found, *found])
     monkeypatch.setattr(training.objective, "value", lambda *_: next(given))
     progress = training.train(report=lines.append)
-    trials = [line for line in lines if "after a trial" in line]
+    trials = [line for line in lines if "on trial" in line]
     assert [line.split("'")[1][:10].rstrip() for line in trials] == tried
     assert progress.notes["start"]["chosen"] == "fitted"
 

@@ -74,7 +74,7 @@ def test_killed_training_ends_with_the_same_bits(tmp_path, kind, epoch):
     whole = trainer(settings).train(report=silent)
     with pytest.raises(KilledError):
         trainer(settings).train(checkpoint, killed_at(f"epoch {epoch}"))
-    assert checkpoint.exists() == (epoch > 0)
+    assert checkpoint.exists() == (epoch > 0 or kind == "transport")  # that one has a search
     lines: list[str] = []
     again = trainer(settings)
     assert_same(again.train(checkpoint, lines.append), whole)
@@ -82,6 +82,24 @@ def test_killed_training_ends_with_the_same_bits(tmp_path, kind, epoch):
     assert sum("  mmd " in line for line in lines) == 5 - epoch + (epoch == 0)
     for name, value in again.generator.state_dict().items():
         assert torch.equal(value, whole.weights[whole.best][name])
+
+
+SEARCHING = {"rounds": 4, "candidates": 20, "images": 20}
+
+
+@pytest.mark.parametrize(
+    "end", ["search round 2", "search round 4", "start 'fitted': ", "start 'fitted' after 3"]
+)
+def test_training_killed_in_its_search_loses_one_step_of_it(tmp_path, monkeypatch, end):
+    monkeypatch.setattr("simtailor.metasim.starts.contest.starts_on_trial", lambda *_: ["fitted"])
+    monkeypatch.setattr("simtailor.metasim.starts.contest.still_on_trial", lambda n, *_: n)
+    settings, checkpoint = experiment(epochs=1, search=SEARCHING), tmp_path / "checkpoint.pt"
+    first, again = trainer(settings), trainer(settings)
+    whole = first.train(report=silent)
+    with pytest.raises(KilledError):
+        trainer(settings).train(checkpoint, killed_at(end))
+    assert_same(again.train(checkpoint, silent), whole)
+    assert again.renderer.rendered < first.renderer.rendered - 40  # scenes of a round
 
 
 def test_training_killed_twice_ends_with_the_same_bits(tmp_path):

@@ -12,13 +12,13 @@ from simtailor.metasim.descent import Descent
 from simtailor.metasim.generator import NO_SPREAD
 from simtailor.metasim.generators import PRIOR_SAMPLE
 from simtailor.metasim.graph_convolutional import GraphConvolutionalGenerator
+from simtailor.metasim.journal import Journal
 from simtailor.metasim.progress import Weights
 from simtailor.metasim.search.population import PopulationSearch
 from simtailor.metasim.starts.candidates import Candidate, starts_from
 from simtailor.metasim.starts.contest import choose_start
 from simtailor.metasim.starts.policy import STARTS
 from simtailor.metasim.transport import TransportGenerator
-from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphLayout
 
 PRETRAINING_SCENES, PRETRAINING_RATE = 1000, 1e-2  # of generator 'gcn', as published
@@ -32,14 +32,14 @@ class Preparation:
 
     Args:
         descent: of the training, whose generator and objective are prepared.
-        renderer: draws the scenes.
+        rough: the same on smaller images, for the search; may be ``descent`` itself.
         report: receives lines.
     """
 
-    def __init__(self, descent: Descent, renderer: Renderer, report: Report) -> None:
+    def __init__(self, descent: Descent, rough: Descent, report: Report) -> None:
         self.generator, self.objective = descent.generator, descent.objective
-        self.descent, self.scenes, self.settings = descent, descent.scenes, descent.settings
-        self.renderer, self.report = renderer, report
+        self.rough, self.scenes, self.settings = rough, descent.scenes, descent.settings
+        self.report = report
 
     def report_entries(self, wanted: SceneGraphLayout) -> None:
         """Say of which entries that the grammar lets change nothing, or not all, is fitted."""
@@ -54,14 +54,14 @@ class Preparation:
                     "fitted, and no spread"
                 )
 
-    def run(self, notes: dict[str, Any]) -> Weights:
+    def run(self, notes: dict[str, Any], journal: Journal) -> Weights:
         """Place the generator, note what was decided, and return the weights of no training."""
         untrained = self.generator.weights()
         if isinstance(self.generator, GraphConvolutionalGenerator):
             self._pretrain(self.generator)
             untrained = self.generator.weights()
         elif isinstance(self.generator, TransportGenerator) and self.settings.search.rounds:
-            notes["start"] = self._search(self.generator, notes["tolerance"])
+            notes["start"] = self._search(self.generator, journal)
         steps = self._choose_steps()
         if steps is not None:
             notes["steps"] = steps
@@ -81,37 +81,45 @@ class Preparation:
             error = float(loss.detach())
             self.report(f"pre-training epoch {epoch + 1}: reconstruction error {error:.2e}")
 
-    def _search(self, generator: TransportGenerator, tolerance: float) -> dict[str, Any]:
+    def _search(self, generator: TransportGenerator, journal: Journal) -> dict[str, Any]:
         """Search where the target lies, start there, and return how the start was chosen."""
-        random, target = self.scenes.random("search"), self.objective.target
+        objective = self.rough.objective
+        random, target, renderer = (
+            self.scenes.random("search"),
+            objective.target,
+            objective.renderer,
+        )
         chosen = random.permutation(len(target[0]))[: self.settings.search.images]
         search = PopulationSearch(
             generator,
-            self.renderer,
-            self.objective.describe,
+            renderer,
+            objective.describe,
             self.settings.search,
-            self.objective.steps,
+            objective.steps,
             random,
         )
         prior = self.scenes.sample("search", max(search.scenes_a_round, PRIOR_SAMPLE))
         images = [level[torch.from_numpy(chosen)] for level in target]
-        matches = search.run(prior, images, self.report)
-        starts = starts_from(matches, generator, self.renderer, prior)
+        matches = search.run(prior, images, self.report, journal)
+        starts = starts_from(matches, generator, renderer, prior)
         graphs = prior[: STARTS.scenes]
+        scenes = self.settings.validation_scenes
+        tolerance = objective.tolerance(scenes, self.scenes.random("tolerance"))
 
         def discrepancy() -> float:
             with torch.no_grad():
                 moved = self.scenes.redrawn(graphs, "start", generator)
-                return self.objective.value(moved, generator(moved))
+                return objective.value(moved, generator(moved))
 
         return choose_start(
             [Candidate("prior", lambda: None), *starts],
             generator,
             discrepancy,
-            lambda: self.descent.trial(STARTS.trial_epochs),
+            self.rough.trial,
             # How much a discrepancy varies by chance falls with the number of scenes.
-            tolerance * self.settings.validation_scenes / STARTS.scenes,
+            tolerance * scenes / STARTS.scenes,
             self.report,
+            journal=journal,
         )
 
     def _choose_steps(self) -> dict[str, Any] | None:

@@ -6,20 +6,22 @@ so a run that is killed at any point and started again ends with the same bytes.
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from simtailor.metasim.arranging import Arranger
 from simtailor.metasim.checkpoint import Checkpoint
-from simtailor.metasim.counted import CountedRenderer
+from simtailor.metasim.clock import Clock
+from simtailor.metasim.counted import CountedRenderer, RenderCount
 from simtailor.metasim.descent import Descent, EpochOutcome
 from simtailor.metasim.features import make_features
 from simtailor.metasim.fingerprint import fingerprint_of
 from simtailor.metasim.generator import Generator
 from simtailor.metasim.generators import make_generator
+from simtailor.metasim.journal import KEY, Journal
 from simtailor.metasim.labels import object_classes
 from simtailor.metasim.objective import Objective
 from simtailor.metasim.optimisation import Averaging, half_cosine
@@ -30,6 +32,7 @@ from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, split_target
 from simtailor.metasim.task_loss import TaskLoss
 from simtailor.metasim.task_reward import TaskReward
+from simtailor.render.checked import CheckedRenderer
 from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
 
@@ -47,6 +50,7 @@ class Trainer:
         target: images as large as the renderer's; the held-out part is not looked at.
         device: of features and generator.
         cache: folder of fetched packages, which may hold the features' weights.
+        rough: draws smaller images for the search; the renderer itself where None.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Trainer:
         target: TargetImages,
         device: str = "cpu",
         cache: str = "resources",
+        rough: CheckedRenderer | None = None,
     ) -> None:
         self.experiment, self.renderer, self.grammar = experiment, renderer, grammar
         self.settings, self.seed = experiment.training, int(experiment.seed or 0)
@@ -66,21 +71,26 @@ class Trainer:
         self.fingerprint = fingerprint_of(experiment, grammar, renderer, target, device, cache)
         grey = getattr(renderer, "grey", False) and target.grey
         extractor = make_features(experiment.features, self.device, cache, grey)
-        self._counted = CountedRenderer(renderer)
+        self._count = RenderCount()
+        self._counted = CountedRenderer(renderer, self._count)
         self._arranger = Arranger(grammar, renderer)
         self.scenes = PriorScenes(
             grammar, self.layout, self.seed, self.settings.hypercube, self._arranger
         )
         self.objective = Objective(experiment, self._counted, extractor, self.layout, self.device)
         self.descent = Descent(self.generator, self.objective, self.scenes, self.settings)
-        parts = split_target(len(target.images), experiment.evaluation, self.seed)
-        self._target = target.images[parts.training]
-        self._validation = target.images[parts.validation]
+        self._target = target
+        self._parts = split_target(len(target.images), experiment.evaluation, self.seed)
+        self._rough = self.descent
+        if rough is not None:
+            drawn = CountedRenderer(rough, self._count)
+            objective = Objective(experiment, drawn, extractor, self.layout, self.device)
+            self._rough = Descent(self.generator, objective, self.scenes, self.settings)
         self._average = Averaging()
         self._task: TaskLoss | None = None
         if experiment.task.network != "none":
-            names, validation = object_classes(grammar), parts.validation
-            labelled = (target.labelled(part, names) for part in (parts.training, validation))
+            names, parts = object_classes(grammar), self._parts
+            labelled = (target.labelled(p, names) for p in (parts.training, parts.validation))
             shown, judged = labelled
             self._task = TaskLoss(experiment.task, names, self._counted, shown, self.seed, device)
             self._reward = TaskReward(
@@ -95,15 +105,15 @@ class Trainer:
             report: receives one line an epoch.
         """
         file = Checkpoint(checkpoint, self.fingerprint)
-        reference = self.scenes.sample("bandwidth", BANDWIDTH_SCENES)
-        self.objective.prepare(self._target, self._validation, reference)
+        self._prepare(self.objective, self._target.images)
         state = file.read(report)
-        if state is None:
+        if state is None or KEY in state:
             progress = Progress()
             scenes, random = self.settings.validation_scenes, self.scenes.random("tolerance")
             progress.notes["tolerance"] = self.objective.tolerance(scenes, random)
-            self._start(progress, report)
-            # The search took a while.
+            clock = Clock()
+            self._start(progress, clock, Journal(file, self._count, clock, state), report)
+            state = None
             file.write(self._state(progress, self.descent.optimiser()))
         else:
             progress = self._resumed(state)
@@ -126,7 +136,7 @@ class Trainer:
             return
         optimiser = _restored(self.descent.optimiser(), state)
         schedule = half_cosine(optimiser, total, progress.epoch)
-        clock = _Clock(progress.seconds)
+        clock = Clock(progress.seconds)
         while progress.epoch < total and "stopped" not in progress.notes:
             epoch = progress.epoch + 1
             outcome = self.descent.epoch(epoch, optimiser)
@@ -164,7 +174,7 @@ class Trainer:
             progress.notes["reward_before_task"] = reward
             progress.notes["reward_tolerance"] = self._reward.tolerance(reward)
             report(f"accuracy of the task network before the epochs of the task: {reward:.1%}")
-        begin, clock = progress.notes["task_begins"], _Clock(progress.seconds)
+        begin, clock = progress.notes["task_begins"], Clock(progress.seconds)
         while progress.epoch < begin + settings.epochs:
             epoch = progress.epoch + 1
             outcome = self.descent.task_epoch(epoch, optimiser, task)
@@ -178,7 +188,7 @@ class Trainer:
         self,
         progress: Progress,
         taken: Generator,
-        clock: _Clock,
+        clock: Clock,
         outcome: EpochOutcome,
         **others: float,
     ) -> None:
@@ -190,22 +200,24 @@ class Trainer:
             validation=self._validate(taken),
             blind=outcome.blind,
             seconds=clock.seconds,
-            renders=self._counted.renders,
+            renders=self._count.renders,
             **others,
         )
 
-    def _start(self, progress: Progress, report: Report) -> None:
+    def _start(self, progress: Progress, clock: Clock, journal: Journal, report: Report) -> None:
         """Prepare the generator, and record the state before the training as epoch 0."""
-        preparation = Preparation(self.descent, self._counted, report)
+        if self._rough is not self.descent:
+            rough: Any = self._rough.objective.renderer
+            self._prepare(self._rough.objective, self._target.resized(rough.image_size).images)
+        preparation = Preparation(self.descent, self._rough, report)
         preparation.report_entries(self.grammar.layout)
-        clock = _Clock()
         graphs = self.scenes.sample("start", self.settings.batch_size * 2)
         loss = self.objective.value(graphs, self.generator.encode(graphs)[0])
         validation = self._validate(self.generator)
-        untrained = preparation.run(progress.notes)
+        untrained = preparation.run(progress.notes, journal)
         if self.experiment.generator == "gcn":  # it is not the identity at the start
             validation = self._validate(self.generator)
-        renders = self._counted.renders
+        renders = self._count.renders
         progress.add(
             untrained,
             epoch=0,
@@ -215,6 +227,12 @@ class Trainer:
             renders=renders,
         )
         report(f"epoch 0  mmd {loss:.4f}  validation {validation:.4f}  {renders} renders")
+
+    def _prepare(self, objective: Objective, images: np.ndarray) -> None:
+        """Give an objective the target's images, uint8 [M, S, S, 3], as large as it draws them."""
+        reference = self.scenes.sample("bandwidth", BANDWIDTH_SCENES)
+        parts = self._parts
+        objective.prepare(images[parts.training], images[parts.validation], reference)
 
     def _validate(self, generator: Generator) -> float:
         """Return the discrepancy of fixed scenes to the validation part of the target."""
@@ -252,7 +270,7 @@ class Trainer:
         self.objective.steps = state["steps"].numpy()
         if self._task is not None:
             self._task.load_state(state["task"])
-        self._counted.renders = progress.renders
+        self._count.renders = progress.renders
         return progress
 
 
@@ -263,14 +281,3 @@ def _restored(
     if state is not None:
         optimiser.load_state_dict(state["optimiser"])
     return optimiser
-
-
-class _Clock:
-    """Seconds of the training, those before an interruption included."""
-
-    def __init__(self, earlier: float = 0.0) -> None:
-        self._earlier, self._started = earlier, time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return self._earlier + time.perf_counter() - self._started

@@ -9,6 +9,7 @@ import torch
 
 from simtailor.metasim.distances import squared_distances
 from simtailor.metasim.generator import Generator
+from simtailor.metasim.journal import Journal
 from simtailor.metasim.search.archive import Matches
 from simtailor.metasim.search.entries import Entries
 from simtailor.metasim.search.modes import ModesTest
@@ -16,11 +17,13 @@ from simtailor.metasim.search.policy import POLICY, SearchPolicy
 from simtailor.metasim.search.proposals import Proposals
 from simtailor.metasim.search.refinement import Refinement
 from simtailor.metasim.search.second_thoughts import SecondThoughts
+from simtailor.metasim.search.state import SearchState
 from simtailor.metasim.settings import Search
 from simtailor.metasim.target import CHUNK
 from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphBatch
 
+NAME = "search"  # in the journal
 Features = Callable[[np.ndarray], list[torch.Tensor]]
 
 
@@ -62,23 +65,25 @@ class PopulationSearch:
         prior: SceneGraphBatch,
         target: list[torch.Tensor],
         report: Callable[[str], None],
+        journal: Journal | None = None,
     ) -> Matches:
         """Search for all rounds.
 
         Args:
             prior: a sample of the grammar with at least ``scenes_a_round`` graphs.
             target: features of the m images to match.
+            journal: keeps every round; a search that was killed goes on after its last one.
         """
-        rounds = self.settings.rounds
-        candidates = self.proposals.first(prior)
-        features = self._features_of(candidates)
-        measure = _measure(features, target)
+        rounds, state = self.settings.rounds, self._begun(prior, len(target[0]), journal)
+        if state.index > rounds:
+            return state.matches
+        matches, earlier = state.matches, state.earlier
+        features = self._features_of(state.candidates)
+        candidates, measure = state.candidates, state.measure or _measure(features, target)
         goal = _scaled(target, measure)
         improvement = self.improvement(lambda images: _scaled(self.features(images), measure))
-        nothing = candidates[np.zeros(len(goal), int)]
-        matches = earlier = Matches(nothing, np.full(len(goal), np.inf), self.policy)
         refined = {round(rounds * share) for share in self.policy.refined_at}
-        for index in range(rounds + 1):
+        for index in range(state.index, rounds + 1):
             drawn = _scaled(features, measure)
             nearest = squared_distances(drawn, goal).min(0)
             found, who = nearest.values.cpu().numpy(), nearest.indices.cpu().numpy()
@@ -95,8 +100,23 @@ class PopulationSearch:
             if not last:
                 done = index / max(rounds - 1, 1)
                 candidates = self.proposals.next(matches, prior, done)
+            if journal is not None:
+                state = SearchState(index + 1, candidates, matches, earlier, measure)
+                journal.keep(NAME, state.stored(self.random))
+            if not last:
                 features = self._features_of(candidates)
         return matches
+
+    def _begun(self, prior: SceneGraphBatch, count: int, journal: Journal | None) -> SearchState:
+        """Return where an interrupted search stood, or the state before the first round."""
+        stored = None if journal is None else journal.recall(NAME)
+        if stored is not None:
+            layout = self.generator.layout
+            return SearchState.restored(stored, layout, self.policy, self.random)
+        candidates = self.proposals.first(prior)
+        nothing = candidates[np.zeros(count, int)]
+        matches = Matches(nothing, np.full(count, np.inf), self.policy)
+        return SearchState(0, candidates, matches, matches, [])
 
     def improvement(self, features: Callable[[np.ndarray], torch.Tensor]) -> Improvement:
         """Return what improves matches, by scaled features of images: float32 [n, D]."""

@@ -24,7 +24,8 @@ class StartPolicy:
     surely_different: float = 2.0  # times what chance allows: what is left is not chance
     rival: float = 5.0  # times the least discrepancy: such a start may train on trial
     trials: int = 3  # starts on trial, at most, the fitted one included
-    trial_epochs: int = 10  # of one trial
+    heats: tuple[int, ...] = (3, 7)  # epochs of a trial, in parts: after each, the last fall out
+    left_behind: float = 1.5  # times the discrepancy of the best on trial: such a start falls out
     least_gain: float = 0.5  # share of the fitted start's discrepancy that another has to reach
 
 
