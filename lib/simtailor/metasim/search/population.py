@@ -95,16 +95,20 @@ class PopulationSearch:
                 matches = matches.offered(earlier.graphs, earlier.distances)
                 distance = np.median(matches.distances)
                 report(f"search round {index}/{rounds}: distance {distance:.4f}")
+                # The rounds since the last refinement found nothing that it did not.
+                last = last or distance > self.policy.settled * np.median(earlier.distances)
                 earlier, misled = improvement.tested(matches, goal, last)
                 matches = self._without(earlier, misled, last, report)
             if not last:
                 done = index / max(rounds - 1, 1)
                 candidates = self.proposals.next(matches, prior, done)
             if journal is not None:
-                state = SearchState(index + 1, candidates, matches, earlier, measure)
+                after = rounds + 1 if last else index + 1
+                state = SearchState(after, candidates, matches, earlier, measure)
                 journal.keep(NAME, state.stored(self.random))
-            if not last:
-                features = self._features_of(candidates)
+            if last:
+                break
+            features = self._features_of(candidates)
         return matches
 
     def _begun(self, prior: SceneGraphBatch, count: int, journal: Journal | None) -> SearchState:
