@@ -30,7 +30,8 @@ from simtailor.metasim.generators import make_generator
 from simtailor.metasim.search.archive import Matches
 from simtailor.metasim.search.modes import worse_group
 from simtailor.metasim.search.policy import POLICY
-from simtailor.metasim.search.population import PopulationSearch
+from simtailor.metasim.search.population import Improvement, PopulationSearch
+from simtailor.metasim.search.view import View
 from simtailor.metasim.settings import Features, Search, Training
 from simtailor.metasim.starts.candidates import starts_from
 from simtailor.metasim.starts.contest import starts_on_trial, still_on_trial
@@ -64,12 +65,14 @@ def features(images: np.ndarray) -> list[torch.Tensor]:
     return features_of(pyramid, images, torch.device("cpu"))
 
 
-def search_from(prior: Grammar, renderer: BlobRenderer, **settings) -> PopulationSearch:
-    generator = transport(prior)
+def search_from(
+    prior: Grammar, renderer: BlobRenderer, images: np.ndarray, **settings
+) -> PopulationSearch:
+    generator, view = transport(prior), View(renderer, features, features(images), [1.0] * 3)
     return PopulationSearch(
         generator,
-        renderer,
-        features,
+        view,
+        view,
         Search(**{"rounds": 10, "candidates": 40, "images": 60, **settings}),
         np.where(generator.layout.mutable, 0.01, 0).astype(np.float32),
         np.random.default_rng(0),
@@ -78,10 +81,10 @@ def search_from(prior: Grammar, renderer: BlobRenderer, **settings) -> Populatio
 
 def found(prior: Grammar, images: np.ndarray, **settings) -> Matches:
     """Return the matches of a search."""
-    search = search_from(prior, BlobRenderer(), **settings)
+    search = search_from(prior, BlobRenderer(), images, **settings)
     graphs = prior.sample(500, np.random.default_rng(1))
     graphs = type(graphs)(transport(prior).layout, graphs.classes, graphs.features, graphs.seeds)
-    return search.run(graphs, features(images), silent)
+    return search.run(graphs, silent)
 
 
 def values_of(matches: Matches) -> tuple[np.ndarray, np.ndarray]:
@@ -166,15 +169,14 @@ def misled_of(wrong: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndar
     Returns yaws afterwards, whether each is called misled, and whether it matches better: [m].
     """
     count, renderer = len(wrong), NearlySymmetricRenderer()
-    search = search_from(grammar((90, 10), (50, 4)), renderer)
     wanted = target_graphs(count, yaw=truth, loc_x=np.full(count, 50.0))
     images = renderer.render(wanted).images
     images[truth > 180, :, :, 2] += 20  # nothing renders this
     turned = wanted.features.copy()
     turned[wrong, THING, YAW] += 0.5
     turned[:, THING, YAW] %= 1
-    improvement = search.improvement(lambda pictures: torch.cat(features(pictures), 1))
-    goal = torch.cat(features(images), 1)
+    improvement = Improvement(search_from(grammar((90, 10), (50, 4)), renderer, images))
+    goal = improvement.goal
     best, distances = improvement.refinement.run(wanted.with_features(turned), goal, 0)
     before = Matches(best, distances + 1e-3)
     matches, misled = improvement.modes.run(before, goal, POLICY.often)

@@ -15,10 +15,12 @@ from simtailor.metasim.graph_convolutional import GraphConvolutionalGenerator
 from simtailor.metasim.journal import Journal
 from simtailor.metasim.progress import Weights
 from simtailor.metasim.search.population import PopulationSearch
+from simtailor.metasim.search.view import View
 from simtailor.metasim.starts.candidates import Candidate, starts_from
 from simtailor.metasim.starts.contest import choose_start
 from simtailor.metasim.starts.policy import STARTS
 from simtailor.metasim.transport import TransportGenerator
+from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphLayout
 
 PRETRAINING_SCENES, PRETRAINING_RATE = 1000, 1e-2  # of generator 'gcn', as published
@@ -32,14 +34,21 @@ class Preparation:
 
     Args:
         descent: of the training, whose generator and objective are prepared.
-        rough: the same on smaller images, for the search; may be ``descent`` itself.
+        rough: draws smaller pictures for the search, or None.
+        small: the target's images as large as these, uint8 [M, S, S, 3], or None.
         report: receives lines.
     """
 
-    def __init__(self, descent: Descent, rough: Descent, report: Report) -> None:
+    def __init__(
+        self,
+        descent: Descent,
+        rough: Renderer | None,
+        small: np.ndarray | None,
+        report: Report,
+    ) -> None:
         self.generator, self.objective = descent.generator, descent.objective
-        self.rough, self.scenes, self.settings = rough, descent.scenes, descent.settings
-        self.report = report
+        self.descent, self.scenes, self.settings = descent, descent.scenes, descent.settings
+        self.rough, self.small, self.report = rough, small, report
 
     def report_entries(self, wanted: SceneGraphLayout) -> None:
         """Say of which entries that the grammar lets change nothing, or not all, is fitted."""
@@ -83,25 +92,19 @@ class Preparation:
 
     def _search(self, generator: TransportGenerator, journal: Journal) -> dict[str, Any]:
         """Search where the target lies, start there, and return how the start was chosen."""
-        objective = self.rough.objective
-        random, target, renderer = (
-            self.scenes.random("search"),
-            objective.target,
-            objective.renderer,
-        )
-        chosen = random.permutation(len(target[0]))[: self.settings.search.images]
+        objective, random = self.objective, self.scenes.random("search")
+        count = len(objective.target[0])
+        chosen = random.permutation(count)[: self.settings.search.images]
+        images = [level[torch.from_numpy(chosen)] for level in objective.target]
+        fine = rough = View(objective.renderer, objective.describe, images)
+        if self.rough is not None and self.small is not None:
+            rough = View(self.rough, objective.describe, objective.describe(self.small[chosen]))
         search = PopulationSearch(
-            generator,
-            renderer,
-            objective.describe,
-            self.settings.search,
-            objective.steps,
-            random,
+            generator, fine, rough, self.settings.search, objective.steps, random
         )
         prior = self.scenes.sample("search", max(search.scenes_a_round, PRIOR_SAMPLE))
-        images = [level[torch.from_numpy(chosen)] for level in target]
-        matches = search.run(prior, images, self.report, journal)
-        starts = starts_from(matches, generator, renderer, prior)
+        matches = search.run(prior, self.report, journal)
+        starts = starts_from(matches, generator, objective.renderer, prior)
         graphs = prior[: STARTS.scenes]
         scenes = self.settings.validation_scenes
         tolerance = objective.tolerance(scenes, self.scenes.random("tolerance"))
@@ -115,7 +118,7 @@ class Preparation:
             [Candidate("prior", lambda: None), *starts],
             generator,
             discrepancy,
-            self.rough.trial,
+            self.descent.trial,
             # How much a discrepancy varies by chance falls with the number of scenes.
             tolerance * scenes / STARTS.scenes,
             self.report,

@@ -150,8 +150,8 @@ class Search(Section):
     )
     image_size: Annotated[int, Field(ge=8, strict=True)] = Field(
         64,
-        description="Pixels while searching and while starts are on trial; the training's where "
-        "that is smaller, and where the renderer cannot draw smaller or keeps what it draws.",
+        description="Pixels of the scenes of a round, which are refined at the training's; those "
+        "where they are fewer, and where the renderer cannot draw smaller or keeps what it draws.",
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from simtailor.metasim.arranging import Arranger
@@ -81,11 +80,7 @@ class Trainer:
         self.descent = Descent(self.generator, self.objective, self.scenes, self.settings)
         self._target = target
         self._parts = split_target(len(target.images), experiment.evaluation, self.seed)
-        self._rough = self.descent
-        if rough is not None:
-            drawn = CountedRenderer(rough, self._count)
-            objective = Objective(experiment, drawn, extractor, self.layout, self.device)
-            self._rough = Descent(self.generator, objective, self.scenes, self.settings)
+        self._rough = rough
         self._average = Averaging()
         self._task: TaskLoss | None = None
         if experiment.task.network != "none":
@@ -105,7 +100,9 @@ class Trainer:
             report: receives one line an epoch.
         """
         file = Checkpoint(checkpoint, self.fingerprint)
-        self._prepare(self.objective, self._target.images)
+        reference, parts = self.scenes.sample("bandwidth", BANDWIDTH_SCENES), self._parts
+        images = self._target.images
+        self.objective.prepare(images[parts.training], images[parts.validation], reference)
         state = file.read(report)
         if state is None or KEY in state:
             progress = Progress()
@@ -206,10 +203,11 @@ class Trainer:
 
     def _start(self, progress: Progress, clock: Clock, journal: Journal, report: Report) -> None:
         """Prepare the generator, and record the state before the training as epoch 0."""
-        if self._rough is not self.descent:
-            rough: Any = self._rough.objective.renderer
-            self._prepare(self._rough.objective, self._target.resized(rough.image_size).images)
-        preparation = Preparation(self.descent, self._rough, report)
+        small = drawn = None
+        if self._rough is not None:
+            small = self._target.resized(self._rough.image_size).images[self._parts.training]
+            drawn = CountedRenderer(self._rough, self._count)
+        preparation = Preparation(self.descent, drawn, small, report)
         preparation.report_entries(self.grammar.layout)
         graphs = self.scenes.sample("start", self.settings.batch_size * 2)
         loss = self.objective.value(graphs, self.generator.encode(graphs)[0])
@@ -227,12 +225,6 @@ class Trainer:
             renders=renders,
         )
         report(f"epoch 0  mmd {loss:.4f}  validation {validation:.4f}  {renders} renders")
-
-    def _prepare(self, objective: Objective, images: np.ndarray) -> None:
-        """Give an objective the target's images, uint8 [M, S, S, 3], as large as it draws them."""
-        reference = self.scenes.sample("bandwidth", BANDWIDTH_SCENES)
-        parts = self._parts
-        objective.prepare(images[parts.training], images[parts.validation], reference)
 
     def _validate(self, generator: Generator) -> float:
         """Return the discrepancy of fixed scenes to the validation part of the target."""

@@ -13,8 +13,10 @@ import torch
 
 from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphBatch
+from simtailor.seeds import scene_uniforms
 
 MOST_BYTES = 2**28  # of perturbed images that are rendered in one call
+SIDES = 2**20  # the first purpose of the scenes' numbers that say to which side to step
 STEP_FACTORS = (1, 2, 4, 8)
 RESPONDING_PIXELS = 0.002  # share of the pixels that have to respond to a step ...
 GOOD_RESPONSE = 8.0  # ... by so many grey levels
@@ -128,6 +130,30 @@ def responsive_steps(
             if responses[node, feature] >= GOOD_RESPONSE:
                 break
     return chosen, responses, renders
+
+
+def perturb_to_one_side(
+    graphs: SceneGraphBatch, steps: np.ndarray, entries: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move each entry of each graph by its step, up or down as the scene's own seed has it.
+
+    Args:
+        graphs: B graphs.
+        steps: float32 [N, F]; entries: int [E, 2], nodes and features.
+
+    Returns:
+        float32 [E * B, N, F], and which way, float32 [E, B]: 1 or -1, either for half of the
+        scenes, so that the mean difference is that of a central one.
+    """
+    values = graphs.features
+    moved = np.repeat(values[None], len(entries), axis=0)
+    signs = np.stack(
+        [np.where(scene_uniforms(graphs.seeds, SIDES + e) < 0.5, 1, -1)
+         for e in range(len(entries))]
+    ).astype(np.float32)  # fmt: skip
+    for e, (node, feature) in enumerate(entries):
+        moved[e, :, node, feature] += signs[e] * steps[node, feature]
+    return moved.reshape(-1, *values.shape[1:]), signs
 
 
 def perturb(
