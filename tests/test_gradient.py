@@ -1,4 +1,4 @@
-"""Central differences against renderers whose derivative is known."""
+"""Differences against renderers whose derivative is known."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from simtailor.render.embedded.tabletop import TabletopRenderer
 from simtailor.render.gradient import (
     images_as_tensor,
     perturb,
+    perturb_to_one_side,
     render_with_gradient,
     responsive_steps,
 )
@@ -120,14 +121,18 @@ def test_linear_ramp_has_its_slope(step):
 
 
 @pytest.mark.parametrize(("value", "step"), [(0.5, 0.1), (0.5, 0.2), (0.4, 0.2), (0.7, 0.1)])
-def test_central_difference_of_a_quadratic_is_exact(value, step):
-    """A forward difference would be off by the step."""
-    weights = np.ones((1, 3, HEIGHT, WIDTH))
+def test_the_mean_over_scenes_is_the_central_difference(value, step):
+    """That of a quadratic is exact, where a forward difference is off by the step."""
+    count, pixels = 2000, 3 * HEIGHT * WIDTH
+    weights = np.ones((count, 3, HEIGHT, WIDTH))
     gradient = gradient_of(
-        Quadratic(), np.full((1, 2, 2), value), [[step, 0], [0, 0]], weights
-    ).numpy()
-    pixels = 3 * HEIGHT * WIDTH
-    assert gradient[0, 0, 0] == pytest.approx(2 * value * 200 / 255 * pixels, rel=1e-3)
+        Quadratic(), np.full((count, 2, 2), value), [[step, 0], [0, 0]], weights
+    ).numpy()[:, 0, 0]
+    scale = 200 / 255 * pixels
+    np.testing.assert_allclose(
+        np.unique(np.abs(gradient - 2 * value * scale)), step * scale, rtol=0.03
+    )
+    assert gradient.mean() == pytest.approx(2 * value * scale, abs=4 * step * scale / count**0.5)
 
 
 def test_each_image_meets_its_own_gradient_only():
@@ -135,15 +140,15 @@ def test_each_image_meets_its_own_gradient_only():
     features = np.broadcast_to(values[:, None, None], (5, 2, 2))
     weights = np.zeros((5, 3, HEIGHT, WIDTH))
     weights[3] = 1
-    gradient = gradient_of(Quadratic(), features, np.full((2, 2), 0.1), weights).numpy()
-    assert gradient[3, 0, 0] == pytest.approx(2 * 0.6 * 200 / 255 * 72, rel=1e-3)
+    gradient = gradient_of(Quadratic(), features, np.full((2, 2), 0.02), weights).numpy()
+    assert gradient[3, 0, 0] == pytest.approx(2 * 0.6 * 200 / 255 * 72, rel=0.05)
     gradient[3] = 0
     np.testing.assert_array_equal(gradient, 0)
     # And with all of them at once.
     weights = np.ones_like(weights) * np.array([1.0, -2, 0, 3, 0.5])[:, None, None, None]
-    gradient = gradient_of(Quadratic(), features, np.full((2, 2), 0.1), weights).numpy()
+    gradient = gradient_of(Quadratic(), features, np.full((2, 2), 0.02), weights).numpy()
     expected = weights[:, 0, 0, 0] * 2 * values * 200 / 255 * 72
-    np.testing.assert_allclose(gradient[:, 0, 0], expected, rtol=1e-3)
+    np.testing.assert_allclose(gradient[:, 0, 0], expected, rtol=0.2)  # of the step, and of bytes
 
 
 def test_forward_is_the_plain_render():
@@ -168,7 +173,7 @@ def test_common_random_numbers_cancel_the_noise():
     assert torch.equal(quiet, noisy)
     forward, backward = renderer.calls
     np.testing.assert_array_equal(forward.seeds, [100, 101, 102])
-    np.testing.assert_array_equal(backward.seeds, np.tile([100, 101, 102], 8))
+    np.testing.assert_array_equal(backward.seeds, np.tile([100, 101, 102], 4))
 
 
 def test_backward_renders_all_perturbed_scenes_in_one_call():
@@ -178,13 +183,12 @@ def test_backward_renders_all_perturbed_scenes_in_one_call():
     gradient_of(renderer, features, steps, weights_for(3))
     forward, backward = renderer.calls
     assert len(forward) == 3
-    assert len(backward) == 3 * 3 * 2  # entries with a step, scenes, up and down
-    moved = (backward.features.reshape(3, 2, 3, 2, 2) - features).astype(np.float64)
-    expected = np.zeros((3, 2, 3, 2, 2))
+    assert len(backward) == 3 * 3  # entries with a step, scenes
+    moved = (backward.features.reshape(3, 3, 2, 2) - features).astype(np.float64)
+    expected = np.zeros((3, 3, 2, 2))
     for e, (node, feature) in enumerate([(0, 0), (1, 0), (1, 1)]):
-        expected[e, 0, :, node, feature] = steps[node, feature]
-        expected[e, 1, :, node, feature] = -steps[node, feature]
-    np.testing.assert_allclose(moved, expected, atol=1e-6)
+        expected[e, :, node, feature] = steps[node, feature]
+    np.testing.assert_allclose(np.abs(moved), expected, atol=1e-6)
 
 
 def test_zero_step_gives_zero_gradient_and_no_render():
@@ -219,6 +223,21 @@ def test_perturb_returns_the_distances_after_rounding():
     np.testing.assert_array_equal(perturbed[:2, 0, 0] - perturbed[2:, 0, 0], distances[0])
     assert distances[0, 0] == pytest.approx(2e-4, rel=1e-2)
     np.testing.assert_array_equal(values[:, 0, 0], [0.5, 4096])  # untouched
+
+
+def test_a_scene_steps_to_the_side_that_its_seed_says():
+    graphs = graphs_at(np.full((400, 2, 2), 0.5))
+    steps, entries = np.full((2, 2), 0.1, np.float32), np.array([[0, 0], [1, 1]])
+    moved, distances = perturb_to_one_side(graphs, steps, entries)
+    assert 150 < (distances[0] > 0).sum() < 250
+    assert 120 < (distances[0] * distances[1] > 0).sum() < 280  # each attribute by itself
+    np.testing.assert_array_equal(
+        moved.reshape(2, 400, 2, 2)[1, :, 1, 1] - np.float32(0.5), distances[1]
+    )
+    order = np.arange(400)[::-1]
+    np.testing.assert_array_equal(
+        perturb_to_one_side(graphs[order], steps, entries)[1], distances[:, order]
+    )
 
 
 # The tabletop renderer: derivative of smooth statistics of its pictures
@@ -268,7 +287,7 @@ def test_tabletop_gradient_agrees_with_the_exact_derivative(node_name, name, ste
     weights = {"loc_x": columns, "loc_z": rows, "intensity": torch.ones(size, size)}[name]
     weights = weights / weights.sum() / 3
 
-    seeds = 8  # the mean over some seeds of the soft shadow's and the edges' noise
+    seeds = 24  # the mean over some seeds of the soft shadow's and the edges' noise
     graphs = Grammar(TABLETOP).sample(seeds, np.random.default_rng(0))
     layout = graphs.layout
     node, feature = layout.node_names.index(node_name), layout.features.index(name)
@@ -286,7 +305,7 @@ def test_tabletop_gradient_agrees_with_the_exact_derivative(node_name, name, ste
     exact = np.polynomial.Polynomial.fit(offsets, statistic.numpy(), 3).deriv()(0.0)
     gradient = features.grad.numpy().mean(0)
     assert abs(exact) > 0.05
-    assert gradient[node, feature] == pytest.approx(exact, rel=0.05)
+    assert gradient[node, feature] == pytest.approx(exact, rel=0.1)
     gradient[node, feature] = 0
     assert not gradient.any()
 
@@ -346,7 +365,7 @@ def test_gradient_in_parts_is_that_at_once(monkeypatch, entries_a_call):
     features = np.random.default_rng(1).uniform(0.3, 0.7, (3, 2, 2)).astype(np.float32)
     steps, weights = np.array([[0.1, 0.1], [0.05, 0.2]], np.float32), weights_for(3)
     whole, renderer = gradient_of(LinearRamp(), features, steps, weights), LinearRamp()
-    bytes_an_entry = 2 * weights.size
+    bytes_an_entry = weights.size
     monkeypatch.setattr(
         "simtailor.render.gradient.MOST_BYTES", int(entries_a_call * bytes_an_entry)
     )

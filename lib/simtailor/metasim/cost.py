@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from simtailor.metasim.settings import WEIGHED, Experiment
 
-# What ``search`` does at most: so often it refines all matches, each time with a few steps whose
-# derivatives are central differences.
-REFINEMENTS, STEPS = 9, 2
+# What ``search`` does at most: so often it refines all matches, each time with the derivatives
+# once, differences to one side, and a few steps.
+REFINEMENTS, STEPS = 9, 3
 
 
 def most_renders(experiment: Experiment) -> int:
@@ -19,9 +19,9 @@ def most_renders(experiment: Experiment) -> int:
     layout = experiment.read_grammar(experiment.grammar).layout
     entries, weighed = len(layout.entries()), WEIGHED * any(drawn.learnt for drawn in layout.drawn)
     total = training.epochs * (
-        training.scenes_per_epoch * (1 + weighed + 2 * entries) + training.validation_scenes
+        training.scenes_per_epoch * (1 + weighed + entries) + training.validation_scenes
     )
     if experiment.generator == "transport" and search.rounds:
         total += search.candidates * entries * (search.rounds + 2)
-        total += REFINEMENTS * search.images * (1 + STEPS * (2 * entries + 1))
+        total += REFINEMENTS * search.images * (1 + entries + STEPS)
     return total

@@ -23,7 +23,7 @@ class EpochOutcome:
 
     Attributes:
         loss: mean discrepancy of its batches.
-        blind: share of the steps of the central differences that changed no pixel.
+        blind: share of the steps of the differences that changed no pixel.
     """
 
     loss: float

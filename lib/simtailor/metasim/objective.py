@@ -31,7 +31,7 @@ class Objective:
         device: of the features.
 
     Attributes:
-        steps: float32 [N, F], half distances of the central differences, 0 without a gradient.
+        steps: float32 [N, F], distances of the differences, 0 without a gradient.
         discrepancy: to the training part, of features.
         target: features of the training part, one float32 [M, D_l] a level.
     """

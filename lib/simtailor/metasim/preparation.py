@@ -24,7 +24,7 @@ from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphLayout
 
 PRETRAINING_SCENES, PRETRAINING_RATE = 1000, 1e-2  # of generator 'gcn', as published
-STEP_SCENES = 16  # scenes whose response chooses the steps of the central differences
+STEP_SCENES = 16  # scenes whose response chooses the steps of the differences
 
 Report = Callable[[str], None]
 

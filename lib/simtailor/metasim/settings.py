@@ -193,8 +193,8 @@ class Training(Section):
     )
     angle_step: Annotated[float, Field(gt=0, le=90)] = Field(
         2.0,
-        description="Half distance of the central difference for angles, degrees. This and the "
-        "next are doubled, up to eightfold, where the image hardly responds.",
+        description="Step of the difference that stands for a derivative, for angles, degrees. "
+        "This and the next are doubled, up to eightfold, where the image hardly responds.",
     )
     range_step: Annotated[float, Field(gt=0, le=0.5)] = Field(
         0.01, description="The same for other attributes, share of the attribute's maximum."

@@ -1,9 +1,10 @@
 """Gradient of images with respect to scene attributes, for any renderer.
 
-A renderer with an exact derivative gives its own. For the others, central differences: every
-attribute of every scene of the batch is moved up and down, all perturbed scenes are rendered
-in one call, and the difference is divided by the distance between the two. A perturbed scene
-keeps the seed of its original, so noise cancels (common random numbers).
+A renderer with an exact derivative gives its own. For the others, differences: every attribute
+of every scene of the batch is moved by its step, all moved scenes are rendered in one call, and
+the difference to the scene as it was is divided by the step. Half of the scenes, by their seeds,
+move up and the others down, so that over scenes it is the central difference, at half its renders.
+A moved scene keeps the seed of its original, so noise cancels (common random numbers).
 """
 
 from __future__ import annotations
@@ -36,15 +37,15 @@ def render_with_gradient(
 ) -> torch.Tensor:
     """Render a batch so that gradients flow back to its features.
 
-    Costs B renders forwards, and 2 B renders an attribute backwards; only B in all where the
+    Costs B renders forwards, and B renders an attribute backwards; only B in all where the
     renderer has ``render_differentiable``, whose exact gradient reaches every entry.
 
     Args:
         renderer: any renderer.
         graphs: B graphs; their features are replaced by ``features``.
         features: float32 [B, N, F] in units of ``layout.maximum``.
-        steps: float [N, F] half distance of the central difference in units of the
-            features; entries that are 0 get no gradient.
+        steps: float [N, F] distance of the difference in units of the features; entries
+            that are 0 get no gradient.
         changed: receives, when the gradient is taken, which steps changed any pixel at all:
             bool [E, B] for the E entries with a step.
 
@@ -52,7 +53,7 @@ def render_with_gradient(
         float32 [B, 3, H, W] in [0, 1].
     """
     if (np.asarray(steps) < 0).any():
-        raise ValueError("the steps of the central difference must not be negative")
+        raise ValueError("the steps of the difference must not be negative")
     exact = getattr(renderer, "render_differentiable", None)
     if exact is not None:
         return exact(graphs, features)
@@ -68,6 +69,7 @@ class _Render(torch.autograd.Function):
         context.changed = changed
         values = features.detach().cpu().numpy()
         images = renderer.render(graphs.with_features(values)).images
+        context.images = images
         return images_as_tensor(images, features.device)
 
     @staticmethod
@@ -77,18 +79,20 @@ class _Render(torch.autograd.Function):
         result = torch.zeros_like(features)
         entries = np.argwhere(context.steps > 0)
         # Many entries a call, but no more pixels than fit into memory.
-        together = max(1, MOST_BYTES // (2 * gradient.numel()))
+        together = max(1, MOST_BYTES // gradient.numel())
         changed = []
         for first in range(0, len(entries), together):
             part = entries[first : first + together]
-            perturbed, distances = perturb(values, context.steps, part)
-            graphs = context.graphs.repeat(2 * len(part)).with_features(perturbed)
+            moved, distances = perturb_to_one_side(
+                context.graphs.with_features(values), context.steps, part
+            )
+            graphs = context.graphs.repeat(len(part)).with_features(moved)
             images = context.renderer.render(graphs).images
-            images = images.reshape(len(part), 2, len(values), *images.shape[1:])
+            images = images.reshape(len(part), len(values), *images.shape[1:])
             for e, (node, feature) in enumerate(part):
                 # int16 holds the difference of two bytes at half the memory of a float; so it
                 # goes to the device, and becomes a float there.
-                difference = images[e, 0].astype(np.int16) - images[e, 1]
+                difference = images[e].astype(np.int16) - context.images
                 changed.append(difference.any(axis=(1, 2, 3)))
                 difference = torch.from_numpy(difference).to(gradient.device)
                 difference = difference.permute(0, 3, 1, 2).to(gradient)
@@ -142,18 +146,17 @@ def perturb_to_one_side(
         steps: float32 [N, F]; entries: int [E, 2], nodes and features.
 
     Returns:
-        float32 [E * B, N, F], and which way, float32 [E, B]: 1 or -1, either for half of the
-        scenes, so that the mean difference is that of a central one.
+        float32 [E * B, N, F], and the distances after rounding to float32, [E, B]: negative for
+        half of the scenes, so that the mean difference is that of a central one.
     """
     values = graphs.features
     moved = np.repeat(values[None], len(entries), axis=0)
-    signs = np.stack(
-        [np.where(scene_uniforms(graphs.seeds, SIDES + e) < 0.5, 1, -1)
-         for e in range(len(entries))]
-    ).astype(np.float32)  # fmt: skip
+    distances = np.empty((len(entries), len(values)), np.float32)
     for e, (node, feature) in enumerate(entries):
-        moved[e, :, node, feature] += signs[e] * steps[node, feature]
-    return moved.reshape(-1, *values.shape[1:]), signs
+        side = np.where(scene_uniforms(graphs.seeds, SIDES + e) < 0.5, 1, -1)
+        moved[e, :, node, feature] += (side * steps[node, feature]).astype(np.float32)
+        distances[e] = moved[e, :, node, feature] - values[:, node, feature]
+    return moved.reshape(-1, *values.shape[1:]), distances
 
 
 def perturb(

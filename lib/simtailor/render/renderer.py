@@ -12,7 +12,7 @@ Optional:
 - ``render_differentiable(graphs, features)``, if the description says ``differentiable``, returns
   the images as a float32 tensor [B, 3, H, W] in [0, 1], the same as ``render``'s to 1/255, with
   exact gradients to ``features`` [B, N, F], which stand in for those of ``graphs``. It then
-  replaces central differences;
+  replaces the differences;
 - ``nearest_equivalent(graphs, reference)``, see the function of this name;
 - ``apart(graphs)``, see the function of this name;
 - ``identity``, a text, names what the images depend on and is known only when it runs, such as

@@ -34,7 +34,7 @@ class PopulationSearch:
         fine: the view that matches are refined in.
         rough: of the same images, the view that new scenes are looked at in; may be ``fine``.
         settings: number of rounds, of scenes a round, and of images.
-        steps: float32 [N, F], half distances of the differences.
+        steps: float32 [N, F], distances of the differences.
         random: source of all choices.
         policy: all other numbers.
     """

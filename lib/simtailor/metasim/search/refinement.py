@@ -104,10 +104,11 @@ class Refinement:
 
     def _slopes(self, graphs: SceneGraphBatch, drawn: torch.Tensor) -> torch.Tensor:
         """Return the derivatives of the features, [B, D], by each entry, a step: [B, E, D]."""
-        moved, signs = perturb_to_one_side(graphs, self.steps, self.entries)
+        moved, distances = perturb_to_one_side(graphs, self.steps, self.entries)
         many = graphs.repeat(len(self.entries)).with_features(moved)
         differences = self._draw(many).reshape(len(self.entries), len(graphs), -1) - drawn
-        return (differences * torch.from_numpy(signs).to(drawn)[..., None]).transpose(0, 1)
+        steps = self.steps[self._nodes, self._columns, None] / distances
+        return (differences * torch.from_numpy(steps).to(drawn)[..., None]).transpose(0, 1)
 
 
 def _corrected(slopes: torch.Tensor, moves: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
