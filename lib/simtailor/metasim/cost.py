@@ -6,7 +6,7 @@ from simtailor.metasim.settings import WEIGHED, Experiment
 
 # What ``search`` does at most: so often it refines all matches, each time with the derivatives
 # once, differences to one side, and a few steps.
-REFINEMENTS, STEPS = 9, 5
+REFINEMENTS, STEPS = 9, 4
 
 
 def most_renders(experiment: Experiment) -> int:

@@ -150,8 +150,8 @@ class Search(Section):
     )
     image_size: Annotated[int, Field(ge=8, strict=True)] = Field(
         64,
-        description="Pixels of the scenes of a round, which are refined at the training's; those "
-        "where they are fewer, and where the renderer cannot draw smaller or keeps what it draws.",
+        description="Pixels in the first half of the rounds; the training's where these are "
+        "fewer, and where the renderer cannot draw smaller or keeps what it draws.",
     )
 
 

@@ -31,7 +31,7 @@ class SearchPolicy:
     # Refinement.
     refined_at: tuple[float, ...] = (0.5, 0.75, 1.0)  # shares of the rounds: all matches move
     settled: float = 0.98  # share of the distance left by more rounds: then the search ends
-    iterations: int = 5  # steps of Levenberg and Marquardt
+    iterations: int = 4  # steps of Levenberg and Marquardt
     first_damping: float = 0.03  # share of the curvature that is added to it
     less_damping: float = 0.3  # factor after a step that helped
     more_damping: float = 10.0  # factor after one that did not

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
-from simtailor.metasim.distances import squared_distances
 from simtailor.metasim.generator import Generator
 from simtailor.metasim.journal import Journal
 from simtailor.metasim.search.archive import Matches
@@ -32,7 +30,8 @@ class PopulationSearch:
     Args:
         generator: gives the mutable entries and their ranges.
         fine: the view that matches are refined in.
-        rough: of the same images, the view that new scenes are looked at in; may be ``fine``.
+        rough: of the same images, the view that scenes are looked at in before the first
+            refinement; may be ``fine``.
         settings: number of rounds, of scenes a round, and of images.
         steps: float32 [N, F], distances of the differences.
         random: source of all choices.
@@ -71,15 +70,15 @@ class PopulationSearch:
         state = self._begun(prior, journal)
         rounds = self.settings.rounds
         if state.index > rounds:
-            return state.earlier
-        levels = self.rough.levels_of(state.candidates)
-        self.rough.measure = state.measure or self.rough.measured_by(levels)
-        self.fine.measure = self.rough.measure
-        improvement, goal = Improvement(self), self.rough.goal
-        refined = {round(rounds * share) for share in self.policy.refined_at}
+            return state.matches
+        refined = sorted({round(rounds * share) for share in self.policy.refined_at})
+        levels = self._view(state.index, refined).levels_of(state.candidates)
+        measure = state.measure or self.rough.measured_by(levels)
+        self.rough.measure = self.fine.measure = measure
+        improvement = Improvement(self)
         for index in range(state.index, rounds + 1):
-            drawn = self.rough.scaled(levels)
-            matches = state.matches.offered(*_nearest(state.candidates, drawn, goal))
+            view = self._view(index, refined)
+            matches = state.matches.offered(*view.nearest(state.candidates, levels))
             last, earlier = index == rounds, state.earlier
             if index in refined:
                 matches, earlier, last = self._refined(improvement, matches, earlier, last, report)
@@ -89,14 +88,19 @@ class PopulationSearch:
             if not last:
                 done = index / max(rounds - 1, 1)
                 candidates = self.proposals.next(matches, prior, done)
-            after = rounds + 1 if last else index + 1
-            state = SearchState(after, candidates, matches, earlier, self.rough.measure)
+            state = SearchState(
+                rounds + 1 if last else index + 1, candidates, matches, earlier, measure
+            )
             if journal is not None:
                 journal.keep(NAME, state.stored(self.random))
             if last:
                 break
-            levels = self.rough.levels_of(candidates)
-        return state.earlier
+            levels = self._view(state.index, refined).levels_of(candidates)
+        return state.matches
+
+    def _view(self, index: int, refined: list[int]) -> View:
+        """Return how a round looks at its scenes: small pictures do until matches are refined."""
+        return self.rough if index <= refined[0] else self.fine
 
     def _begun(self, prior: SceneGraphBatch, journal: Journal | None) -> SearchState:
         """Return where an interrupted search stood, or the state before the first round."""
@@ -117,45 +121,25 @@ class PopulationSearch:
         last: bool,
         report: Report,
     ) -> tuple[Matches, Matches, bool]:
-        """Return the matches to go on from, those that the search has found, and if it ends.
+        """Return the matches to go on from, all that were found, and whether the search ends.
 
         Args:
-            matches: by their distances in the rough view.
-            earlier: what this returned second before, in the fine view.
+            earlier: what was found at the last refinement.
             last: whether the search ends anyway.
         """
         refined = improvement.refined(matches)
         # What had to look anew goes back to what it had, unless it found better.
         refined = refined.offered(earlier.graphs, earlier.distances)
         # Have the rounds since the last refinement found anything that it did not?
-        left = np.median(refined.distances) / np.median(earlier.distances)
-        last = last or left > self.policy.settled
+        before = np.median(earlier.distances)
+        last = last or bool(np.median(refined.distances) >= self.policy.settled * before)
         found, misled = improvement.tested(refined, last)
-        if misled.any():
-            report(f"{misled.sum()} images had found a pose that matches worse than others'")
-        if last:
-            return found, found.replaced(misled, found.graphs, np.full(len(misled), np.inf)), True
-        return self._going_on(found, misled), found, False
-
-    def _going_on(self, found: Matches, misled: np.ndarray) -> Matches:
-        """Return matches as the rounds see them; those of misled images look anew."""
-        matches = found
-        if self.rough is not self.fine:
-            drawn = self.rough.scaled(self.rough.levels_of(found.graphs))
-            distances = (drawn - self.rough.goal).square().sum(1).cpu().numpy()
-            matches = Matches(found.graphs, distances, self.policy)
         if not misled.any():
-            return matches
+            return found, found, last
+        report(f"{misled.sum()} images had found a pose that matches worse than others'")
         donors = self.random.choice(np.flatnonzero(~misled), size=len(misled))
-        return matches.replaced(misled, matches.graphs[donors], np.full(len(misled), np.inf))
-
-
-def _nearest(
-    graphs: SceneGraphBatch, drawn: torch.Tensor, goal: torch.Tensor
-) -> tuple[SceneGraphBatch, np.ndarray]:
-    """Return for each image, [m, D], the nearest of the scenes drawn, [n, D], and its distance."""
-    nearest = squared_distances(drawn, goal).min(0)
-    return graphs[nearest.indices.cpu().numpy()], nearest.values.cpu().numpy()
+        graphs = found.graphs if last else found.graphs[donors]
+        return found.replaced(misled, graphs, np.full(len(misled), np.inf)), found, last
 
 
 class Improvement:

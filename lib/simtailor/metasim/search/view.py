@@ -51,6 +51,17 @@ class View:
         parts = [level * m for level, m in zip(levels, self.measure, strict=True)]
         return torch.cat(parts, 1)
 
+    def nearest(
+        self, graphs: SceneGraphBatch, levels: list[torch.Tensor]
+    ) -> tuple[SceneGraphBatch, np.ndarray]:
+        """Return for each image the nearest scene, and its squared distance [m].
+
+        Args:
+            graphs: the n scenes; levels: their features.
+        """
+        nearest = squared_distances(self.scaled(levels), self.goal).min(0)
+        return graphs[nearest.indices.cpu().numpy()], nearest.values.cpu().numpy()
+
     def measured_by(self, levels: list[torch.Tensor]) -> list[float]:
         """Return a factor a level with which the levels count alike, and all sum up to 1.
 
