@@ -72,7 +72,6 @@ def search_from(
     return PopulationSearch(
         generator,
         view,
-        view,
         Search(**{"rounds": 10, "candidates": 40, "images": 60, **settings}),
         np.where(generator.layout.mutable, 0.01, 0).astype(np.float32),
         np.random.default_rng(0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,23 +11,18 @@ from simtailor.render.rendering import Rendering
 from simtailor.scene.graph import SceneGraphBatch
 
 
-@dataclass
-class RenderCount:
-    """Number of scenes drawn, by one renderer or several, with or without a gradient."""
-
-    renders: int = 0
-
-
 class CountedRenderer:
     """Does what another renderer does, whatever methods that has, and counts.
 
     Args:
         inner: draws the scenes.
-        count: is added to.
+
+    Attributes:
+        renders: number of scenes drawn, with or without a gradient.
     """
 
-    def __init__(self, inner: Renderer, count: RenderCount) -> None:
-        self.inner, self.count = inner, count
+    def __init__(self, inner: Renderer) -> None:
+        self.inner, self.renders = inner, 0
         if hasattr(inner, "render_differentiable"):
             self.render_differentiable = self._render_differentiable
 
@@ -37,12 +31,12 @@ class CountedRenderer:
 
     def render(self, graphs: SceneGraphBatch) -> Rendering:
         """Render B graphs."""
-        self.count.renders += len(graphs)
+        self.renders += len(graphs)
         return self.inner.render(graphs)
 
     def _render_differentiable(
         self, graphs: SceneGraphBatch, features: torch.Tensor
     ) -> torch.Tensor:
-        self.count.renders += len(graphs)
+        self.renders += len(graphs)
         exact: Any = self.inner
         return exact.render_differentiable(graphs, features)

@@ -6,7 +6,7 @@ from typing import Any
 
 from simtailor.metasim.checkpoint import Checkpoint
 from simtailor.metasim.clock import Clock
-from simtailor.metasim.counted import RenderCount
+from simtailor.metasim.counted import CountedRenderer
 
 KEY = "preparation"  # of the checkpoint, while no epoch is over
 
@@ -16,15 +16,19 @@ class Journal:
 
     Args:
         file: where they are kept.
-        count: of the renders so far, which is a part of the result.
+        renderer: whose count of renders is a part of the result.
         clock: of the training.
         state: of a checkpoint that an interrupted training left, or None.
     """
 
     def __init__(
-        self, file: Checkpoint, count: RenderCount, clock: Clock, state: dict[str, Any] | None
+        self,
+        file: Checkpoint,
+        renderer: CountedRenderer,
+        clock: Clock,
+        state: dict[str, Any] | None,
     ) -> None:
-        self._file, self._count, self._clock = file, count, clock
+        self._file, self._renderer, self._clock = file, renderer, clock
         self._found: dict[str, Any] = (state or {}).get(KEY, {})
         if self._found:
             clock.add(max(entry["seconds"] for entry in self._found.values()))
@@ -34,11 +38,11 @@ class Journal:
         entry = self._found.get(name)
         if entry is None:
             return None
-        self._count.renders = entry["renders"]
+        self._renderer.renders = entry["renders"]
         return entry["value"]
 
     def keep(self, name: str, value: Any) -> None:
         """Keep a finding, in place of what had the same name."""
-        renders, seconds = self._count.renders, self._clock.seconds
+        renders, seconds = self._renderer.renders, self._clock.seconds
         self._found[name] = {"value": value, "renders": renders, "seconds": seconds}
         self._file.write({KEY: self._found})

@@ -20,7 +20,6 @@ from simtailor.metasim.starts.candidates import Candidate, starts_from
 from simtailor.metasim.starts.contest import choose_start
 from simtailor.metasim.starts.policy import STARTS
 from simtailor.metasim.transport import TransportGenerator
-from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphLayout
 
 PRETRAINING_SCENES, PRETRAINING_RATE = 1000, 1e-2  # of generator 'gcn', as published
@@ -34,21 +33,13 @@ class Preparation:
 
     Args:
         descent: of the training, whose generator and objective are prepared.
-        rough: draws smaller pictures for the search, or None.
-        small: the target's images as large as these, uint8 [M, S, S, 3], or None.
         report: receives lines.
     """
 
-    def __init__(
-        self,
-        descent: Descent,
-        rough: Renderer | None,
-        small: np.ndarray | None,
-        report: Report,
-    ) -> None:
+    def __init__(self, descent: Descent, report: Report) -> None:
         self.generator, self.objective = descent.generator, descent.objective
         self.descent, self.scenes, self.settings = descent, descent.scenes, descent.settings
-        self.rough, self.small, self.report = rough, small, report
+        self.report = report
 
     def report_entries(self, wanted: SceneGraphLayout) -> None:
         """Say of which entries that the grammar lets change nothing, or not all, is fitted."""
@@ -96,12 +87,8 @@ class Preparation:
         count = len(objective.target[0])
         chosen = random.permutation(count)[: self.settings.search.images]
         images = [level[torch.from_numpy(chosen)] for level in objective.target]
-        fine = rough = View(objective.renderer, objective.describe, images)
-        if self.rough is not None and self.small is not None:
-            rough = View(self.rough, objective.describe, objective.describe(self.small[chosen]))
-        search = PopulationSearch(
-            generator, fine, rough, self.settings.search, objective.steps, random
-        )
+        view = View(objective.renderer, objective.describe, images)
+        search = PopulationSearch(generator, view, self.settings.search, objective.steps, random)
         prior = self.scenes.sample("search", max(search.scenes_a_round, PRIOR_SAMPLE))
         matches = search.run(prior, self.report, journal)
         starts = starts_from(matches, generator, objective.renderer, prior)

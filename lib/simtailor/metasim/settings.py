@@ -148,11 +148,6 @@ class Search(Section):
     images: Annotated[int, Field(ge=2, strict=True)] = Field(
         200, description="Target images that look for their nearest scene, at most."
     )
-    image_size: Annotated[int, Field(ge=8, strict=True)] = Field(
-        64,
-        description="Pixels in the first half of the rounds; the training's where these are "
-        "fewer, and where the renderer cannot draw smaller or keeps what it draws.",
-    )
 
 
 class Training(Section):
@@ -284,15 +279,6 @@ class Experiment(Section):
         if isinstance(stage, StageSettings) and not isinstance(stage, settings):
             stage = stage.model_dump(exclude_unset=True)
         return settings.model_validate(stage)
-
-    @property
-    def search_image_size(self) -> int:
-        """Pixels of the pictures of the search."""
-        training = min(self.training.image_size, self.stage.image_size)
-        contract = self.contract
-        if contract.slow or not contract.resizable:
-            return training
-        return min(self.training.search.image_size, training)
 
     @property
     def contract(self) -> RendererDescription:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, render_target
 from simtailor.metasim.target_build import fill_snapshots
 from simtailor.metasim.target_folder import read_target
-from simtailor.render.checked import CheckedRenderer
 from simtailor.render.creation import renderer_for
 from simtailor.render.description import RenderMachine
+from simtailor.render.renderer import Renderer
 from simtailor.reporting import Reporter
 
 
@@ -41,7 +41,7 @@ class Machine:
         experiment: Experiment,
         report: Callable[[str], None],
         image_size: int | None = None,
-    ) -> AbstractContextManager[CheckedRenderer]:
+    ) -> AbstractContextManager[Renderer]:
         """Create the experiment's renderer, for images of the stage's or another size."""
         check_device(self.device)
         stage = experiment.stage
@@ -111,17 +111,9 @@ def train(
     with only_one(f"{checkpoint}.lock", busy, report):
         size = min(experiment.training.image_size, experiment.stage.image_size)
         images = TargetImages.read(target).resized(size)
-        grammar, smaller = experiment.read_grammar(experiment.grammar), experiment.search_image_size
-        with ExitStack() as open_renderers:
-            renderer, rough = (
-                open_renderers.enter_context(machine.renderer(experiment, report, size)),
-                None,
-            )
-            if smaller < size:
-                rough = open_renderers.enter_context(machine.renderer(experiment, report, smaller))
-            trainer = Trainer(
-                experiment, grammar, renderer, images, machine.device, machine.cache, rough
-            )
+        grammar = experiment.read_grammar(experiment.grammar)
+        with machine.renderer(experiment, report, size) as renderer:
+            trainer = Trainer(experiment, grammar, renderer, images, machine.device, machine.cache)
             progress = trainer.train(checkpoint, report)
         progress.write(output)
         Path(checkpoint).unlink(missing_ok=True)

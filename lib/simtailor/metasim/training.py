@@ -14,7 +14,7 @@ import torch
 from simtailor.metasim.arranging import Arranger
 from simtailor.metasim.checkpoint import Checkpoint
 from simtailor.metasim.clock import Clock
-from simtailor.metasim.counted import CountedRenderer, RenderCount
+from simtailor.metasim.counted import CountedRenderer
 from simtailor.metasim.descent import Descent, EpochOutcome
 from simtailor.metasim.features import make_features
 from simtailor.metasim.fingerprint import fingerprint_of
@@ -31,7 +31,6 @@ from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, split_target
 from simtailor.metasim.task_loss import TaskLoss
 from simtailor.metasim.task_reward import TaskReward
-from simtailor.render.checked import CheckedRenderer
 from simtailor.render.renderer import Renderer
 from simtailor.scene.grammar import Grammar
 
@@ -49,7 +48,6 @@ class Trainer:
         target: images as large as the renderer's; the held-out part is not looked at.
         device: of features and generator.
         cache: folder of fetched packages, which may hold the features' weights.
-        rough: draws smaller images for the search; the renderer itself where None.
     """
 
     def __init__(
@@ -60,7 +58,6 @@ class Trainer:
         target: TargetImages,
         device: str = "cpu",
         cache: str = "resources",
-        rough: CheckedRenderer | None = None,
     ) -> None:
         self.experiment, self.renderer, self.grammar = experiment, renderer, grammar
         self.settings, self.seed = experiment.training, int(experiment.seed or 0)
@@ -70,8 +67,7 @@ class Trainer:
         self.fingerprint = fingerprint_of(experiment, grammar, renderer, target, device, cache)
         grey = getattr(renderer, "grey", False) and target.grey
         extractor = make_features(experiment.features, self.device, cache, grey)
-        self._count = RenderCount()
-        self._counted = CountedRenderer(renderer, self._count)
+        self._counted = CountedRenderer(renderer)
         self._arranger = Arranger(grammar, renderer)
         self.scenes = PriorScenes(
             grammar, self.layout, self.seed, self.settings.hypercube, self._arranger
@@ -80,7 +76,6 @@ class Trainer:
         self.descent = Descent(self.generator, self.objective, self.scenes, self.settings)
         self._target = target
         self._parts = split_target(len(target.images), experiment.evaluation, self.seed)
-        self._rough = rough
         self._average = Averaging()
         self._task: TaskLoss | None = None
         if experiment.task.network != "none":
@@ -109,7 +104,7 @@ class Trainer:
             scenes, random = self.settings.validation_scenes, self.scenes.random("tolerance")
             progress.notes["tolerance"] = self.objective.tolerance(scenes, random)
             clock = Clock()
-            self._start(progress, clock, Journal(file, self._count, clock, state), report)
+            self._start(progress, clock, Journal(file, self._counted, clock, state), report)
             state = None
             file.write(self._state(progress, self.descent.optimiser()))
         else:
@@ -197,17 +192,13 @@ class Trainer:
             validation=self._validate(taken),
             blind=outcome.blind,
             seconds=clock.seconds,
-            renders=self._count.renders,
+            renders=self._counted.renders,
             **others,
         )
 
     def _start(self, progress: Progress, clock: Clock, journal: Journal, report: Report) -> None:
         """Prepare the generator, and record the state before the training as epoch 0."""
-        small = drawn = None
-        if self._rough is not None:
-            small = self._target.resized(self._rough.image_size).images[self._parts.training]
-            drawn = CountedRenderer(self._rough, self._count)
-        preparation = Preparation(self.descent, drawn, small, report)
+        preparation = Preparation(self.descent, report)
         preparation.report_entries(self.grammar.layout)
         graphs = self.scenes.sample("start", self.settings.batch_size * 2)
         loss = self.objective.value(graphs, self.generator.encode(graphs)[0])
@@ -215,7 +206,7 @@ class Trainer:
         untrained = preparation.run(progress.notes, journal)
         if self.experiment.generator == "gcn":  # it is not the identity at the start
             validation = self._validate(self.generator)
-        renders = self._count.renders
+        renders = self._counted.renders
         progress.add(
             untrained,
             epoch=0,
@@ -262,7 +253,7 @@ class Trainer:
         self.objective.steps = state["steps"].numpy()
         if self._task is not None:
             self._task.load_state(state["task"])
-        self._count.renders = progress.renders
+        self._counted.renders = progress.renders
         return progress
 
 

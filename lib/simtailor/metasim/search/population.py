@@ -29,9 +29,7 @@ class PopulationSearch:
 
     Args:
         generator: gives the mutable entries and their ranges.
-        fine: the view that matches are refined in.
-        rough: of the same images, the view that scenes are looked at in before the first
-            refinement; may be ``fine``.
+        view: how scenes and images are looked at.
         settings: number of rounds, of scenes a round, and of images.
         steps: float32 [N, F], distances of the differences.
         random: source of all choices.
@@ -41,14 +39,13 @@ class PopulationSearch:
     def __init__(
         self,
         generator: Generator,
-        fine: View,
-        rough: View,
+        view: View,
         settings: Search,
         steps: np.ndarray,
         random: np.random.Generator,
         policy: SearchPolicy = POLICY,
     ) -> None:
-        self.fine, self.rough, self.steps = fine, rough, steps
+        self.view, self.steps = view, steps
         self.settings, self.random, self.policy = settings, random, policy
         self.generator = generator
         self.entries = Entries(generator.layout, generator.turn.cpu().numpy())
@@ -71,14 +68,12 @@ class PopulationSearch:
         rounds = self.settings.rounds
         if state.index > rounds:
             return state.matches
-        refined = sorted({round(rounds * share) for share in self.policy.refined_at})
-        levels = self._view(state.index, refined).levels_of(state.candidates)
-        measure = state.measure or self.rough.measured_by(levels)
-        self.rough.measure = self.fine.measure = measure
+        refined = {round(rounds * share) for share in self.policy.refined_at}
+        levels = self.view.levels_of(state.candidates)
+        self.view.measure = measure = state.measure or self.view.measured_by(levels)
         improvement = Improvement(self)
         for index in range(state.index, rounds + 1):
-            view = self._view(index, refined)
-            matches = state.matches.offered(*view.nearest(state.candidates, levels))
+            matches = state.matches.offered(*self.view.nearest(state.candidates, levels))
             last, earlier = index == rounds, state.earlier
             if index in refined:
                 matches, earlier, last = self._refined(improvement, matches, earlier, last, report)
@@ -95,12 +90,8 @@ class PopulationSearch:
                 journal.keep(NAME, state.stored(self.random))
             if last:
                 break
-            levels = self._view(state.index, refined).levels_of(candidates)
+            levels = self.view.levels_of(candidates)
         return state.matches
-
-    def _view(self, index: int, refined: list[int]) -> View:
-        """Return how a round looks at its scenes: small pictures do until matches are refined."""
-        return self.rough if index <= refined[0] else self.fine
 
     def _begun(self, prior: SceneGraphBatch, journal: Journal | None) -> SearchState:
         """Return where an interrupted search stood, or the state before the first round."""
@@ -108,7 +99,7 @@ class PopulationSearch:
         if stored is not None:
             layout = self.generator.layout
             return SearchState.restored(stored, layout, self.policy, self.random)
-        candidates, count = self.proposals.first(prior), len(self.rough.target[0])
+        candidates, count = self.proposals.first(prior), len(self.view.target[0])
         nothing = candidates[np.zeros(count, int)]
         matches = Matches(nothing, np.full(count, np.inf), self.policy)
         return SearchState(0, candidates, matches, matches, [])
@@ -143,14 +134,14 @@ class PopulationSearch:
 
 
 class Improvement:
-    """Moves matches to their images, and finds those that are mistakes, in the fine view.
+    """Moves matches to their images, and finds those that are mistakes.
 
     Args:
         search: whose parts are used.
     """
 
     def __init__(self, search: PopulationSearch) -> None:
-        self.policy, view = search.policy, search.fine
+        self.policy, view = search.policy, search.view
         self.goal = view.goal
         self.refinement = Refinement(
             search.generator.layout,
