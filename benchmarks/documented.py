@@ -13,7 +13,8 @@ commit. Results that are there already are not made again.
 | own_object | 3 minutes |
 | several_objects | 2 minutes |
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
-| study | 20 minutes |
+| study | 35 minutes |
+| study_again | 35 minutes |
 | controller | 40 minutes; with --reference |
 | classifier | 15 minutes |
 | assets | 5 minutes and 140 MB to fetch |
@@ -71,6 +72,7 @@ class Section:
         places: by name; pictures: files in docs/pictures by what they are copies of.
         needs: a file that must be there first, and what to do.
         settings: keys of the configuration beside the defaults.
+        folder: of its results, below that of the others.
     """
 
     targets: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ class Section:
     pictures: dict[str, str] = field(default_factory=dict)
     needs: tuple[str, str] | None = None
     settings: dict = field(default_factory=dict)
+    folder: str = ""
 
 
 def _metasim(name: str) -> Place:
@@ -137,6 +140,12 @@ SECTIONS = {
             "task2sim/reward_db/effects.png": "effects.png",
         },
     ),
+    "study_again": Section(
+        ("task2sim/reward_db.json",),
+        {"study_again": Place("task2sim/reward_db/summary.json", _study)},
+        settings={"seed": 1, "work": "work/again"},
+        folder="again",
+    ),
     "controller": Section(
         ("task2sim/controller",),
         {
@@ -145,6 +154,7 @@ SECTIONS = {
             "controller_front": _policies(figures.controller_front, "All sets"),
         },
         {"task2sim/controller/few_shot.png": "few_shot.png"},
+        folder="published",
     ),
     "classifier": Section(
         (CLASSIFIER,),
@@ -190,8 +200,8 @@ def main() -> None:
     if "controller" in names and given.reference is None and not given.from_saved:
         parser.error("the section 'controller' needs --reference")
     for name in names:
-        results = given.results / "published" if name == "controller" else given.results
         section = SECTIONS[name]
+        results = given.results / section.folder
         if not given.from_saved:
             make(name, section, results, given.reference)
         write(name, section, results, ROOT)
