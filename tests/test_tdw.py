@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT
 
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
+from simtailor.render.standins.__main__ import write_stand_in
 from simtailor.simulation.inputs import settings_of_a_set, version_of_sets
 from simtailor.simulation.machine import Machine
 from simtailor.simulation.making import SetPlan, make_set
@@ -34,19 +34,15 @@ NEEDED = {name: importlib.util.find_spec(name) for name in ("tdw", "zmq", "flatb
 needs_tdw = pytest.mark.skipif(
     None in NEEDED.values(), reason="the package tdw is not installed: SIMTAILOR_EXTRAS=tdw ./run"
 )
-STAND_IN = ROOT / "tests/tdw_stand_in/build.py"
 ALL = "1_1_1_1_1_3_1_1_1"
 VALUES = {"images": 24, "image_size": 32, "shard_size": 8, "seed": 3, "classes": 3}
-DISCS = ("-drawing", "discs")
+DISCS = ("--drawing", "discs")
 
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
     """The stand-in, as an executable file."""
-    path = tmp_path_factory.mktemp("build") / "TDW.x86_64"
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_IN} "$@"\n')
-    path.chmod(0o755)
-    return path
+    return write_stand_in(tmp_path_factory.mktemp("build") / "TDW.x86_64", "tdw")
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +167,7 @@ def test_records_say_what_can_be_had(tmp_path):
 def test_a_set_is_made_by_rays_and_read_by_others(build, catalogue, tmp_path, kernel_cache):
     library = records.package_folder() / "metadata_libraries/models_core.json"
     cache = str(kernel_cache / "kernels")
-    arguments = ["-drawing", "rays", "-records", str(library), "-cache", cache]
+    arguments = ["--drawing", "rays", "--records", str(library), "--cache", cache]
     made, lines = make(tmp_path, build, *arguments, images=9, timeout=300)
     assert "1.13.0.0, Unity stand-in" in lines[2]
     assert made.manifest["renderer"].startswith("ThreeDWorld 1.13.0.0, TDW.x86_64")
@@ -216,8 +212,8 @@ def test_a_set_leaves_nothing_behind_for_another(build, catalogue):
 
 def damaged_answers():
     """Return answers with an image of 32 pixels in which something is wrong, by what is said."""
-    import answers  # noqa: PLC0415  of the extra
-    from drawing import encoded  # noqa: PLC0415
+    from simtailor.render.standins.tdw import answers  # noqa: PLC0415  of the extra
+    from simtailor.render.standins.tdw.drawing import encoded  # noqa: PLC0415
 
     frame = (7).to_bytes(4, "big")
 
@@ -237,8 +233,7 @@ def damaged_answers():
 
 
 @needs_tdw
-def test_what_is_no_answer_is_told(monkeypatch):
-    monkeypatch.syspath_prepend(str(STAND_IN.parent))
+def test_what_is_no_answer_is_told():
     for words, parts in damaged_answers().items():
         with pytest.raises(LostError, match=words):
             Answer(parts).picture(32)
@@ -249,8 +244,9 @@ RECOVERED = {
     "hang": "it gave no sign of life within 2 s",
     "slow": None,
     "resend": None,
-    "half": "'imag' data that cannot be read",
-    "unasked": None,
+    "malformed": "does not end with the number of a frame",
+    "half_written": "'imag' data that cannot be read",
+    "wrong_order": None,
     "quit": "it quits because of an error",
 }
 
@@ -258,13 +254,13 @@ RECOVERED = {
 @needs_tdw
 @pytest.mark.parametrize("fault", RECOVERED)
 def test_after_a_fault_the_set_is_the_same(fault, made, build, tmp_path):
-    """At the tenth message, which asks for the second image."""
+    """At the second image."""
     timeout = 2 if fault == "hang" else 60
     faulty, lines = make(
-        tmp_path, build, f"-{fault}", "10", "-once", str(tmp_path / "mark"), images=8,
-        timeout=timeout,
+        tmp_path, build, "--fault", fault, "--at", "2", "--mark", str(tmp_path / "mark"),
+        "--delay", "0.1", images=8, timeout=timeout,
     )  # fmt: skip
-    assert (tmp_path / "mark").exists()
+    assert (tmp_path / "mark").exists() or fault == "slow"
     assert pixels(faulty) == pixels(made)[:8]
     told = [line for line in lines if "starting it again" in line]
     assert len(told) == (RECOVERED[fault] is not None)
@@ -274,17 +270,17 @@ def test_after_a_fault_the_set_is_the_same(fault, made, build, tmp_path):
 
 @needs_tdw
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("fault", "words"),
     [
-        (["-no_object", "3"], "lost 2 times at an image of the model '.*: it has no object where"),
-        (["-resend_forever", "6"], "lost 2 times .*: it asked 10 times for the same commands"),
-        (["-crash", "1"], "no build of ThreeDWorld is ready: it ended; .*SIGSEGV"),
-        (["-version", "1.8.23"], "this build is version 1.8.23 of ThreeDWorld; needed is 1.13.x"),
+        ("no_object", "lost 2 times at an image of the model '.*: it has no object where"),
+        ("resend", "lost 2 times .*: it asked 10 times for the same commands"),
+        ("exit", "no build of ThreeDWorld is ready: it ended; .*status 3; .*: no display"),
+        ("version", "this build is version 1.8.23 of ThreeDWorld; needed is 1.13.x"),
     ],
 )
-def test_a_lasting_fault_ends_with_one_sentence(arguments, words, build, tmp_path):
+def test_a_lasting_fault_ends_with_one_sentence(fault, words, build, tmp_path):
     with pytest.raises(UserError, match=words) as caught:
-        make(tmp_path, build, *arguments, images=8)
+        make(tmp_path, build, "--fault", fault, images=8)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "set").exists()
 
