@@ -2,8 +2,8 @@
 
     ./run python benchmarks/simulators.py [NAME ...] [--blender PYTHON] [--present]
 
-The same small experiment each: 64 pixels, a yaw of 90 ± 10 degrees in the target, 180 ± 10 at the
-start. Stand-ins take the place of Unity players. A simulator that is not here is left out, and
+The same small experiment each: a yaw of 90 ± 10 degrees in the target, 180 ± 10 at the start.
+Stand-ins take the place of Unity players. A simulator that is not here is left out, and
 why is said. Results that are there already are not made again; ``--present`` makes none.
 """
 
@@ -25,9 +25,13 @@ FOLDER, RESULTS = Path("work/simulators"), Path("results/metasim")
 SIZE, IMAGES = 64, 400
 # What tests/test_recovery.py asks of the embedded renderer: degrees, and a share of the renders.
 BOUNDS = {"mean": (89, 91), "std": (8, 12), "wasserstein": (0, 1.5)}
-FEWER = {"search": {"rounds": 8, "candidates": 100}}  # renders, as for Mitsuba
+# Blender takes long for a picture: fewer and smaller ones, and fewer of them in the training.
+BLENDER_SIZE, BLENDER_IMAGES = 48, 200
+FEWER = {
+    "epochs": 6, "scenes_per_epoch": 50, "batch_size": 25, "validation_scenes": 50,
+    "search": {"rounds": 8, "candidates": 100, "images": 60},
+}  # fmt: skip
 NAMES = ("tabletop", "unity_files", "unity_mlagents", "mujoco", "mitsuba", "blender")
-BLENDER_IMAGES = 200
 
 
 def stand_in(protocol: str) -> str:
@@ -64,7 +68,7 @@ def experiment_of(name: str, blender: str) -> tuple[dict | None, str]:
     if name == "blender":
         own = deepcopy(example(name))
         own["target"]["images"], own["training"] = BLENDER_IMAGES, FEWER
-        own["stage"]["options"]["samples"] = 1
+        own["stage"]["image_size"], own["stage"]["options"]["samples"] = BLENDER_SIZE, 1
         own["stage"]["command"] = f"{blender} adapter.py"
         asked = [Path(blender).expanduser(), "-c", "import bpy"]
         try:
@@ -93,6 +97,7 @@ def row_of(name: str) -> dict[str, str] | None:
     target, generated = yaw["target"], yaw["generated"]
     return {
         "renderer": name,
+        "pixels": str(BLENDER_SIZE if name == "blender" else SIZE),
         "target's images": str(summary["target"]["images"]),
         "their yaw": f"{target['mean']:.2f} ± {target['std']:.2f}",
         "recovered": f"{generated['mean']:.2f} ± {generated['std']:.2f}",

@@ -1,6 +1,7 @@
 """Simulated sets by ThreeDWorld's protocol, drawn by a stand-in for its build."""
 
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -13,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
 from simtailor.render.standins.__main__ import write_stand_in
+from simtailor.simulation import pictures
 from simtailor.simulation.inputs import settings_of_a_set, version_of_sets
 from simtailor.simulation.machine import Machine
-from simtailor.simulation.making import SetPlan, make_set
+from simtailor.simulation.making import SetPlan, make_set, make_shards
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.reading import SimulatedSet
 from simtailor.simulation.settings import Simulation
@@ -50,8 +53,11 @@ def catalogue():
     return records.read_catalogue(ThreeDWorld(), VALUES["classes"])
 
 
-def make(folder, stand_in, *arguments, name=ALL, images=24, **tdw):
-    """Make a set into folder / set, from folder / work, and return it and what was reported."""
+def make(folder, stand_in, *arguments, name=ALL, images=24, parts=1, **tdw):
+    """Make a set into folder / set, from folder / work, and return it and what was reported.
+
+    With several parts it is drawn in parts first, and then put together.
+    """
     settings = {"build": str(stand_in), "arguments": [*DISCS, *arguments], "timeout": 60, **tdw}
     values = {**VALUES, "images": images, "renderer": "tdw", "tdw": settings}
     plan, lines = SetPlan.create(name, values), []
@@ -59,6 +65,8 @@ def make(folder, stand_in, *arguments, name=ALL, images=24, **tdw):
     catalogue, machine = simulator_of(
         plan.settings, machine, "no file", folder / "job.log", lines.append, {}
     )
+    for part in range(parts) if parts > 1 else ():
+        make_shards(plan, catalogue, machine, folder / "work", lines.append, part=part, parts=parts)
     make_set(plan, catalogue, machine, folder / "work", folder / "set", lines.append)
     return SimulatedSet(folder / "set"), lines
 
@@ -194,6 +202,37 @@ def test_images_depend_neither_on_others_nor_on_the_number_of_builds(made, build
     assert pixels(beside) == pixels(made)
     few, _ = make(tmp_path / "few", build, images=10)
     assert pixels(few) == pixels(made)[:10]
+
+
+@needs_tdw
+def test_jobs_that_share_a_set_draw_it_as_one_does(made, build, tmp_path):
+    """Each of two parts has its own build; putting the set together starts none."""
+    shared, lines = make(tmp_path, build, parts=2)
+    assert pixels(shared) == pixels(made)
+    assert sum("is connected" in line for line in lines) == 2
+    assert "3 of 3 shards are there and intact" in lines
+
+
+@needs_tdw
+def test_pictures_of_the_parameters_are_by_threedworld(build, tmp_path, monkeypatch):
+    for name, value in {"OBJECTS": 2, "SIZE": 24, "MODELS_OF_A_CLASS": 2}.items():
+        monkeypatch.setattr(pictures, name, value)
+    tdw, lines = {"build": str(build), "arguments": list(DISCS)}, []
+    settings = Simulation(renderer="tdw", classes=2, seed=3, tdw=tdw)
+    catalogue, machine = simulator_of(
+        settings, Machine("cpu", 1, None), "no file", tmp_path / "job.log", lines.append, {}
+    )
+    pictures.picture_parameters(settings, catalogue, machine, tmp_path / "parameters")
+    names = {path.name for path in (tmp_path / "parameters").iterdir()}
+    assert names == {*(f"{name}.png" for name in PARAMETER_NAMES), "classes.png", "summary.json"}
+    summary = json.loads((tmp_path / "parameters/summary.json").read_text())
+    assert summary["packs"] == ["threedworld"] and len(summary["models"]) == 2
+    assert summary["skies"] == 43
+    # One build for all, and the rows of a parameter differ: off above, on below.
+    assert sum("is connected" in line for line in lines) == 1
+    sheet = np.asarray(Image.open(tmp_path / "parameters/lighting_color.png"))
+    off, on = np.split(sheet[28:, -24 - 28 :], [28])
+    assert np.abs(off[:24].astype(int) - on[:24]).max() > 20
 
 
 @needs_tdw
@@ -371,13 +410,14 @@ def test_waiting_longer_makes_no_set_anew(build):
 @pytest.mark.slow
 def test_the_workflow_makes_a_set(project, build):
     tdw = {"build": str(build), "arguments": list(DISCS)}
-    values = {**VALUES, "images": 6, "renderer": "tdw", "tdw": tdw}
+    values = {**VALUES, "images": 6, "shard_size": 3, "parts": 2, "renderer": "tdw", "tdw": tdw}
     project.configure({}, task2sim={"simulation": values})
     project.make(f"results/task2sim/sets/{ALL}")
     assert len(SimulatedSet(project.folder / f"results/task2sim/sets/{ALL}")) == 6
     assert not (project.folder / "work/task2sim/assets.safetensors").exists()
-    log = project.folder / f"logs/task2sim/sets/{ALL}/set.tdw.log"
-    assert log.read_text() == "the stand-in ends: as it was told\n"
+    for part in range(2):
+        log = project.folder / f"logs/task2sim/sets/{ALL}/part-{part}.tdw.log"
+        assert log.read_text() == "the stand-in ends: as it was told\n"
 
 
 def test_the_machine_names_the_build(build, monkeypatch):
