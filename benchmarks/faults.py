@@ -100,7 +100,7 @@ def run(protocol: str, fault: str, once: bool) -> tuple[str, float]:
             found = "recovered: the same pictures" if draw() else "OTHER PICTURES"
         except UserError as error:
             text = str(error).replace(str(build), "").replace(folder, "")
-            text = re.sub(r"^(renderer '\w+': stage\.\w+: : |[\w.]+: ('tdw': )?)", "", text)
+            text = re.sub(r"^(renderer '\w+': stage\.\w+: : |.*?renderer: 'tdw': )", "", text)
             text = re.sub(r"\{.*\}", "{...}", text)
             found = text if len(text) <= WORDS else f"{text[:WORDS]}..."
         took = time.monotonic() - began
