@@ -5,6 +5,8 @@ yaw turns the object clockwise. (100, 100) centimetres is the middle of the pict
 """
 
 import os
+import sys
+from importlib import metadata
 
 import numpy as np
 from simtailor_simulator import ANGLE
@@ -17,6 +19,14 @@ ATTRIBUTES = {
     "Camera": {"camera_pitch": ANGLE, "camera_roll": ANGLE},
 }
 CLASSES = {"object": ["slipper"]}
+
+
+def version_of(package, install):
+    """Return the version of a package; ends the program with how to install an absent one."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        sys.exit(f"{package} is not installed for {sys.executable}: {install}")
 
 
 def read_vertices(path):

@@ -95,3 +95,39 @@ def test_what_is_declared_is_imported(folders, extras):
     used = set().union(*map(packages_of, imports(*folders)))
     installed = {normal(name) for names in INSTALLED.values() for name in names}
     assert not (declared(*extras) & installed) - used - COMMANDS
+
+
+# Of simulators: the extras unity and tdw, and what the examples need.
+SIMULATORS = {"mlagents_envs", "grpc", "google", "tdw", "zmq", "flatbuffers", "mitsuba", "mujoco",
+              "bpy", "simtailor_simulator"}  # fmt: skip
+SPEAKS_TO_THEM = (
+    "simtailor.render.unity_mlagents.", "simtailor.render.standins.", "simtailor.simulation.tdw.",
+)  # fmt: skip
+
+
+def imported_at_once(file: Path) -> set[str]:
+    """Return the modules that are imported when a file is: those at its top."""
+    found, left = set(), list(ast.parse(file.read_text()).body)
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.With | ast.Try):
+            left += node.body
+    return found
+
+
+def test_only_what_speaks_to_a_simulator_imports_its_package():
+    lib, at_once = ROOT / "lib", {}
+    for file in (lib / "simtailor").rglob("*.py"):
+        parts = file.relative_to(lib).with_suffix("").parts
+        if "simulator_side" not in parts:
+            name = ".".join(parts).removesuffix(".__init__")
+            at_once[name] = imported_at_once(file)
+    needing = {n for n, names in at_once.items() if {x.split(".")[0] for x in names} & SIMULATORS}
+    assert {"simtailor.render.unity_mlagents.package", "simtailor.simulation.tdw.session"} < needing
+    while more := {name for name, names in at_once.items() if names & needing} - needing:
+        needing |= more
+    assert not {name for name in needing if not name.startswith(SPEAKS_TO_THEM)}

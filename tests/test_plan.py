@@ -74,6 +74,24 @@ def test_the_published_study_is_sized_as_published(project):
     assert all(stage.rate.basis in text for stage in stages.values())
 
 
+def test_sets_by_threedworld_are_planned_at_its_own_rate(project):
+    configuration, sets, tasks, rates = planned(project, "config")
+    simulation = configuration.task2sim.simulation
+    by_build = simulation.model_copy(update={"renderer": "tdw"})
+    study = configuration.task2sim.model_copy(update={"simulation": by_build})
+    other = configuration.model_copy(update={"task2sim": study, "device": "cpu"})
+    stages = plan_study(other, sets, tasks, 0, rates)
+    own, by_tdw = plan_study(configuration, sets, tasks, 0, rates)[1], stages[1]
+    assert by_tdw.stage == "render tdw" and by_tdw.device == "cuda"
+    assert by_tdw.items == own.items and by_tdw.jobs == own.jobs - 2  # neither kernels nor assets
+    assert by_tdw.rate.basis == "assumed" and "no build was ever run" in by_tdw.rate.source
+    smaller = simulation.model_copy(update={"renderer": "tdw", "image_size": 64, "samples": 9})
+    study = configuration.task2sim.model_copy(update={"simulation": smaller})
+    other = configuration.model_copy(update={"task2sim": study})
+    assert plan_study(other, sets, tasks, 0, rates)[1].rate.seconds == by_tdw.rate.seconds
+    assert "render tdw" in describe_plan(other, sets, tasks, stages, 16)
+
+
 @pytest.mark.slow
 def test_the_plan_is_printed_and_makes_nothing(project):
     run = project.make("plan")
@@ -103,7 +121,7 @@ def test_the_workflow_is_planned_without_large_packages(project):
 
 def test_every_rate_says_where_it_comes_from(project):
     table = Rates(project.folder / ROOT_RATES).table
-    assert set(table.basis) <= {"measured", "inferred"}
+    assert set(table.basis) <= {"measured", "inferred", "assumed"}
     assert table.source.str.len().min() > 5
     assert (table.rate > 0).all()
 

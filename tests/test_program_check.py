@@ -14,6 +14,7 @@ from simtailor.render.check import main
 from simtailor.render.program import conformance, describing
 from simtailor.render.program.hello import Hello
 from simtailor.render.program.process import SIMULATOR_SIDE
+from simtailor.render.standins.__main__ import write_stand_in
 
 ADAPTERS = Path(__file__).parent / "adapters"
 PAGE = (ROOT / "docs/own_simulator.md").read_text()
@@ -35,8 +36,9 @@ def check(capsys, *words: str, folder: Path = ADAPTERS) -> tuple[int, dict[str, 
     return status, {name: f"{result} {' '.join(text.split())}" for result, name, text in rows}
 
 
-def faulty(fault: str) -> list[str]:
-    return ["env", f"FAULT={fault}", sys.executable, "faulty_adapter.py"]
+def faulty(folder: Path, fault: str) -> str:
+    options = ["--drawing", "bars", "--fault", fault]
+    return str(write_stand_in(folder / "program", "program", options))
 
 
 def test_a_good_program_passes(capsys, tmp_path):
@@ -53,14 +55,14 @@ def test_a_good_program_passes(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "name", "words"),
     [
-        ("exit", "start", "the last that it printed: no licence. It is to call serve()"),
+        ("exit", "start", "the last that it printed: no display. It is to call serve()"),
         ("crash", "images", "lost 2 times at the scene"),
-        ("chance", "each alone as among others", "8 of 8 differ, by up to 25"),
+        ("chance", "each alone as among others", "8 of 8 differ, by up to 2"),
         ("chance", "the same by another process", "Mend: take all chance from scene.seed"),
     ],
 )
-def test_what_is_wrong_is_said_with_what_to_mend(capsys, fault, name, words):
-    status, rows = check(capsys, *faulty(fault))
+def test_what_is_wrong_is_said_with_what_to_mend(capsys, tmp_path, fault, name, words):
+    status, rows = check(capsys, faulty(tmp_path, fault))
     assert status == 1
     assert rows[name].startswith("FAILS") and words in rows[name]
 

@@ -146,6 +146,17 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_without_its_package_says_how_to_install_it(here, name):
+    module, _ = EXAMPLES[name]
+    if importlib.util.find_spec(module) is not None:
+        pytest.skip(f"{module} is installed")
+    command = [sys.executable, "adapter.py"]
+    settings = ProgramSettings(folder=str(ROOT / "examples" / name), command=command)
+    with pytest.raises(UserError, match=rf"{module} is not installed for .*pip install {module}=="):
+        hello_of(settings)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_example_places_its_mesh_like_the_tabletop(here, name):
     """Ten centimetres to the left and down, and a quarter turn clockwise."""
     module, how = EXAMPLES[name]

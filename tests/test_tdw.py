@@ -1,6 +1,7 @@
 """Simulated sets by ThreeDWorld's protocol, drawn by a stand-in for its build."""
 
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -13,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT
+from PIL import Image
 
 from simtailor.config import load_configuration
 from simtailor.errors import UserError
+from simtailor.render.standins.__main__ import write_stand_in
+from simtailor.simulation import pictures
 from simtailor.simulation.inputs import settings_of_a_set, version_of_sets
 from simtailor.simulation.machine import Machine
-from simtailor.simulation.making import SetPlan, make_set
+from simtailor.simulation.making import SetPlan, make_set, make_shards
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.reading import SimulatedSet
 from simtailor.simulation.settings import Simulation
@@ -34,19 +37,15 @@ NEEDED = {name: importlib.util.find_spec(name) for name in ("tdw", "zmq", "flatb
 needs_tdw = pytest.mark.skipif(
     None in NEEDED.values(), reason="the package tdw is not installed: SIMTAILOR_EXTRAS=tdw ./run"
 )
-STAND_IN = ROOT / "tests/tdw_stand_in/build.py"
 ALL = "1_1_1_1_1_3_1_1_1"
 VALUES = {"images": 24, "image_size": 32, "shard_size": 8, "seed": 3, "classes": 3}
-DISCS = ("-drawing", "discs")
+DISCS = ("--drawing", "discs")
 
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
     """The stand-in, as an executable file."""
-    path = tmp_path_factory.mktemp("build") / "TDW.x86_64"
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_IN} "$@"\n')
-    path.chmod(0o755)
-    return path
+    return write_stand_in(tmp_path_factory.mktemp("build") / "TDW.x86_64", "tdw")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +53,11 @@ def catalogue():
     return records.read_catalogue(ThreeDWorld(), VALUES["classes"])
 
 
-def make(folder, stand_in, *arguments, name=ALL, images=24, **tdw):
-    """Make a set into folder / set, from folder / work, and return it and what was reported."""
+def make(folder, stand_in, *arguments, name=ALL, images=24, parts=1, **tdw):
+    """Make a set into folder / set, from folder / work, and return it and what was reported.
+
+    With several parts it is drawn in parts first, and then put together.
+    """
     settings = {"build": str(stand_in), "arguments": [*DISCS, *arguments], "timeout": 60, **tdw}
     values = {**VALUES, "images": images, "renderer": "tdw", "tdw": settings}
     plan, lines = SetPlan.create(name, values), []
@@ -63,6 +65,8 @@ def make(folder, stand_in, *arguments, name=ALL, images=24, **tdw):
     catalogue, machine = simulator_of(
         plan.settings, machine, "no file", folder / "job.log", lines.append, {}
     )
+    for part in range(parts) if parts > 1 else ():
+        make_shards(plan, catalogue, machine, folder / "work", lines.append, part=part, parts=parts)
     make_set(plan, catalogue, machine, folder / "work", folder / "set", lines.append)
     return SimulatedSet(folder / "set"), lines
 
@@ -171,7 +175,7 @@ def test_records_say_what_can_be_had(tmp_path):
 def test_a_set_is_made_by_rays_and_read_by_others(build, catalogue, tmp_path, kernel_cache):
     library = records.package_folder() / "metadata_libraries/models_core.json"
     cache = str(kernel_cache / "kernels")
-    arguments = ["-drawing", "rays", "-records", str(library), "-cache", cache]
+    arguments = ["--drawing", "rays", "--records", str(library), "--cache", cache]
     made, lines = make(tmp_path, build, *arguments, images=9, timeout=300)
     assert "1.13.0.0, Unity stand-in" in lines[2]
     assert made.manifest["renderer"].startswith("ThreeDWorld 1.13.0.0, TDW.x86_64")
@@ -201,6 +205,37 @@ def test_images_depend_neither_on_others_nor_on_the_number_of_builds(made, build
 
 
 @needs_tdw
+def test_jobs_that_share_a_set_draw_it_as_one_does(made, build, tmp_path):
+    """Each of two parts has its own build; putting the set together starts none."""
+    shared, lines = make(tmp_path, build, parts=2)
+    assert pixels(shared) == pixels(made)
+    assert sum("is connected" in line for line in lines) == 2
+    assert "3 of 3 shards are there and intact" in lines
+
+
+@needs_tdw
+def test_pictures_of_the_parameters_are_by_threedworld(build, tmp_path, monkeypatch):
+    for name, value in {"OBJECTS": 2, "SIZE": 24, "MODELS_OF_A_CLASS": 2}.items():
+        monkeypatch.setattr(pictures, name, value)
+    tdw, lines = {"build": str(build), "arguments": list(DISCS)}, []
+    settings = Simulation(renderer="tdw", classes=2, seed=3, tdw=tdw)
+    catalogue, machine = simulator_of(
+        settings, Machine("cpu", 1, None), "no file", tmp_path / "job.log", lines.append, {}
+    )
+    pictures.picture_parameters(settings, catalogue, machine, tmp_path / "parameters")
+    names = {path.name for path in (tmp_path / "parameters").iterdir()}
+    assert names == {*(f"{name}.png" for name in PARAMETER_NAMES), "classes.png", "summary.json"}
+    summary = json.loads((tmp_path / "parameters/summary.json").read_text())
+    assert summary["packs"] == ["threedworld"] and len(summary["models"]) == 2
+    assert summary["skies"] == 43
+    # One build for all, and the rows of a parameter differ: off above, on below.
+    assert sum("is connected" in line for line in lines) == 1
+    sheet = np.asarray(Image.open(tmp_path / "parameters/lighting_color.png"))
+    off, on = np.split(sheet[28:, -24 - 28 :], [28])
+    assert np.abs(off[:24].astype(int) - on[:24]).max() > 20
+
+
+@needs_tdw
 def test_a_set_leaves_nothing_behind_for_another(build, catalogue):
     """Light, lens and materials of one are not those of the next, as they are in a picture."""
     settings = ThreeDWorld(build=str(build), arguments=list(DISCS))
@@ -216,8 +251,8 @@ def test_a_set_leaves_nothing_behind_for_another(build, catalogue):
 
 def damaged_answers():
     """Return answers with an image of 32 pixels in which something is wrong, by what is said."""
-    import answers  # noqa: PLC0415  of the extra
-    from drawing import encoded  # noqa: PLC0415
+    from simtailor.render.standins.tdw import answers  # noqa: PLC0415  of the extra
+    from simtailor.render.standins.tdw.drawing import encoded  # noqa: PLC0415
 
     frame = (7).to_bytes(4, "big")
 
@@ -237,8 +272,7 @@ def damaged_answers():
 
 
 @needs_tdw
-def test_what_is_no_answer_is_told(monkeypatch):
-    monkeypatch.syspath_prepend(str(STAND_IN.parent))
+def test_what_is_no_answer_is_told():
     for words, parts in damaged_answers().items():
         with pytest.raises(LostError, match=words):
             Answer(parts).picture(32)
@@ -249,8 +283,9 @@ RECOVERED = {
     "hang": "it gave no sign of life within 2 s",
     "slow": None,
     "resend": None,
-    "half": "'imag' data that cannot be read",
-    "unasked": None,
+    "malformed": "does not end with the number of a frame",
+    "half_written": "'imag' data that cannot be read",
+    "wrong_order": None,
     "quit": "it quits because of an error",
 }
 
@@ -258,13 +293,13 @@ RECOVERED = {
 @needs_tdw
 @pytest.mark.parametrize("fault", RECOVERED)
 def test_after_a_fault_the_set_is_the_same(fault, made, build, tmp_path):
-    """At the tenth message, which asks for the second image."""
+    """At the second image."""
     timeout = 2 if fault == "hang" else 60
     faulty, lines = make(
-        tmp_path, build, f"-{fault}", "10", "-once", str(tmp_path / "mark"), images=8,
-        timeout=timeout,
+        tmp_path, build, "--fault", fault, "--at", "2", "--mark", str(tmp_path / "mark"),
+        "--delay", "0.1", images=8, timeout=timeout,
     )  # fmt: skip
-    assert (tmp_path / "mark").exists()
+    assert (tmp_path / "mark").exists() or fault == "slow"
     assert pixels(faulty) == pixels(made)[:8]
     told = [line for line in lines if "starting it again" in line]
     assert len(told) == (RECOVERED[fault] is not None)
@@ -274,17 +309,17 @@ def test_after_a_fault_the_set_is_the_same(fault, made, build, tmp_path):
 
 @needs_tdw
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("fault", "words"),
     [
-        (["-no_object", "3"], "lost 2 times at an image of the model '.*: it has no object where"),
-        (["-resend_forever", "6"], "lost 2 times .*: it asked 10 times for the same commands"),
-        (["-crash", "1"], "no build of ThreeDWorld is ready: it ended; .*SIGSEGV"),
-        (["-version", "1.8.23"], "this build is version 1.8.23 of ThreeDWorld; needed is 1.13.x"),
+        ("no_object", "lost 2 times at an image of the model '.*: it has no object where"),
+        ("resend", "lost 2 times .*: it asked 10 times for the same commands"),
+        ("exit", "no build of ThreeDWorld is ready: it ended; .*status 3; .*: no display"),
+        ("version", "this build is version 1.8.23 of ThreeDWorld; needed is 1.13.x"),
     ],
 )
-def test_a_lasting_fault_ends_with_one_sentence(arguments, words, build, tmp_path):
+def test_a_lasting_fault_ends_with_one_sentence(fault, words, build, tmp_path):
     with pytest.raises(UserError, match=words) as caught:
-        make(tmp_path, build, *arguments, images=8)
+        make(tmp_path, build, "--fault", fault, images=8)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "set").exists()
 
@@ -375,13 +410,14 @@ def test_waiting_longer_makes_no_set_anew(build):
 @pytest.mark.slow
 def test_the_workflow_makes_a_set(project, build):
     tdw = {"build": str(build), "arguments": list(DISCS)}
-    values = {**VALUES, "images": 6, "renderer": "tdw", "tdw": tdw}
+    values = {**VALUES, "images": 6, "shard_size": 3, "parts": 2, "renderer": "tdw", "tdw": tdw}
     project.configure({}, task2sim={"simulation": values})
     project.make(f"results/task2sim/sets/{ALL}")
     assert len(SimulatedSet(project.folder / f"results/task2sim/sets/{ALL}")) == 6
     assert not (project.folder / "work/task2sim/assets.safetensors").exists()
-    log = project.folder / f"logs/task2sim/sets/{ALL}/set.tdw.log"
-    assert log.read_text() == "the stand-in ends: as it was told\n"
+    for part in range(2):
+        log = project.folder / f"logs/task2sim/sets/{ALL}/part-{part}.tdw.log"
+        assert log.read_text() == "the stand-in ends: as it was told\n"
 
 
 def test_the_machine_names_the_build(build, monkeypatch):

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import tabletop
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+INSTALL = "it wants a Python of its own, see README.md beside the adapter: pip install bpy==5.0.1"
 Z_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])  # from y up
 
 
@@ -21,7 +22,10 @@ def version():
     try:
         return metadata.version("bpy")
     except metadata.PackageNotFoundError:
-        import bpy
+        try:
+            import bpy
+        except ImportError:
+            return tabletop.version_of("bpy", INSTALL)
 
         return bpy.app.version_string
 

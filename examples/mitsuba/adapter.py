@@ -2,7 +2,6 @@
 
 import os
 import sys
-from importlib.metadata import version
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +9,8 @@ from simtailor_simulator import serve
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import tabletop
+
+INSTALL = "./run python -m pip install mitsuba==3.9.1"
 
 
 def diffuse(*colour):
@@ -73,6 +74,6 @@ def render(scene, world):
 
 
 if __name__ == "__main__":
-    serve(render, setup=setup, name="Mitsuba", version=version("mitsuba"), parts=["mask", "depth"],
-          attributes=tabletop.ATTRIBUTES, classes=tabletop.CLASSES,
+    serve(render, setup=setup, name="Mitsuba", version=tabletop.version_of("mitsuba", INSTALL),
+          parts=["mask", "depth"], attributes=tabletop.ATTRIBUTES, classes=tabletop.CLASSES,
           files=[tabletop.MESH, tabletop.__file__])  # fmt: skip

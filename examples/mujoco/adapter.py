@@ -2,7 +2,6 @@
 
 import os
 import sys
-from importlib.metadata import version
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +9,8 @@ from simtailor_simulator import serve
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import tabletop
+
+INSTALL = "./run python -m pip install mujoco==4.0.0"
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 WORLD = """<mujoco><visual><global offwidth="{size}" offheight="{size}"/><map znear="0.1"/>
@@ -61,6 +62,6 @@ def render(scene, world):
 
 
 if __name__ == "__main__":
-    serve(render, setup=setup, name="MuJoCo", version=version("mujoco"), parts=["mask", "depth"],
-          attributes=tabletop.ATTRIBUTES, classes=tabletop.CLASSES,
+    serve(render, setup=setup, name="MuJoCo", version=tabletop.version_of("mujoco", INSTALL),
+          parts=["mask", "depth"], attributes=tabletop.ATTRIBUTES, classes=tabletop.CLASSES,
           files=[tabletop.MESH, tabletop.__file__])  # fmt: skip

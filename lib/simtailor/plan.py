@@ -31,6 +31,8 @@ COLUMNS = ["stage", "device", "work", "rate", "basis", "conditions", "source"]
 SAME_WORK = 1.25  # up to this factor a rate counts as that of the same item
 ASSEMBLE = "assemble, start"  # of the database, and the start of every job
 RATE_OF = {"equal steps": "pretrain"}  # stages that have the rate of another
+BY_BUILD = "render tdw"  # the rate of a build of ThreeDWorld, which draws on a GPU
+BUILD_PIXELS = 256**2 / 1e6  # fewer save it no time, as messages and frames take theirs
 UNKNOWN_TASK = 10_000  # images of a task where the configuration sets no limit
 
 
@@ -153,13 +155,18 @@ def plan_study(
         2 * starts * steps * evaluation.equal_steps.batch_size * task_count
         for steps, starts in evaluation.equal_steps.starts.items()
     )
+    embedded = simulation.renderer == "embedded"
+    draws, drawn, made_before = (
+        ("render", (device, set_pixels * simulation.samples), 2)  # kernels and assets
+        if embedded
+        else (BY_BUILD, ("cuda", max(set_pixels, BUILD_PIXELS)), 0)
+    )
     # Items: what the rate counts. Baselines are networks with random weights and the packaged
     # one; raw pixels cost little.
     rows = [
         ("tasks", package_count + task_count, evaluated, "cpu", task_pixels,
          3 * evaluated * task_pixels / 1e3),
-        ("render", 2 + backbones * set_jobs, rendered, device, set_pixels * simulation.samples,
-         stored),
+        (draws, made_before + backbones * set_jobs, rendered, *drawn, stored),
         ("pretrain", backbones, backbones * simulation.images * pretrain.epochs, device, macs,
          backbones * 4 * weights / 1e9),
         ("evaluate", backbones + 1, (backbones + 2 * RANDOM_SEEDS + 1) * evaluated, device, seen,

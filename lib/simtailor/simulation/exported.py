@@ -7,6 +7,7 @@ from simtailor.datasets.reading import IMAGE_BITS
 from simtailor.errors import UserError
 from simtailor.packages import PACKAGES
 from simtailor.simulation.parameters import MATERIALS, SimulationParameters
+from simtailor.simulation.settings import Simulation
 
 # Numbers stay below 2 ** 53, what every reader of JSON holds exactly: ten bits of parameters,
 # the seed, the image.
@@ -23,6 +24,11 @@ def first_number(parameters: SimulationParameters, seed: int) -> int:
     for name, value in parameters.as_dict().items():
         code = code * (len(MATERIALS) if name == "materials" else 2) + value
     return ((code << SEED_BITS | seed % 2**SEED_BITS) << IMAGE_BITS) + 1
+
+
+def packs_shown(settings: Simulation) -> list[str]:
+    """Return where the models and skies come from: the packs, or ThreeDWorld."""
+    return settings.packs if settings.renderer == "embedded" else [THREEDWORLD]
 
 
 def licence(packs: list[str]) -> str:

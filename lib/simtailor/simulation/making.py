@@ -24,7 +24,7 @@ from simtailor.simulation import tdw
 from simtailor.simulation.card import CARD, write_card
 from simtailor.simulation.catalogue import Catalogue
 from simtailor.simulation.classes import Classes
-from simtailor.simulation.exported import THREEDWORLD
+from simtailor.simulation.exported import packs_shown
 from simtailor.simulation.names import set_of
 from simtailor.simulation.parameters import SimulationParameters
 from simtailor.simulation.reading import SimulatedSet
@@ -158,7 +158,7 @@ def make_set(
         "wordnet_ids": [category.wordnet_id for category in catalogue.categories],
         "image_size": settings.image_size,
         "samples": settings.samples,
-        "packs": settings.packs if settings.renderer == "embedded" else [THREEDWORLD],
+        "packs": packs_shown(settings),
         "assets": catalogue.digest,
         "renderer": machine.renderer,
     }

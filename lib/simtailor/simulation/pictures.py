@@ -9,6 +9,7 @@ import numpy as np
 
 from simtailor.figures.simulation import rows_sheet, tiled
 from simtailor.files import staged_folder, write_json
+from simtailor.simulation.exported import packs_shown
 from simtailor.simulation.parameters import MATERIALS, PARAMETER_NAMES, SimulationParameters
 from simtailor.simulation.settings import Simulation
 from simtailor.simulation.simulators import AnyCatalogue, AnyMachine
@@ -60,7 +61,7 @@ def picture_parameters(
             ]
             title = f"{name}: {MEANINGS[name]}, all else off"
             rows_sheet(rows, staging / f"{name}.png", title=title, size=SIZE)
-        classes = len(catalogue.categories)
+        classes, packs = len(catalogue.categories), packs_shown(settings)
         shown = [
             label + classes * turn
             for label, category in enumerate(catalogue.categories)
@@ -70,13 +71,13 @@ def picture_parameters(
             list(take(SimulationParameters(), np.array(shown))),
             [catalogue.categories[i % classes].name for i in shown],
             staging / "classes.png",
-            title=f"{', '.join(settings.packs)}: {classes} classes, {len(catalogue.models)} models",
+            title=f"{', '.join(packs)}: {classes} classes, {len(catalogue.models)} models",
             columns=CLASS_COLUMNS,
         )
         write_json(
             staging / "summary.json",
             {
-                "packs": settings.packs,
+                "packs": packs,
                 "models": {c.name: len(c.models) for c in catalogue.categories},
                 "skies": len(catalogue.skies),
                 "materials": len(catalogue.materials),

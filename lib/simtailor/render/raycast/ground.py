@@ -119,6 +119,8 @@ class Ground:
 
     def pictures(self, scenes: Scenes, size: int, samples: int) -> np.ndarray:
         """Return the ground of B scenes seen through pinholes: uint8 [B, size, size, 3]."""
+        if not len(scenes):
+            return np.empty((0, size, size, 3), np.uint8)
         alone = scenes[:]
         alone.mesh = np.where(np.arange(scenes.mesh.shape[1]) == self._slot, scenes.mesh, -1)
         alone.seed = np.zeros_like(scenes.seed)

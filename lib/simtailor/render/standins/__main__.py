@@ -10,14 +10,14 @@ from pathlib import Path
 
 from simtailor.render.players.settings import data_folder
 
-PROTOCOLS = ("unity_files", "unity_mlagents")
+PROTOCOLS = ("unity_files", "unity_mlagents", "program", "tdw")
 
 
 def write_stand_in(path: str | Path, protocol: str, options: Sequence[str] = ()) -> Path:
-    """Write an executable that stands in for a player.
+    """Write an executable that stands in for a simulator.
 
     Args:
-        path: of the file, named as the player is; its folder of data is made beside it.
+        path: of the file, named as the simulator's is; a player's folder of data is made beside it.
         protocol: one of ``PROTOCOLS``.
         options: of the stand-in, such as ``--fault crash``.
     """

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
+# Of Unity players; other protocols have their own words for what they can get wrong.
 FAULTS = {
     "crash": "ends by a signal in the middle of a batch",
     "hang": "goes on running, and answers no more",
@@ -21,17 +24,26 @@ FAULTS = {
 SEGMENTATION_FAULT = 11
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add what tells a stand-in how to draw, and which mistake to make."""
-    parser.add_argument("--fault", choices=FAULTS)
+def add_faults(parser: ArgumentParser, faults: Mapping[str, str]) -> None:
+    """Add what tells a stand-in which mistake to make, and when.
+
+    Args:
+        faults: what each of them does, by name.
+    """
+    told = "; ".join(f"{name}: it {does}" for name, does in faults.items())
+    parser.add_argument("--fault", choices=faults, help=told)
     parser.add_argument("--at", type=int, default=1, help="batch or scene, from 1; 0: each")
     parser.add_argument("--mark", type=Path, help="file; the fault happens once, and makes it")
     parser.add_argument("--delay", type=float, default=0.5, help="seconds a scene, of 'slow'")
-    parser.add_argument("--drawing", choices=("tabletop", "bars"), default="tabletop")
-    parser.add_argument("--frame-width", type=float, default=0.42, help="metres, of 'tabletop'")
     parser.add_argument(
         "--idle", type=float, default=600, help="seconds without work until it ends"
     )
+
+
+def add_drawing(parser: ArgumentParser) -> None:
+    """Add what tells a stand-in for scene graphs how to draw."""
+    parser.add_argument("--drawing", choices=("tabletop", "bars"), default="tabletop")
+    parser.add_argument("--frame-width", type=float, default=0.42, help="metres, of 'tabletop'")
 
 
 class Faults:
@@ -46,9 +58,9 @@ class Faults:
             given.fault, given.at, given.mark, given.delay
         )  # fmt: skip
 
-    def now(self, fault: str, number: int = 1) -> bool:
-        """Return whether to make a mistake at the batch or scene of a number."""
-        if fault != self._fault or (self._at and number != self._at):
+    def now(self, fault: str, number: int | None = None) -> bool:
+        """Return whether to make a mistake, at the batch or scene of a number where it has one."""
+        if fault != self._fault or (self._at and number is not None and number != self._at):
             return False
         if self._mark is None:
             return True
@@ -65,10 +77,10 @@ class Faults:
     @staticmethod
     def crash() -> None:
         """End by a signal."""
+        print("a crash, as asked for", flush=True)
         os.kill(os.getpid(), SEGMENTATION_FAULT)
 
     @staticmethod
     def hang() -> None:
-        """Answer no more."""
-        while True:
-            time.sleep(60)
+        """Answer no more: in C, with Python's lock held, as a simulator of one's own may do."""
+        ctypes.PyDLL(None).sleep(3600)

@@ -93,7 +93,7 @@ def batch_of(graphs: Sequence[dict[str, Any]]) -> SceneGraphBatch:
 
 
 def drawing_of(given: Namespace, size: int, held: ExitStack) -> Drawing:
-    """Return what draws graphs as the arguments of ``faults.add_arguments`` say."""
+    """Return what draws graphs as the arguments of ``faults.add_drawing`` say."""
     return bars(size) if given.drawing == "bars" else tabletop(size, given.frame_width, held)
 
 

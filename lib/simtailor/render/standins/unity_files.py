@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from simtailor.render.players.settings import data_folder
-from simtailor.render.standins.faults import Faults, add_arguments
+from simtailor.render.standins.faults import FAULTS, Faults, add_drawing, add_faults
 from simtailor.render.standins.scenes import (
     Drawing,
     RefusedError,
@@ -155,7 +155,8 @@ def main() -> int:
     parser.add_argument("-logFile")
     parser.add_argument("--target", type=int, help="write so many pictures, unasked")
     parser.add_argument("--grammar", help="of the unasked pictures")
-    add_arguments(parser)
+    add_drawing(parser)
+    add_faults(parser, FAULTS)
     given = parser.parse_args()
     if given.fault == "exit":
         print("no display", file=sys.stderr)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from simtailor.render.standins.faults import Faults, add_arguments
+from simtailor.render.standins.faults import FAULTS, Faults, add_drawing, add_faults
 from simtailor.render.standins.scenes import (
     Drawing,
     RefusedError,
@@ -159,7 +159,8 @@ def main() -> int:
     parser.add_argument("--image-size", type=int, required=True)
     parser.add_argument("--mlagents-port", type=int, required=True)
     parser.add_argument("--channels", choices=("first", "last"), default="first")
-    add_arguments(parser)
+    add_drawing(parser)
+    add_faults(parser, FAULTS)
     given = parser.parse_args()
     if given.fault == "exit":
         print("no display", file=sys.stderr)

@@ -5,7 +5,8 @@ import zlib
 
 import numpy as np
 from PIL import Image
-from world import World
+
+from simtailor.render.standins.tdw.world import World
 
 
 def encoded(pixels: np.ndarray, is_png: bool = True) -> bytes:

@@ -3,14 +3,14 @@
 import zlib
 
 import numpy as np
-from drawing import tint
-from world import World
 
 from simtailor.assets.environments import sky
 from simtailor.assets.mesh import Material, box, grid_surface
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
 from simtailor.render.raycast.environment import prefilter
 from simtailor.render.raycast.scenes import Scenes
+from simtailor.render.standins.tdw.drawing import tint
+from simtailor.render.standins.tdw.world import World
 
 MIRROR = np.diag([1.0, 1.0, -1.0])  # from Unity's axes, which are left-handed
 
