@@ -7,14 +7,14 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
-from simtailor.datasets.shards import EncodedImage, read_shard
+from simtailor.datasets.shards import EncodedImage, read_shard, unstacked
 from simtailor.errors import UserError
 from simtailor.files import checksum, read_json
 
@@ -37,11 +37,15 @@ class Instance:
     Attributes:
         label: number of its class; mask: bool [S, S], True where it is seen.
         box: left, top, width, height of the mask, pixels.
+        full_mask: bool [S, S], True where it is or would be seen if nothing hid it, or None.
+        described: what else is known of it, plain values.
     """
 
     label: int
     mask: np.ndarray
     box: list[int]
+    full_mask: np.ndarray | None = None
+    described: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,7 @@ class Sample:
             the set has none.
         annotation: what is known of the image, plain values.
         depth: uint16 [S, S], or None where the set has none.
+        full_masks: bool [n, S, S] of the n objects of the annotation, or None.
     """
 
     key: str
@@ -61,6 +66,7 @@ class Sample:
     mask: np.ndarray | None
     annotation: dict[str, Any]
     depth: np.ndarray | None = None
+    full_masks: np.ndarray | None = None
 
 
 class ShardedSet(ABC):
@@ -101,6 +107,11 @@ class ShardedSet(ABC):
     def made_by(self) -> dict[str, Any]:
         """What decides what the images show, plain values."""
 
+    @property
+    def parts(self) -> list[str]:
+        """Which of ``simtailor.render.description.RETURNS`` the images have."""
+        return self.manifest["parts"]
+
     @abstractmethod
     def instances(self, sample: Sample) -> list[Instance]:
         """Return the objects that are seen in an image.
@@ -108,6 +119,10 @@ class ShardedSet(ABC):
         Raises:
             UserError: the set has no masks.
         """
+
+    def all_instances(self, sample: Sample) -> list[Instance]:
+        """Return the objects of an image that has masks, those that nobody sees included."""
+        return self.instances(sample)
 
     @property
     def classes(self) -> list[str]:
@@ -140,11 +155,13 @@ class ShardedSet(ABC):
         for encoded in self.encoded():
             with self._naming(encoded):  # what the caller does with it is not named
                 image, annotation = _pixels(encoded.jpg), json.loads(encoded.annotation)
-                mask, depth = (
+                mask, depth, bits = (
                     None if data is None else _pixels(data)
-                    for data in (encoded.mask, encoded.depth)
+                    for data in (encoded.mask, encoded.depth, encoded.full_masks)
                 )
-            yield Sample(encoded.key, image, mask, annotation, depth)
+                if bits is not None:
+                    bits = unstacked(bits, len(annotation["objects"]), len(image))
+            yield Sample(encoded.key, image, mask, annotation, depth, bits)
 
     def load_shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield images uint8 [n, S, S, 3] and labels int64 [n], shard by shard."""

@@ -21,7 +21,8 @@ from simtailor.scene.attributes import Attribute, NodeAttributes
 from simtailor.scene.graph import SceneGraphLayout
 from simtailor.section import NAME_PATTERN, NAME_RULE, Section
 
-RETURNS = ("masks", "depth", "keypoints")  # beside the images
+# Beside the images; see ``Rendering``.
+RETURNS = ("masks", "depth", "keypoints", "full_masks", "silhouettes", "poses", "cameras")
 
 
 class StageSettings(Section):

@@ -114,7 +114,7 @@ TABLETOP = RendererDescription(
             }
         ),
     },
-    returns=("masks", "depth"),
+    returns=("masks", "depth", "full_masks", "silhouettes", "poses", "cameras"),
     needs=Needs(kernels=True),
     adapted=_of_stage,
 )

@@ -124,6 +124,10 @@ class Placing:
         turned = points @ scenes.rotation[:, instance].transpose(0, 2, 1)
         return turned + scenes.position[:, None, instance]
 
+    def instances(self, layout: SceneGraphLayout) -> list[int]:
+        """Return which instance each node that is an object is."""
+        return self._instances(len(object_nodes(layout)))
+
     def _instances(self, objects: int) -> list[int]:
         """Return the instance of each object: the first comes before the ground."""
         return [THING, *(i + self.grounded for i in range(1, objects))]

@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from simtailor.render.description import RenderMachine, silent
+from simtailor.render.embedded import annotating
 from simtailor.render.embedded.contracts import TabletopSettings
 from simtailor.render.embedded.equivalents import nearest_poses
 from simtailor.render.embedded.looks import sensed
 from simtailor.render.embedded.placing import BELOW, Placing, Values
 from simtailor.render.embedded.stage_assets import load_stage
 from simtailor.render.embedded.stage_file import Stage
+from simtailor.render.models import ObjectModel
 from simtailor.render.raycast.caster import RayCaster, use_kernel_cache
 from simtailor.render.raycast.environment import prefilter
 from simtailor.render.raycast.ground import Ground
@@ -68,7 +70,7 @@ class TabletopRenderer:
             use_kernel_cache(Path(cache) / "kernels")
         stage = Stage() if stage is None else stage
         assets = load_stage(stage, report)
-        self._symmetries = np.array(assets.symmetries)
+        self._objects, self._symmetries = assets.objects, np.array(assets.symmetries)
         grounds = [] if assets.ground is None else [assets.ground]
         # Without a ground, the object's own mesh takes the place that nothing looks at.
         self._caster = RayCaster(
@@ -105,10 +107,28 @@ class TabletopRenderer:
         self._caster.close()
 
     def render(
-        self, graphs: SceneGraphBatch, *, masks: bool = False, depth: bool = False
+        self,
+        graphs: SceneGraphBatch,
+        *,
+        masks: bool = False,
+        depth: bool = False,
+        full_masks: bool = False,
+        silhouettes: bool = False,
+        poses: bool = False,
+        cameras: bool = False,
     ) -> Rendering:
-        """Render B graphs: images and, if wanted, masks (by number of the object) and depth."""
-        rendering = self.render_scenes(self.placing.scenes(graphs), masks=masks, depth=depth)
+        """Render B graphs: images and, if wanted, what else a ``Rendering`` has."""
+        scenes = self.placing.scenes(graphs)
+        rendering = self.render_scenes(scenes, masks=masks, depth=depth)
+        places = self.placing.instances(graphs.layout)
+        if full_masks or silhouettes:
+            whole = annotating.full_masks(self._caster, scenes, self.image_size, places)
+            rendering.full_masks = whole[0] if full_masks else None
+            rendering.silhouettes = whole[1] if silhouettes else None
+        if poses:
+            rendering.poses = annotating.object_poses(scenes, places)
+        if cameras:
+            rendering.cameras = annotating.camera_matrices(scenes, self.image_size)
         values = Values(graphs)
         if values.has("Camera", "blur", "noise"):
             flaws = values("Camera", "blur", 0), values("Camera", "noise", 0)
@@ -130,6 +150,11 @@ class TabletopRenderer:
             seen = self._caster.render(scenes, size, masks=masks, depth=depth)
             rendering.masks, rendering.depth = seen.masks, seen.depth
         return rendering
+
+    def models(self) -> dict[str, ObjectModel]:
+        """Return the objects' models by class."""
+        objects = zip(self.placing.names, self._objects, self._symmetries, strict=True)
+        return {name: annotating.model_of(mesh, str(turns)) for name, mesh, turns in objects}
 
     def nearest_equivalent(self, graphs: SceneGraphBatch, reference: np.ndarray) -> Equivalents:
         """Return the poses that look the same and are nearest to a reference [N, F]."""

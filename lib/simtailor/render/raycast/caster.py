@@ -149,6 +149,14 @@ class RayCaster:
         self.draw(scenes, rendering, samples=samples, adaptive=adaptive, shadows=shadows)
         return rendering
 
+    def labels(self, scenes: Scenes, size: int | tuple[int, int]) -> np.ndarray:
+        """Return the masks of ``render`` alone, uint8 [B, H, W], without the cost of the images."""
+        height, width = (size, size) if isinstance(size, int) else size
+        masks = np.zeros((len(scenes), height, width), np.uint8)
+        nothing = np.broadcast_to(np.zeros((), np.uint8), (*masks.shape, 0))
+        self.draw(scenes, Rendering(nothing, masks), colour=False)
+        return masks
+
     def draw(
         self,
         scenes: Scenes,
@@ -159,6 +167,7 @@ class RayCaster:
         adaptive: bool = False,
         shadows: bool = True,
         drawn: int = NONE,
+        colour: bool = True,
     ) -> None:
         """Draw into pictures that are there; masks and depth where ``rendering`` has them.
 
@@ -167,6 +176,7 @@ class RayCaster:
                 which adaptive samples need.
             drawn: the instance whose clear top, where light reaches it, the pictures show
                 already; see ``Painter.draw``.
+            colour: False leaves the images as they are.
         """
         height, width = rendering.images.shape[1:3]
         together = max(1, BLOCK_PIXELS // max(1, height * width))
@@ -186,7 +196,10 @@ class RayCaster:
             else:
                 chosen = None if where is None else where[part]
                 pixels = pixel_list(order, chosen, height, width)
-                self._painter.draw(block, pixels, bool(lens.any()), samples, shadows, drawn)
+                if colour:
+                    self._painter.draw(block, pixels, bool(lens.any()), samples, shadows, drawn)
+                else:
+                    self._painter.look(block, pixels)
             if not self.device.is_cpu:
                 results = (block.images, block.masks, block.depth)
                 for values, result in zip(outputs, results, strict=True):
