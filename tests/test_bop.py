@@ -22,7 +22,7 @@ from simtailor.metasim.settings import Experiment
 from simtailor.metasim.stage import Machine
 from simtailor.simulation.exported import check_set_exportable
 
-IMAGES, SIZE = 5, 64
+IMAGES, WIDTH, HEIGHT = 5, 64, 48
 # Two objects near each other, seen from the side: the one hides the other, and some leave the
 # picture.
 GRAMMAR = """
@@ -47,7 +47,9 @@ def made(tmp_path_factory):
     grammar.write_text(GRAMMAR)
     values = {"grammar": str(grammar), "target": {"grammar": str(grammar)}, "seed": 1}
     machine = Machine("cpu", 1, None)
-    experiment = Experiment.model_validate(values | {"stage": {"image_size": SIZE}})
+    (folder / "stage.yaml").write_text("camera: {image_size: [4, 3]}")
+    stage = {"image_size": WIDTH, "file": str(folder / "stage.yaml")}
+    experiment = Experiment.model_validate(values | {"stage": stage})
     fit = write_fit(folder / "fit", experiment, machine, {"Camera.camera_pitch": None})
     made = Datasets(images=IMAGES, shard_size=3, seed=3)
     make_dataset("mine", fit, made, machine, folder / "work", folder / "set", lambda line: None)
@@ -96,7 +98,7 @@ def test_models_projected_by_camera_and_pose_fill_their_boxes(bop):
         # Pixel n reaches from n - 0.5 to n + 0.5 and is hit at its middle.
         assert np.allclose(places.min(0), [left, top], atol=1.01)
         assert np.allclose(places.max(0), [left + width - 1, top + height - 1], atol=1.01)
-        whole = left >= 0 and top >= 0 and left + width <= SIZE and top + height <= SIZE
+        whole = left >= 0 and top >= 0 and left + width <= WIDTH and top + height <= HEIGHT
         assert mask.sum() == said["px_count_all"] if whole else mask.sum() < said["px_count_all"]
         beyond += not whole
     assert beyond > 0
@@ -140,7 +142,24 @@ def test_models_are_in_millimetres_with_diameter_and_symmetry(made, bop):
     box = info[str(made.classes.index("box") + 1)]
     assert np.reshape(box["symmetries_discrete"], (4, 4)).diagonal().tolist() == [-1, 1, -1, 1]
     camera = read(bop / "camera.json")
-    assert (camera["width"], camera["height"]) == (SIZE, SIZE)
+    assert (camera["width"], camera["height"]) == (WIDTH, HEIGHT)
+
+
+def test_coco_and_yolo_know_width_from_height(made, tmp_path):
+    for name in ("coco", "yolo"):
+        export(made, name, tmp_path / name)
+    coco = read(tmp_path / "coco/annotations.json")
+    assert {(i["width"], i["height"]) for i in coco["images"]} == {(WIDTH, HEIGHT)}
+    assert {tuple(a["segmentation"]["size"]) for a in coco["annotations"]} == {(HEIGHT, WIDTH)}
+    boxes = [annotation["bbox"] for annotation in coco["annotations"]]
+    lines = []
+    for sample in made.samples():
+        assert sample.image.shape == (HEIGHT, WIDTH, 3)
+        text = tmp_path / f"yolo/detection/labels/train/{sample.key}.txt"
+        lines += [np.array(line.split()[1:], float) for line in text.read_text().splitlines()]
+    for (x, y, width, height), box in zip(lines, boxes, strict=True):
+        found = [(x - width / 2) * WIDTH, (y - height / 2) * HEIGHT, width * WIDTH, height * HEIGHT]
+        assert np.allclose(found, box, atol=1e-3)
 
 
 def test_objects_of_several_sizes_and_simulated_sets_are_refused(made, tmp_path):

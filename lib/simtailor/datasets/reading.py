@@ -35,9 +35,9 @@ class Instance:
     """An object of an image.
 
     Attributes:
-        label: number of its class; mask: bool [S, S], True where it is seen.
+        label: number of its class; mask: bool [H, W], True where it is seen.
         box: left, top, width, height of the mask, pixels.
-        full_mask: bool [S, S], True where it is or would be seen if nothing hid it, or None.
+        full_mask: bool [H, W], True where it is or would be seen if nothing hid it, or None.
         described: what else is known of it, plain values.
     """
 
@@ -53,12 +53,12 @@ class Sample:
     """One image of a set.
 
     Attributes:
-        key: its name; image: uint8 [S, S, 3].
-        mask: [S, S]; bool, True where the object is, or uint8, the numbers of several; None where
+        key: its name; image: uint8 [H, W, 3].
+        mask: [H, W]; bool, True where the object is, or uint8, the numbers of several; None where
             the set has none.
         annotation: what is known of the image, plain values.
-        depth: uint16 [S, S], or None where the set has none.
-        full_masks: bool [n, S, S] of the n objects of the annotation, or None.
+        depth: uint16 [H, W], or None where the set has none.
+        full_masks: bool [n, H, W] of the n objects of the annotation, or None.
     """
 
     key: str
@@ -106,6 +106,12 @@ class ShardedSet(ABC):
     @abstractmethod
     def made_by(self) -> dict[str, Any]:
         """What decides what the images show, plain values."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, pixels."""
+        width = self.manifest["image_size"]
+        return self.manifest.get("image_height", width), width
 
     @property
     def parts(self) -> list[str]:
@@ -164,11 +170,10 @@ class ShardedSet(ABC):
             yield Sample(encoded.key, image, mask, annotation, depth, bits)
 
     def load_shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield images uint8 [n, S, S, 3] and labels int64 [n], shard by shard."""
-        size = self.manifest["image_size"]
+        """Yield images uint8 [n, H, W, 3] and labels int64 [n], shard by shard."""
         for number in range(len(self.shards)):
             some = self._read(number)
-            images = np.empty((len(some), size, size, 3), np.uint8)
+            images = np.empty((len(some), *self.size, 3), np.uint8)
             labels = np.empty(len(some), np.int64)
             for place, encoded in enumerate(some):
                 with self._naming(encoded):
@@ -177,9 +182,8 @@ class ShardedSet(ABC):
             yield images, labels
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return all images uint8 [N, S, S, 3] and labels int64 [N]."""
-        size = self.manifest["image_size"]
-        images = np.empty((len(self), size, size, 3), np.uint8)
+        """Return all images uint8 [N, H, W, 3] and labels int64 [N]."""
+        images = np.empty((len(self), *self.size, 3), np.uint8)
         labels = np.empty(len(self), np.int64)
         start = 0
         for some, of_them in self.load_shards():

@@ -72,8 +72,8 @@ def write_card(path: str | Path, made: FittedSet, fit: Fit, summary: dict[str, A
         "",
         "## What is in it",
         "",
-        f"{summary['images']:,} images of {summary['image_size']} x {summary['image_size']} pixels "
-        f"in {summary['shards']} shards, {summary['megabytes']} MB. "
+        f"{summary['images']:,} images of {summary['image_size']} x {summary['image_height']} "
+        f"pixels in {summary['shards']} shards, {summary['megabytes']} MB. "
         f"{summary['objects']:,} objects: "
         + (", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none is named")
         + ".",

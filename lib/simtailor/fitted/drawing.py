@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -54,7 +55,7 @@ class Drawing:
     def draw(self, indices: np.ndarray) -> Iterator[Rendered]:
         """Render the images with these numbers, int [n], and yield what compresses a few."""
         pictures = 1 + len(self.objects.nodes) * ("full_masks" in self.parts)
-        step = max(1, min(BLOCK, PIXELS // self.renderer.image_size**2 // pictures))
+        step = max(1, min(BLOCK, PIXELS // math.prod(self.renderer.size) // pictures))
         for some in np.split(indices, range(step, len(indices), step)):
             graphs = within_ranges(self.scenes.take(some), self.renderer.description)
             rendering = self.renderer.render(graphs, **dict.fromkeys(self.parts, True))

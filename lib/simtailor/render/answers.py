@@ -32,7 +32,7 @@ class Wanted:
     """What a call asks for.
 
     Attributes:
-        description: of the renderer; size: of its square images.
+        description: of the renderer; size: height and width of its images.
         asked: names of the parts beside the images.
         objects: how many nodes ``object`` the scenes have.
 
@@ -41,7 +41,7 @@ class Wanted:
     """
 
     description: RendererDescription
-    size: int
+    size: tuple[int, int]
     asked: tuple[str, ...] = ()
     objects: int = 1
 
@@ -67,7 +67,7 @@ class Wanted:
     def bytes_a_scene(self) -> int:
         """Of the answer."""
         of_pixel = sum(BYTES.get(name, 0) for name in self.parts)
-        return self.size**2 * (of_pixel + self.objects * (FULL_MASKS in self.asked))
+        return self.size[0] * self.size[1] * (of_pixel + self.objects * (FULL_MASKS in self.asked))
 
 
 def checked_answer(answer: Any, wanted: Wanted, count: int) -> Rendering:
@@ -81,7 +81,7 @@ def checked_answer(answer: Any, wanted: Wanted, count: int) -> Rendering:
         raise UserError(
             f"{who}: render() returned {type(answer).__name__}; return Rendering(images)"
         )
-    size = (wanted.size, wanted.size)
+    size = wanted.size
     shapes = {
         "images": (UINT8, (count, *size, 3)),
         "masks": (UINT8, (count, *size)),

@@ -60,7 +60,7 @@ class CheckedRenderer:
         report: Callable[[str], None] = silent,
         cache: SceneCache | None = None,
     ) -> None:
-        self.inner, self.description, self.image_size = inner, description, settings.image_size
+        self.inner, self.description, self.size = inner, description, settings.size
         self.grey = description.grey
         self.identity = "\n".join(
             filter(None, (description.identity, str(getattr(inner, "identity", ""))))
@@ -109,7 +109,7 @@ class CheckedRenderer:
         """
         asked = tuple(name for name, wanted in parts.items() if wanted)
         objects = graphs.layout.node_names.count(MAIN)
-        wanted = Wanted(self.description, self.image_size, asked, objects)
+        wanted = Wanted(self.description, self.size, asked, objects)
         graphs = within_ranges(graphs, self.description)
         if self.cache is None or not len(graphs):
             return self._drawn(graphs, wanted)
@@ -230,12 +230,12 @@ class CheckedDifferentiableRenderer(CheckedRenderer):
         """Render B graphs with other features [B, N, F] so that gradients flow back to them.
 
         Returns:
-            float32 [B, 3, S, S] in [0, 1].
+            float32 [B, 3, H, W] in [0, 1].
         """
         import torch  # noqa: PLC0415  few renderers need it, and it takes seconds
 
         images = self.inner.render_differentiable(graphs, features)
-        expected = (len(graphs), 3, self.image_size, self.image_size)
+        expected = (len(graphs), 3, *self.size)
         if not isinstance(images, torch.Tensor) or tuple(images.shape) != expected:
             got = tuple(images.shape) if hasattr(images, "shape") else type(images).__name__
             raise UserError(

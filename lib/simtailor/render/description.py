@@ -35,8 +35,14 @@ class StageSettings(Section):
     incidental: ClassVar[frozenset[str]] = frozenset()
 
     image_size: Annotated[int, Field(ge=8, le=4096, strict=True)] = Field(
-        128, description="Pixels of the square images."
+        128,
+        description="Pixels that the images are wide, and high unless a stage file says otherwise.",
     )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, pixels."""
+        return self.image_size, self.image_size
 
 
 def silent(line: str) -> None:

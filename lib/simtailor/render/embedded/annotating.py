@@ -19,28 +19,32 @@ OPENCV = np.diag([1.0, -1.0, -1.0])  # to the right, down, forwards, from right,
 
 
 def full_masks(
-    caster: RayCaster, scenes: Scenes, size: int, instances: Sequence[int]
+    caster: RayCaster, scenes: Scenes, size: tuple[int, int], instances: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what each instance would show alone, through a pinhole.
+
+    Args:
+        size: height and width in pixels.
 
     Returns:
         uint8 [B, N, H, W], and boxes and numbers of pixels, int32 [B, N, 5]; an instance that
         reaches the picture's edge is looked at in a picture ``WIDER`` times as wide and high.
     """
-    count = len(scenes)
-    masks = np.zeros((count, len(instances), size, size), np.uint8)
+    count, (height, width) = len(scenes), size
+    masks = np.zeros((count, len(instances), height, width), np.uint8)
+    wide = WIDER * height, WIDER * width
     silhouettes = np.zeros((count, len(instances), 5), np.int32)
     for place, instance in enumerate(instances):
         alone = scenes[:]
         alone.mesh = np.where(np.arange(scenes.mesh.shape[1]) == instance, scenes.mesh, -1)
-        seen = caster.labels(alone, size) > 0
+        seen = caster.look(alone, size).masks > 0
         masks[:, place], silhouettes[:, place] = seen, _measured(seen)
         there = scenes.mesh[:, instance] >= 0
         wider = np.flatnonzero(there & (_at_edge(seen) | ~seen.any((1, 2))))
-        together = max(1, PIXELS // (WIDER * size) ** 2)
+        together = max(1, PIXELS // (wide[0] * wide[1]))
         for some in np.split(wider, range(together, len(wider), together)):
-            beyond = _measured(caster.labels(_widened(alone[some]), WIDER * size) > 0)
-            beyond[:, :2] -= size * (beyond[:, 4:] > 0)
+            beyond = _measured(caster.look(_widened(alone[some]), wide).masks > 0)
+            beyond[:, :2] -= np.array([width, height]) * (beyond[:, 4:] > 0)
             silhouettes[some, place] = beyond
     return masks, silhouettes
 
@@ -58,14 +62,17 @@ def _at_edge(seen: np.ndarray) -> np.ndarray:
 def _widened(scenes: Scenes) -> Scenes:
     """Return scenes whose pictures show as much more as they are larger."""
     scenes.field_of_view = 2 * np.arctan(WIDER * np.tan(scenes.field_of_view / 2))
+    scenes.principal = scenes.principal / WIDER
     return scenes
 
 
-def camera_matrices(scenes: Scenes, size: int) -> np.ndarray:
+def camera_matrices(scenes: Scenes, size: tuple[int, int]) -> np.ndarray:
     """Return camera matrices float32 [B, 3, 3]; pixel (0, 0) has its middle at (0, 0)."""
+    height, width = size
     matrices = np.zeros((len(scenes), 3, 3))
-    matrices[:, 0, 0] = matrices[:, 1, 1] = size / 2 / np.tan(scenes.field_of_view / 2)
-    matrices[:, :2, 2] = (size - 1) / 2
+    matrices[:, 0, 0] = width / 2 / np.tan(scenes.field_of_view / 2)
+    matrices[:, 1, 1] = matrices[:, 0, 0] * scenes.stretch
+    matrices[:, :2, 2] = np.array([width - 1, height - 1]) / 2 + scenes.principal * width / 2
     matrices[:, 2, 2] = 1
     return matrices.astype(np.float32)
 

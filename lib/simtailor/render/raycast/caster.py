@@ -149,13 +149,13 @@ class RayCaster:
         self.draw(scenes, rendering, samples=samples, adaptive=adaptive, shadows=shadows)
         return rendering
 
-    def labels(self, scenes: Scenes, size: int | tuple[int, int]) -> np.ndarray:
-        """Return the masks of ``render`` alone, uint8 [B, H, W], without the cost of the images."""
-        height, width = (size, size) if isinstance(size, int) else size
-        masks = np.zeros((len(scenes), height, width), np.uint8)
-        nothing = np.broadcast_to(np.zeros((), np.uint8), (*masks.shape, 0))
-        self.draw(scenes, Rendering(nothing, masks), colour=False)
-        return masks
+    def look(self, scenes: Scenes, size: tuple[int, int]) -> Rendering:
+        """Return masks and depth of ``render`` without the cost of the images, which are empty."""
+        shape = (len(scenes), *size)
+        nothing = np.zeros((*shape, 0), np.uint8)
+        seen = Rendering(nothing, np.zeros(shape, np.uint8), np.zeros(shape, np.float32))
+        self.draw(scenes, seen, colour=False)
+        return seen
 
     def draw(
         self,
@@ -242,8 +242,8 @@ class RayCaster:
         """Return scenes [B] and their instances [B, K] as the kernels know them."""
         record = np.zeros(len(scenes), records.SceneRecord.numpy_dtype())
         direct = (
-            "eye", "camera", "focus", "aperture", "light_colour", "light_softness", "environment",
-            "environment_rotation", "environment_intensity",
+            "eye", "camera", "principal", "stretch", "focus", "aperture", "light_colour",
+            "light_softness", "environment", "environment_rotation", "environment_intensity",
         )  # fmt: skip
         for name in direct:
             record[name] = getattr(scenes, name)
