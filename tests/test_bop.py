@@ -174,6 +174,10 @@ def test_objects_of_several_sizes_and_simulated_sets_are_refused(made, tmp_path)
 
     with pytest.raises(UserError, match=r"one model of a class.*'size'"):
         export_bop(Growing(made.folder), tmp_path / "export")
+    bare = FittedSet(made.folder)
+    bare.manifest["models"] = {}
+    with pytest.raises(UserError, match=r"no model of 'box'.*models\(\)"):
+        export_bop(bare, tmp_path / "export")
     assert not (tmp_path / "export").exists()
     with pytest.raises(UserError, match="no depth, full masks, poses and cameras"):
         check_set_exportable("0_0_0_0_0_1_0_0_0", "bop")

@@ -37,8 +37,14 @@ def export_bop(made: ShardedSet, output: str | Path) -> None:
     An object's number is its label plus 1.
 
     Raises:
-        UserError: objects of one class have several sizes, which one model cannot have.
+        UserError: objects of one class have several sizes, which one model cannot have, or a
+            class has no model.
     """
+    if absent := [name for name in made.classes if name not in made.manifest["models"]]:
+        raise UserError(
+            f"{made.folder}: there is no model of '{absent[0]}', which an export to bop needs. "
+            "Give the renderer a method models() that returns one (docs/own_renderer.md)."
+        )
     scales = _scales(made)
     with staged_folder(output) as staging:
         _write_models(staging / MODELS, made, scales)
