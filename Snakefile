@@ -27,6 +27,7 @@ from simtailor.metasim.inputs import (
 )
 from simtailor.packages import find_package
 from simtailor.shipped import found_path
+from simtailor.simulation.exported import check_set_exportable
 from simtailor.task2vec.inputs import checked_probe
 from simtailor.tasks.prepare import reading_threads, source_exists, source_state
 from simtailor.tasks.table import find_task, study_tasks, task_names

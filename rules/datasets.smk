@@ -39,7 +39,7 @@ rule dataset:
 
 
 rule export_dataset:
-    """results/exports/FORMAT/EXPERIMENT: a data set of a fit as coco or yolo."""
+    """results/exports/FORMAT/EXPERIMENT: a data set of a fit as coco, yolo or bop."""
     input:
         made=exportable,
     output:

@@ -8,8 +8,14 @@ def settings_of_dataset_of(wildcards):
 
 def exportable(wildcards):
     """Return the data set of an experiment, if it has what exports are made of."""
-    check_exportable(wildcards.experiment, experiment_of(wildcards))
+    check_exportable(wildcards.experiment, experiment_of(wildcards), wildcards.format)
     return f"{RESULTS}/datasets/{wildcards.experiment}"
+
+
+def exportable_set(wildcards):
+    """Return a simulated set, if it has what exports are made of."""
+    check_set_exportable(wildcards.parameters, wildcards.format)
+    return f"{RESULTS}/task2sim/sets/{wildcards.parameters}"
 
 
 wildcard_constraints:

@@ -204,7 +204,7 @@ rule check_sets:
 rule export_set:
     """results/task2sim/FORMAT/SET: a simulated set as coco or yolo."""
     input:
-        made=rules.simulate_set.output[0],
+        made=exportable_set,
     output:
         directory(f"{RESULTS}/task2sim/{{format}}/{{parameters}}"),
     log:

@@ -25,13 +25,14 @@ class Discs:
     def __init__(self, settings, machine):
         self.size = settings.image_size
 
-    def render(self, graphs, masks=False, depth=False):
+    def render(self, graphs, masks=False, depth=False, full_masks=False):
         size, layout = self.size, graphs.layout
         rows, columns = (np.mgrid[:size, :size] + 0.5) / size * 100
         images = np.full((len(graphs), size, size, 3), 60, np.uint8)
         labels = np.zeros((len(graphs), size, size), np.uint8)
         metres = np.full((len(graphs), size, size), BEHIND, np.float32)
         values = graphs.values()
+        full = np.zeros((len(graphs), 2, size, size), np.uint8)
         nodes = [n for n, name in enumerate(layout.node_names) if name == "object"]
         for number, node in enumerate(nodes, 1):
             for scene in range(len(graphs)):
@@ -41,8 +42,14 @@ class Discs:
                 shown = (np.hypot(*off) if kind == 0 else off.max(0)) < 12
                 images[scene][shown] = (200, 80 * number, 40 + 150 * kind)
                 labels[scene][shown] = number
+                full[scene, number - 1] = shown
                 metres[scene][shown] = BEHIND - 0.25 * number
-        return Rendering(images, labels if masks else None, metres if depth else None)
+        return Rendering(
+            images,
+            labels if masks else None,
+            metres if depth else None,
+            full_masks=full if full_masks else None,
+        )
 
 
 DISCS = RendererDescription(
@@ -50,7 +57,7 @@ DISCS = RendererDescription(
     factory=Discs,
     settings=DiscSettings,
     nodes={"object": NodeKind({"x": Attribute("%"), "y": Attribute("%")}, CLASSES, 1, 2)},
-    returns=("masks", "depth"),
+    returns=("masks", "depth", "full_masks"),
 )
 
 

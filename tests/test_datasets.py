@@ -17,6 +17,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from simtailor.datasets.coco import export_coco
+from simtailor.datasets.exporting import export
+from simtailor.datasets.formats import FORMATS
 from simtailor.datasets.polygons import joined, outlines
 from simtailor.datasets.yolo import export_yolo
 from simtailor.errors import UserError
@@ -80,7 +82,7 @@ def contents(folder):
 def test_labels_are_those_of_the_picture(made):
     assert made.classes == ["disc", "square"]
     assert made.manifest["units"]["object2.x"] == "%"
-    seen = 0
+    seen = hidden = 0
     for n, sample in enumerate(made.samples()):
         assert sample.key == f"mine-3-{n:08d}"
         assert sample.image.shape == (SIZE, SIZE, 3)
@@ -100,6 +102,13 @@ def test_labels_are_those_of_the_picture(made):
             assert metres == pytest.approx(BEHIND - 0.25 * described["number"], abs=1e-4)
             outline = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
             assert described["at_edge"] == outline.any()
+            full = sample.full_masks[described["number"] - 1]
+            assert (full & (sample.mask < described["number"]) == 0).all()
+            assert (mask & ~full).sum() == 0
+            assert described["visibility"] == pytest.approx(
+                mask.sum() / max(full.sum(), 1), abs=1e-5
+            )
+            hidden += 0 < described["visibility"] < 1
         whole = not second["at_edge"]  # it lies over the first
         if whole and second["visible"]:
             seen += 1
@@ -107,6 +116,7 @@ def test_labels_are_those_of_the_picture(made):
             assert column / SIZE * 100 == pytest.approx(second["attributes"]["x"], abs=1.5)
             assert row / SIZE * 100 == pytest.approx(second["attributes"]["y"], abs=1.5)
     assert seen > 5
+    assert hidden > 2
 
 
 def test_card_and_summary_say_what_there_is(made):
@@ -221,12 +231,12 @@ def test_without_masks_there_are_images_classes_and_attributes(machine, tmp_path
         yaw = sample.annotation["objects"][0]["attributes"]["yaw"]
         assert abs(int(sample.image[0, 0, 0]) - yaw % 200) < 4
     assert "The renderer gives no masks" in (made.folder / "README.md").read_text()
-    for export in (export_coco, export_yolo):
-        with pytest.raises(UserError, match="no masks, which an export needs"):
-            export(made, tmp_path / "export")
+    for output_format in FORMATS:
+        with pytest.raises(UserError, match=r"no masks.* which an export to .* needs"):
+            export(made, output_format, tmp_path / "export")
         assert not (tmp_path / "export").exists()
-    with pytest.raises(UserError, match=r"'mine' has no masks.*gives images only"):
-        check_exportable("mine", experiment)
+    with pytest.raises(UserError, match=r"'mine' has no masks.*it has images only"):
+        check_exportable("mine", experiment, "coco")
 
 
 # Exports

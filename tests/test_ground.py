@@ -8,7 +8,6 @@ from PIL import Image
 from tracing import TRACERS
 
 from simtailor.assets.tabletop import OBJECT_NAMES
-from simtailor.render.embedded.placing import FIRST_OBJECT, GROUND
 from simtailor.render.embedded.stage_file import Stage, StageGround, StageLight
 from simtailor.render.embedded.tabletop import TabletopRenderer
 from simtailor.render.raycast.scenes import Scenes, rotation_about
@@ -32,7 +31,7 @@ def random_scenes(renderer: TabletopRenderer, count: int, seed: int = 0) -> Scen
     """
     random = np.random.default_rng(seed)
     scenes = Scenes.create(count, 2)
-    scenes.mesh[:] = np.stack([FIRST_OBJECT + np.arange(count) % 5, np.full(count, GROUND)], 1)
+    scenes.mesh[:] = np.stack([1 + np.arange(count) % 5, np.full(count, 0)], 1)
     scenes.label[:] = [1, 0]
     scenes.casts_shadow[:, 1] = False
     turns = random.uniform(0, 360, (3, count))
@@ -57,7 +56,7 @@ def random_scenes(renderer: TabletopRenderer, count: int, seed: int = 0) -> Scen
 
 def largest_differences(renderer: TabletopRenderer, scenes: Scenes) -> np.ndarray:
     """Return how many levels each pixel is off: [B, S, S]."""
-    whole = renderer._caster.render(scenes, renderer.image_size).images
+    whole = renderer._caster.render(scenes, renderer.size).images
     short = renderer.render_scenes(scenes).images
     return np.abs(short.astype(int) - whole).max(-1)
 
@@ -120,7 +119,7 @@ def test_an_object_that_fills_or_leaves_the_picture_is_no_error(renderers):
     scenes.position[1, 0, [0, 2]] = scenes.eye[1, [0, 2]] * 0.9  # around the camera
     scenes.scale[1, 0] = 4
     scenes.position[2, 0, [0, 2]] = [0.49, 0]  # its shadow falls beside the table
-    scenes.mesh[3, 0] = FIRST_OBJECT
+    scenes.mesh[3, 0] = 1
     assert largest_differences(renderer, scenes).max() <= 1
 
 
@@ -134,7 +133,7 @@ def test_pictures_depend_on_the_scene_alone(renderers):
     order = np.random.default_rng(1).permutation(40)
     np.testing.assert_array_equal(renderer.render_scenes(scenes[order]).images, whole[order])
     tracer = renderer.identity.split()[0]
-    with TabletopRenderer(image_size=renderer.image_size, threads=3, tracer=tracer) as other:
+    with TabletopRenderer(image_size=renderer.size[1], threads=3, tracer=tracer) as other:
         for i in (0, 2, 1, 39):
             np.testing.assert_array_equal(other.render_scenes(scenes[[i]]).images[0], whole[i])
 
@@ -149,6 +148,6 @@ def test_masks_and_depth_change_no_image(renderers):
     np.testing.assert_array_equal(all_three.images, alone.images)
     assert alone.masks is None
     assert alone.depth is None
-    expected = renderer._caster.render(scenes, renderer.image_size, masks=True, depth=True)
+    expected = renderer._caster.render(scenes, renderer.size, masks=True, depth=True)
     np.testing.assert_array_equal(all_three.masks, expected.masks)
     np.testing.assert_array_equal(all_three.depth, expected.depth)

@@ -10,7 +10,7 @@ from simtailor.assets.arrays import write_pack
 from simtailor.assets.content import AssetPack, Category, Model, Sky
 from simtailor.assets.environments import soft_room
 from simtailor.assets.mesh import Material, box, join
-from simtailor.datasets.boxes import boxes_of
+from simtailor.boxes import boxes_of
 from simtailor.errors import UserError
 from simtailor.simulation.catalogue import merge_packs, read_catalogue
 from simtailor.simulation.parameters import PARAMETER_NAMES, SimulationParameters

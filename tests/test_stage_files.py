@@ -24,7 +24,7 @@ MAXIMUM = 720
 NOMINAL = {"saturation": 1, "size": 1, "roughness": 1, "brightness": 1, "warmth": 1, "exposure": 1,
            "white_balance": 1, "tint": 1, "softness": 0.06, "intensity": 0.5,
            "loc_x": 100, "loc_z": 100, "camera_pitch": 50, "distance": 0.8, "field_of_view": 40,
-           "elevation": 60, "azimuth": 120}  # fmt: skip
+           "elevation": 60, "azimuth": 120, "focus": 0.4}  # fmt: skip
 
 
 def node(kind: list, attributes: dict, children: list) -> dict:
@@ -139,8 +139,10 @@ def test_every_attribute_of_the_contract_moves_something(node_name, name, own):
     other = nominal + (25 if known.period or known.unit in ("degrees", "cm") else 0.4)
     scene = {"Camera": {"camera_pitch": 50.0}, "object": {"yaw": 40.0, "pitch": 20.0}}
     pictures = []
-    for value in (nominal, {"noise": 8.0, "blur": 3.0}.get(name, other)):
+    for value in (nominal, {"noise": 8.0, "blur": 3.0, "aperture": 60.0}.get(name, other)):
         values = {k: dict(v) for k, v in scene.items()}
+        if name == "focus":
+            values["Camera"]["aperture"] = 60.0
         values.setdefault(node_name, {})[name] = value
         pictures.append(drawn(values, ["Deterministic", 0], file=str(own))[0])
     assert np.abs(pictures[0] - pictures[1]).max() >= 3

@@ -326,11 +326,11 @@ def test_smaller_images_are_averages_and_the_rest_is_kept():
     images = np.zeros((3, 4, 4, 3), np.uint8)
     images[1, :2, :2, 0] = [[10, 20], [30, 41]]
     target = TargetImages(images, None, ["a note"], np.array([0, 1, 0]), ("bowl", "mug"))
-    small = target.resized(2)
+    small = target.resized((2, 2))
     assert small.images.shape == (3, 2, 2, 3)
     assert small.images.dtype == np.uint8
     assert small.images[1, :, :, 0].tolist() == [[25, 0], [0, 0]]
     assert (small.notes, small.label_names) == (target.notes, target.label_names)
     np.testing.assert_array_equal(small.labels, target.labels)
     for size in (4, 8):  # never enlarged
-        np.testing.assert_array_equal(target.resized(size).images, images)
+        np.testing.assert_array_equal(target.resized((size, size)).images, images)

@@ -18,6 +18,7 @@ from conftest import SMALL
 from PIL import Image
 
 from simtailor.calling import make
+from simtailor.datasets.formats import FORMATS
 from simtailor.errors import UserError
 from simtailor.fitted.reading import FittedSet
 from simtailor.metasim.progress import COLUMNS
@@ -140,7 +141,7 @@ def test_a_change_runs_again_what_depends_on_it_and_no_more(finished):
 def test_a_fit_becomes_a_data_set_with_exports(finished):
     values = {"images": 12, "shard_size": 5, "stage": {"samples": 2}}
     finished.configure({"tyol_1attr": SMALL}, datasets=values)
-    targets = [f"results/exports/{name}/tyol_1attr" for name in ("coco", "yolo")]
+    targets = [f"results/exports/{name}/tyol_1attr" for name in FORMATS]
     output = finished.make("results/datasets/tyol_1attr", *targets)
     assert "metasim_train" not in output.stdout + output.stderr  # the fit is there
     finished.configure({"tyol_1attr": SMALL})
@@ -150,9 +151,10 @@ def test_a_fit_becomes_a_data_set_with_exports(finished):
     assert summary["classes"] == {"slipper": 12}
     assert summary["verdict"] == fit["verdict"]
     assert fit["verdict"] in (folder / "README.md").read_text()
-    coco, yolo = (finished.folder / target for target in targets)
+    coco, yolo, bop = (finished.folder / target for target in targets)
     assert len(json.loads((coco / "annotations.json").read_text())["annotations"]) == 12
     assert len(list((yolo / "segmentation/labels").rglob("*.txt"))) == 12
+    assert len(json.loads((bop / "train_pbr/000000/scene_gt.json").read_text())) == 12
     # Where each comes from: the export from the data set, and that from the fit.
     of_set, of_coco = (json.loads((made / PROVENANCE).read_text()) for made in (folder, coco))
     assert of_set["inputs"][RESULT] == digest_of(finished.folder / RESULT)

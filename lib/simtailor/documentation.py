@@ -16,6 +16,7 @@ from simtailor.config import Configuration
 from simtailor.files import staged
 from simtailor.metasim.settings import Experiment
 from simtailor.render.description import StageSettings
+from simtailor.render.embedded.stage_camera import StageIntrinsics
 from simtailor.render.embedded.stage_file import Stage, StageObject
 from simtailor.render.registry import BUILT_IN, DEFAULT
 
@@ -79,6 +80,7 @@ def _reference() -> str:
     for title, model, prefix in (
         ("A stage file (`stage.file` of the renderer `tabletop`)", Stage, ""),
         ("An object of a stage file", StageObject, "objects.NAME."),
+        ("A calibrated camera of a stage file", StageIntrinsics, "camera.intrinsics."),
     ):
         parts.append(f"### {title}\n")
         parts.append("| key | default | meaning |\n|---|---|---|")

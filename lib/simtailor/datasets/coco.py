@@ -29,7 +29,7 @@ def export_coco(made: ShardedSet, output: str | Path) -> None:
     Raises:
         UserError: the set has no masks.
     """
-    size, images, annotations = made.manifest["image_size"], [], []
+    (height, width), images, annotations = made.size, [], []
     first = made.first_number
     numbers = count(first)
     with staged_folder(output) as staging:
@@ -40,7 +40,13 @@ def export_coco(made: ShardedSet, output: str | Path) -> None:
             name = f"{encoded.key}.jpg"
             (staging / IMAGES / name).write_bytes(encoded.jpg)
             images.append(
-                {"id": number, "file_name": name, "width": size, "height": size, "license": LICENCE}
+                {
+                    "id": number,
+                    "file_name": name,
+                    "width": width,
+                    "height": height,
+                    "license": LICENCE,
+                }
             )
             annotations += [
                 {"id": next(numbers), "image_id": number, **_described(instance)}

@@ -7,14 +7,14 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
-from simtailor.datasets.shards import EncodedImage, read_shard
+from simtailor.datasets.shards import EncodedImage, read_shard, unstacked
 from simtailor.errors import UserError
 from simtailor.files import checksum, read_json
 
@@ -35,13 +35,17 @@ class Instance:
     """An object of an image.
 
     Attributes:
-        label: number of its class; mask: bool [S, S], True where it is seen.
+        label: number of its class; mask: bool [H, W], True where it is seen.
         box: left, top, width, height of the mask, pixels.
+        full_mask: bool [H, W], True where it is or would be seen if nothing hid it, or None.
+        described: what else is known of it, plain values.
     """
 
     label: int
     mask: np.ndarray
     box: list[int]
+    full_mask: np.ndarray | None = None
+    described: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +53,12 @@ class Sample:
     """One image of a set.
 
     Attributes:
-        key: its name; image: uint8 [S, S, 3].
-        mask: [S, S]; bool, True where the object is, or uint8, the numbers of several; None where
+        key: its name; image: uint8 [H, W, 3].
+        mask: [H, W]; bool, True where the object is, or uint8, the numbers of several; None where
             the set has none.
         annotation: what is known of the image, plain values.
-        depth: uint16 [S, S], or None where the set has none.
+        depth: uint16 [H, W], or None where the set has none.
+        full_masks: bool [n, H, W] of the n objects of the annotation, or None.
     """
 
     key: str
@@ -61,6 +66,7 @@ class Sample:
     mask: np.ndarray | None
     annotation: dict[str, Any]
     depth: np.ndarray | None = None
+    full_masks: np.ndarray | None = None
 
 
 class ShardedSet(ABC):
@@ -101,6 +107,17 @@ class ShardedSet(ABC):
     def made_by(self) -> dict[str, Any]:
         """What decides what the images show, plain values."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, pixels."""
+        width = self.manifest["image_size"]
+        return self.manifest.get("image_height", width), width
+
+    @property
+    def parts(self) -> list[str]:
+        """Which of ``simtailor.render.description.RETURNS`` the images have."""
+        return self.manifest["parts"]
+
     @abstractmethod
     def instances(self, sample: Sample) -> list[Instance]:
         """Return the objects that are seen in an image.
@@ -108,6 +125,10 @@ class ShardedSet(ABC):
         Raises:
             UserError: the set has no masks.
         """
+
+    def all_instances(self, sample: Sample) -> list[Instance]:
+        """Return the objects of an image that has masks, those that nobody sees included."""
+        return self.instances(sample)
 
     @property
     def classes(self) -> list[str]:
@@ -140,18 +161,19 @@ class ShardedSet(ABC):
         for encoded in self.encoded():
             with self._naming(encoded):  # what the caller does with it is not named
                 image, annotation = _pixels(encoded.jpg), json.loads(encoded.annotation)
-                mask, depth = (
+                mask, depth, bits = (
                     None if data is None else _pixels(data)
-                    for data in (encoded.mask, encoded.depth)
+                    for data in (encoded.mask, encoded.depth, encoded.full_masks)
                 )
-            yield Sample(encoded.key, image, mask, annotation, depth)
+                if bits is not None:
+                    bits = unstacked(bits, len(annotation["objects"]), len(image))
+            yield Sample(encoded.key, image, mask, annotation, depth, bits)
 
     def load_shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield images uint8 [n, S, S, 3] and labels int64 [n], shard by shard."""
-        size = self.manifest["image_size"]
+        """Yield images uint8 [n, H, W, 3] and labels int64 [n], shard by shard."""
         for number in range(len(self.shards)):
             some = self._read(number)
-            images = np.empty((len(some), size, size, 3), np.uint8)
+            images = np.empty((len(some), *self.size, 3), np.uint8)
             labels = np.empty(len(some), np.int64)
             for place, encoded in enumerate(some):
                 with self._naming(encoded):
@@ -160,9 +182,8 @@ class ShardedSet(ABC):
             yield images, labels
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return all images uint8 [N, S, S, 3] and labels int64 [N]."""
-        size = self.manifest["image_size"]
-        images = np.empty((len(self), size, size, 3), np.uint8)
+        """Return all images uint8 [N, H, W, 3] and labels int64 [N]."""
+        images = np.empty((len(self), *self.size, 3), np.uint8)
         labels = np.empty(len(self), np.int64)
         start = 0
         for some, of_them in self.load_shards():

@@ -1,7 +1,8 @@
 """One shard of a data set: a tar file in WebDataset layout and the record of it.
 
-Of image KEY the shard holds KEY.jpg, KEY.mask.png and KEY.depth.png where the set has them, and
-KEY.json. Times and owners in the tar are fixed, so equal images give equal bytes.
+Of image KEY the shard holds KEY.jpg, then, where the set has them, KEY.mask.png,
+KEY.full_masks.png and KEY.depth.png, and last KEY.json. Times and owners in the tar are fixed, so
+equal images give equal bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from simtailor.files import checksum, read_json, staged, write_json
 
 JPEG_QUALITY = 92
 # In this order; the annotation ends an image.
-SUFFIXES = {"jpg": "jpg", "mask": "mask.png", "depth": "depth.png", "annotation": "json"}
+SUFFIXES = {
+    "jpg": "jpg", "mask": "mask.png", "full_masks": "full_masks.png", "depth": "depth.png",
+    "annotation": "json",
+}  # fmt: skip
 PARTS = {suffix: part for part, suffix in SUFFIXES.items()}
 FIRST, LAST = "jpg", "annotation"
 
@@ -46,8 +50,8 @@ class EncodedImage:
     """The files of one image.
 
     Attributes:
-        key: their common name; jpg, mask, annotation, depth: their contents, None of a mask or
-            depth that the set lacks.
+        key: their common name; jpg, mask, annotation, depth, full_masks: their contents, None of
+            what the set lacks.
     """
 
     key: str
@@ -55,6 +59,7 @@ class EncodedImage:
     mask: bytes | None
     annotation: bytes
     depth: bytes | None = None
+    full_masks: bytes | None = None
 
 
 def encoded_image(
@@ -63,12 +68,14 @@ def encoded_image(
     mask: np.ndarray | None,
     annotation: dict[str, Any],
     depth: np.ndarray | None = None,
+    full_masks: np.ndarray | None = None,
 ) -> EncodedImage:
     """Compress an image.
 
     Args:
         image: uint8 [H, W, 3]; mask: bool or uint8 [H, W]; depth: uint16 [H, W].
         annotation: plain values for JSON.
+        full_masks: bool [n, H, W].
     """
     return EncodedImage(
         key=key,
@@ -76,7 +83,25 @@ def encoded_image(
         mask=None if mask is None else _compressed(mask, "PNG"),
         annotation=json.dumps(annotation, separators=(",", ":"), allow_nan=False).encode(),
         depth=None if depth is None else _compressed(depth, "PNG"),
+        full_masks=None if full_masks is None else _compressed(stacked(full_masks), "PNG"),
     )
+
+
+def stacked(masks: np.ndarray) -> np.ndarray:
+    """Return masks bool [n, H, W] as the bits of one picture, uint8 [ceil(n / 8) * H, W].
+
+    Mask k is bit k of it; from the ninth on, of further pictures below. Of none it is black.
+    """
+    height, width = masks.shape[1:]
+    if not len(masks):
+        return np.zeros((height, width), np.uint8)
+    return np.packbits(masks, axis=0, bitorder="little").reshape(-1, width)
+
+
+def unstacked(picture: np.ndarray, count: int, height: int) -> np.ndarray:
+    """Return the masks of ``stacked``, bool [count, height, W]."""
+    bits = picture.reshape(-1, height, picture.shape[1])
+    return np.unpackbits(bits, axis=0, bitorder="little")[:count].astype(bool)
 
 
 def _compressed(pixels: np.ndarray, kind: str, **options: Any) -> bytes:

@@ -31,7 +31,7 @@ def export_yolo(made: ShardedSet, output: str | Path) -> None:
     Raises:
         UserError: the set has no masks.
     """
-    size = made.manifest["image_size"]
+    size = np.array(made.size[::-1])
     with staged_folder(output) as staging:
         for kind in (DETECTION, SEGMENTATION):
             for part in (TRAIN, VALIDATION):
@@ -47,7 +47,10 @@ def export_yolo(made: ShardedSet, output: str | Path) -> None:
             link_or_copy(staging / DETECTION / image, staging / SEGMENTATION / image)
             instances, text = made.instances(sample), Path("labels") / part / f"{encoded.key}.txt"
             for kind, of_instance in ((DETECTION, _box), (SEGMENTATION, _polygon)):
-                lines = [f"{i.label} {_numbers(of_instance(i) / size)}\n" for i in instances]
+                lines = [
+                    f"{i.label} {_numbers((of_instance(i) / size).reshape(-1))}\n"
+                    for i in instances
+                ]
                 (staging / kind / text).write_text("".join(lines))
 
 
@@ -63,11 +66,11 @@ def _description(made: ShardedSet) -> str:
 
 def _box(instance: Instance) -> np.ndarray:
     left, top, width, height = instance.box
-    return np.array([left + width / 2, top + height / 2, width, height])
+    return np.array([[left + width / 2, top + height / 2], [width, height]])
 
 
 def _polygon(instance: Instance) -> np.ndarray:
-    return joined(outlines(instance.mask)).reshape(-1)
+    return joined(outlines(instance.mask))
 
 
 def _numbers(shares: np.ndarray) -> str:

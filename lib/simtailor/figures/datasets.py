@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from simtailor.figures.simulation import tiled
 
@@ -38,14 +38,15 @@ def labelled_sheet(made: ShardedSet, path: str | Path, count: int, *, title: str
 
 
 def _labelled(image: np.ndarray, instances: list[Instance]) -> np.ndarray:
-    """Return a picture uint8 [SIZE, SIZE, 3] with tinted masks and boxes."""
+    """Return a picture uint8 [H, W, 3], the longer of them SIZE, with tinted masks and boxes."""
     tinted = image.astype(np.float64)
     for instance in instances:
         colour = COLOURS[instance.label % len(COLOURS)]
         tinted[instance.mask] = (1 - TINT) * tinted[instance.mask] + TINT * colour
     picture = Image.fromarray(np.rint(tinted).astype(np.uint8))
-    picture = picture.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-    draw, scale = ImageDraw.Draw(picture), SIZE / len(image)
+    scale = SIZE / max(image.shape[:2])
+    picture = ImageOps.contain(picture, (SIZE, SIZE), Image.Resampling.LANCZOS)
+    draw = ImageDraw.Draw(picture)
     for instance in instances:
         left, top, width, height = instance.box
         ends = [left, top, left + width, top + height]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from simtailor.figures.style import (
     GENERATED,
@@ -133,7 +133,7 @@ def _unroll(samples: list[np.ndarray], period: float) -> list[np.ndarray]:
 
 
 def contact_sheet(rows: Sequence[tuple[str, np.ndarray]], path: str | Path, *, title: str) -> None:
-    """Write labelled rows of images, uint8 [n, S, S, 3] each; the first few of each are shown."""
+    """Write labelled rows of images, uint8 [n, H, W, 3] each; the first few of each are shown."""
     font, label_width, header = label_font(13), 84, 26
     step = THUMBNAIL + MARGIN
     size = (label_width + SHEET_COLUMNS * step, header + len(rows) * step)
@@ -144,16 +144,21 @@ def contact_sheet(rows: Sequence[tuple[str, np.ndarray]], path: str | Path, *, t
         top = header + r * step
         draw.text((6, top + THUMBNAIL // 2 - 8), label, fill="black", font=font)
         for c, image in enumerate(images[:SHEET_COLUMNS]):
-            thumbnail = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-            sheet.paste(thumbnail, (label_width + c * step, top))
+            sheet.paste(_thumbnail(image), (label_width + c * step, top))
     with staged(path) as staging:
         sheet.save(staging)
+
+
+def _thumbnail(image: np.ndarray) -> Image.Image:
+    """Return an image as a square with white beside it where it is none."""
+    edges = (THUMBNAIL, THUMBNAIL)
+    return ImageOps.pad(Image.fromarray(image), edges, Image.Resampling.BOX, color="white")
 
 
 def write_animation(
     frames: Sequence[tuple[str, np.ndarray]], target: np.ndarray, path: str | Path
 ) -> None:
-    """Write a GIF: each frame shows generated images, uint8 [n, S, S, 3], above target images."""
+    """Write a GIF: each frame shows generated images, uint8 [n, H, W, 3], above target images."""
     font, header = label_font(13), 22
     count = len(target)
     step = THUMBNAIL + MARGIN
@@ -164,10 +169,7 @@ def write_animation(
         for top, text, row in ((0, label, images), (header + THUMBNAIL, "target", target)):
             draw.text((4, top + 3), text, fill="black", font=font)
             for c, image in enumerate(row):
-                thumbnail = Image.fromarray(image).resize(
-                    (THUMBNAIL, THUMBNAIL), Image.Resampling.BOX
-                )
-                picture.paste(thumbnail, (c * step, top + header))
+                picture.paste(_thumbnail(image), (c * step, top + header))
         pictures.append(picture)
     # One palette for all frames, or colours would flicker.
     palette = pictures[-1].quantize(128, dither=Image.Dither.NONE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from simtailor.files import staged
 
@@ -76,7 +76,8 @@ def set_sheet(made: SimulatedSet, path: str | Path, count: int, *, title: str) -
 
 
 def _resized(image: np.ndarray, size: int) -> Image.Image:
-    return Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS)
+    edges = (size, size)
+    return ImageOps.pad(Image.fromarray(image), edges, Image.Resampling.LANCZOS, color="white")
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:

@@ -20,11 +20,15 @@ NOT_CONVERGED = (
 )
 WITHOUT_MASKS = (
     "The renderer gives no masks. So there are images, classes and attributes, and no masks, boxes "
-    "or visible shares; the exports to COCO and YOLO are not possible."
+    "or visible shares, and no exports."
 )
-WITH_MASKS = (
-    "Masks and boxes are those of the visible pixels. Full masks of objects that are partly hidden "
-    "are not there: a renderer draws a scene as a whole."
+WITH_MASKS = "Masks and boxes are those of the visible pixels."
+WITHOUT_FULL_MASKS = (
+    "Full masks of objects that are partly hidden are not there: the renderer gives none."
+)
+WITH_FULL_MASKS = (
+    "Beside them are full masks and boxes, of what would be seen if nothing hid an object, and its "
+    "visibility, the share of the full mask that is seen."
 )
 
 
@@ -43,6 +47,8 @@ def licence_of(experiment: Experiment) -> str:
 def write_card(path: str | Path, made: FittedSet, fit: Fit, summary: dict[str, Any]) -> None:
     """Write the card of a data set in Markdown."""
     manifest, counts = made.manifest, summary["classes"]
+    beside = [part.replace("_", " ") for part in (*manifest["parts"], "classes", "attributes")]
+    beside += ["models"] if manifest["models"] else []
     lines = [
         *data_set_header(made.title, summary["images"], OTHER, ["object-detection"]),
         f"# {made.title}",
@@ -66,8 +72,8 @@ def write_card(path: str | Path, made: FittedSet, fit: Fit, summary: dict[str, A
         "",
         "## What is in it",
         "",
-        f"{summary['images']:,} images of {summary['image_size']} x {summary['image_size']} pixels "
-        f"in {summary['shards']} shards, {summary['megabytes']} MB. "
+        f"{summary['images']:,} images of {summary['image_size']} x {summary['image_height']} "
+        f"pixels in {summary['shards']} shards, {summary['megabytes']} MB. "
         f"{summary['objects']:,} objects: "
         + (", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none is named")
         + ".",
@@ -77,13 +83,14 @@ def write_card(path: str | Path, made: FittedSet, fit: Fit, summary: dict[str, A
         lines += [
             f"{summary['objects_seen']:,} objects are seen, {summary['objects_at_edge']:,} of them "
             f"reach the image's edge; {summary['images_without_object']:,} images show none. "
-            f"{WITH_MASKS}",
+            f"{WITH_MASKS} "
+            + (WITH_FULL_MASKS if "full_masks" in manifest["parts"] else WITHOUT_FULL_MASKS),
         ]
     else:
         lines.append(WITHOUT_MASKS)
     lines += [
         "",
-        "Beside the images: " + ", ".join([*manifest["parts"], "classes", "attributes"]) + ". "
+        f"Beside the images: {', '.join(beside)}. "
         "The files and their keys: docs/datasets.md of simtailor.",
         "",
         "## Licences",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simtailor.datasets.boxes import boxes_of
+from simtailor.boxes import boxes_of
 from simtailor.datasets.making import Rendered
 from simtailor.datasets.shards import EncodedImage, encoded_image, image_key
 from simtailor.fitted.objects import NOT_THERE, SceneObjects
@@ -19,6 +20,9 @@ from simtailor.render.checked import CheckedRenderer, within_ranges
 from simtailor.render.rendering import Rendering
 
 PIXELS = 1 << 24  # rendered at a time
+PARTS = ("masks", "depth", "full_masks", "silhouettes", "poses", "cameras")  # of a rendering
+OF_OBJECTS = ("full_masks", "silhouettes", "poses")
+DECIMALS = 7  # of matrices, whose numbers are 32 bits
 DEPTH_UNIT = 0.1  # millimetres of a step of a depth image, where that reaches far enough
 DEPTH_STEPS = 2**16 - 1
 
@@ -39,9 +43,9 @@ class Drawing:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Which of masks and depth the images have."""
+        """Which of ``PARTS`` the images have."""
         returns = self.renderer.description.returns
-        return tuple(part for part in ("masks", "depth") if part in returns)
+        return tuple(part for part in PARTS if part in returns)
 
     @property
     def effective(self) -> np.ndarray:
@@ -50,7 +54,8 @@ class Drawing:
 
     def draw(self, indices: np.ndarray) -> Iterator[Rendered]:
         """Render the images with these numbers, int [n], and yield what compresses a few."""
-        step = max(1, min(BLOCK, PIXELS // self.renderer.image_size**2))
+        pictures = 1 + len(self.objects.nodes) * ("full_masks" in self.parts)
+        step = max(1, min(BLOCK, PIXELS // math.prod(self.renderer.size) // pictures))
         for some in np.split(indices, range(step, len(indices), step)):
             graphs = within_ranges(self.scenes.take(some), self.renderer.description)
             rendering = self.renderer.render(graphs, **dict.fromkeys(self.parts, True))
@@ -69,17 +74,22 @@ class Drawing:
     ) -> list[EncodedImage]:
         encoded = []
         for i, index in enumerate(indices):
-            mask = None if rendering.masks is None else rendering.masks[i]
-            annotation = self._annotation(mask, labels[i], attributes[i])
-            depth = None
-            if rendering.depth is not None:
-                depth, annotation["depth_scale"] = depth_steps(rendering.depth[i])
-            key = image_key(self.of_set, index)
-            encoded.append(encoded_image(key, rendering.images[i], mask, annotation, depth))
+            scene = {name: part[i] for name, part in rendering.parts().items()}
+            annotation = self._annotation(scene, labels[i], attributes[i])
+            depth = full_masks = None
+            if "depth" in scene:
+                depth, annotation["depth_scale"] = depth_steps(scene["depth"])
+            if "full_masks" in scene:
+                full_masks = scene["full_masks"][labels[i] != NOT_THERE] > 0
+            key, mask = image_key(self.of_set, index), scene.get("masks")
+            encoded.append(encoded_image(key, scene["images"], mask, annotation, depth, full_masks))
         return encoded
 
     def _annotation(
-        self, mask: np.ndarray | None, labels: np.ndarray, attributes: dict[str, dict[str, float]]
+        self,
+        rendered: dict[str, np.ndarray],
+        labels: np.ndarray,
+        attributes: dict[str, dict[str, float]],
     ) -> dict[str, Any]:
         """Return what is known of an image, plain values; of one object its class at the top."""
         keys, objects = self.scenes.layout.node_keys, []
@@ -92,12 +102,17 @@ class Drawing:
                 "class": self.objects.classes[label],
                 "attributes": attributes.get(keys[node], {}),
             }
-            if mask is not None:
-                described |= _seen(mask == number)
-            objects.append(described)
+            mask = None
+            if "masks" in rendered:
+                mask = rendered["masks"] == number
+                described |= _seen(mask)
+            of_object = {n: rendered[n][number - 1] for n in OF_OBJECTS if n in rendered}
+            objects.append(described | _whole(of_object, mask))
         annotation: dict[str, Any] = {}
+        if "cameras" in rendered:
+            annotation["camera_matrix"] = _plain(rendered["cameras"])
         if len(objects) == 1:
-            annotation = {"label": objects[0]["label"], "class": objects[0]["class"]}
+            annotation |= {"label": objects[0]["label"], "class": objects[0]["class"]}
         named = {keys[node] for node in self.objects.nodes}
         scene = {key: values for key, values in attributes.items() if key not in named}
         return {**annotation, "objects": objects, "scene": scene}
@@ -111,6 +126,31 @@ def _seen(mask: np.ndarray) -> dict[str, Any]:
         "visible": round(float(mask.mean()), 5),
         "at_edge": bool(any(edge.any() for edge in edges)),
     }
+
+
+def _whole(parts: dict[str, np.ndarray], mask: np.ndarray | None) -> dict[str, Any]:
+    """Return an object's pose, and the box of its full mask and how much of that is seen.
+
+    Args:
+        parts: of a rendering, of this object; mask: bool [H, W], where it is seen.
+    """
+    known: dict[str, Any] = {}
+    if "full_masks" in parts:
+        full = parts["full_masks"] > 0
+        box = boxes_of(full[None])[0].tolist()
+        pixels = int(full.sum())
+        if "silhouettes" in parts:
+            *box, pixels = parts["silhouettes"].tolist()
+        known = {"full_box": box, "full_pixels": pixels}
+        if mask is not None:
+            known["visibility"] = round(min(float(mask.sum()) / max(pixels, 1), 1.0), 5)
+    if "poses" in parts:
+        known["pose"] = _plain(parts["poses"])
+    return known
+
+
+def _plain(matrix: np.ndarray) -> list[list[float]]:
+    return matrix.astype(np.float64).round(DECIMALS).tolist()
 
 
 def depth_steps(depth: np.ndarray) -> tuple[np.ndarray, float]:
@@ -137,7 +177,8 @@ def statistics_of(images: list[EncodedImage]) -> dict[str, float]:
     ``class N`` counts the objects of a label, ``seen`` those that show, ``empty`` the images in
     which none does, ``at_edge`` those that reach the image's edge.
     """
-    sums = {"objects": 0.0, "seen": 0.0, "empty": 0.0, "at_edge": 0.0, "visible": 0.0}
+    names = ("objects", "seen", "empty", "at_edge", "visible", "visibility")
+    sums = dict.fromkeys(names, 0.0)
     for image in images:
         objects = json.loads(image.annotation)["objects"]
         seen = [o for o in objects if o.get("visible", 1) > 0]
@@ -146,6 +187,7 @@ def statistics_of(images: list[EncodedImage]) -> dict[str, float]:
         sums["empty"] += not seen
         sums["at_edge"] += sum(o.get("at_edge", False) for o in seen)
         sums["visible"] += round(sum(o.get("visible", 0) for o in seen), 5)
+        sums["visibility"] += round(sum(o.get("visibility", 0) for o in objects), 5)
         for described in objects:
             name = f"class {described['label']}"
             sums[name] = sums.get(name, 0) + 1

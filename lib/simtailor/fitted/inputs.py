@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from simtailor.datasets.formats import check_parts
 from simtailor.errors import UserError, nearest_name
 from simtailor.fitted.settings import Datasets
 from simtailor.metasim.settings import Experiment
 
 # Raised when the same settings give other files, so that data sets made before do not count.
-DATASETS_VERSION = 1
-MASKS = "masks"
+DATASETS_VERSION = 2
 
 
 def experiment_with_stage(experiment: Experiment, settings: Datasets) -> Experiment:
@@ -56,18 +56,18 @@ def settings_of_dataset(experiment: Experiment, settings: Datasets) -> dict[str,
     return settings.model_copy(update={"seed": seed}).model_dump(mode="json")
 
 
-def check_exportable(name: str, experiment: Experiment) -> None:
-    """Check that an experiment's data set has the masks that exports are made of.
+def check_exportable(name: str, experiment: Experiment, output_format: str) -> None:
+    """Check that an experiment's data set has what an export to a format is made of.
 
     Raises:
-        UserError: its renderer gives none.
+        UserError: its renderer does not give it.
     """
     contract = experiment.contract
-    if MASKS not in contract.returns:
-        given = ", ".join(("images", *contract.returns))
-        raise UserError(
-            f"the data set of '{name}' has no masks, which an export needs: the renderer "
-            f"'{contract.name}' gives {given} only. Let its render() return masks and say so in "
-            "the description's 'returns' (docs/own_renderer.md), or use the data set's shards, "
-            "which have images, classes and attributes."
-        )
+    check_parts(
+        f"the data set of '{name}'",
+        output_format,
+        contract.returns,
+        f"The renderer '{contract.name}' gives no more. Let its render() return it and say so in "
+        "the description's 'returns' (docs/own_renderer.md), or use the data set's shards, "
+        "which have images, classes and attributes.",
+    )

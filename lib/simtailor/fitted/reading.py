@@ -50,8 +50,17 @@ class FittedSet(ShardedSet):
                 f"{self.folder}: this data set has no masks, which an export needs: its renderer "
                 "gives none. It has images, classes and attributes."
             )
+        instances = self.all_instances(sample)
+        return [i for i in instances if i.described["visible"] > 0]
+
+    def all_instances(self, sample: Sample) -> list[Instance]:
         return [
-            Instance(described["label"], sample.mask == described["number"], described["box"])
-            for described in sample.annotation["objects"]
-            if described["visible"] > 0
+            Instance(
+                described["label"],
+                sample.mask == described["number"],
+                described["box"],
+                None if sample.full_masks is None else sample.full_masks[place],
+                described,
+            )
+            for place, described in enumerate(sample.annotation["objects"])
         ]

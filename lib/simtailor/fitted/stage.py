@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from simtailor import render, scene
-from simtailor.datasets.boxes import boxes_of
+from simtailor.boxes import boxes_of
 from simtailor.datasets.making import ShardJob, shards_of
+from simtailor.datasets.models import write_models
 from simtailor.datasets.recipes import recipe_of
 from simtailor.datasets.shards import encoded_image
 from simtailor.figures.datasets import labelled_sheet
@@ -65,6 +66,7 @@ def make_dataset(
             "images": settings.images,
             "classes": list(objects.classes),
             "image_size": experiment.stage.image_size,
+            "image_height": experiment.stage.size[0],
             "stage": experiment.stage.model_dump(mode="json"),
             "widen": settings.widen,
             "parts": list(drawing.parts),
@@ -81,8 +83,10 @@ def make_dataset(
             threads=machine.threads,
         )
         job.make(report)
+        models = renderer.models()
     job.remove_leftovers()
     with staged_folder(output) as staging:
+        manifest["models"] = write_models(staging, models, manifest["classes"])
         total = job.publish(staging, manifest)
         made = FittedSet(staging)
         summary = _summary(made, fit, total)
@@ -113,7 +117,8 @@ def _summary(made: FittedSet, fit: Fit, total: dict[str, float]) -> dict[str, An
         "converged": fit.summary["converged"],
         "verdict": fit.summary["verdict"],
         "images": len(made),
-        "image_size": made.manifest["image_size"],
+        "image_size": made.size[1],
+        "image_height": made.size[0],
         "shards": len(made.shards),
         "megabytes": round(total["bytes"] / 1e6, 3),
         "objects": int(total["objects"]),
@@ -121,6 +126,11 @@ def _summary(made: FittedSet, fit: Fit, total: dict[str, float]) -> dict[str, An
             name: int(total.get(f"class {label}", 0)) for label, name in enumerate(made.classes)
         },
         "objects_seen": int(total["seen"]) if masks else None,
+        "mean_visibility": (
+            round(total["visibility"] / max(total["objects"], 1), 4)
+            if "full_masks" in made.manifest["parts"]
+            else None
+        ),
         "objects_at_edge": int(total["at_edge"]) if masks else None,
         "images_without_object": int(total["empty"]) if masks else None,
         "mean_share_of_object": (

@@ -49,8 +49,8 @@ class Reading:
     """How images are read.
 
     Attributes:
-        size: edge of the squares in pixels.
-        fit: ``crop`` takes the middle square, ``pad`` shows all of the image on white.
+        size: edge of the squares in pixels, or width and height of other pictures.
+        fit: ``crop`` takes the middle of that form, ``pad`` shows all of the image on white.
         method: of resampling.
         most_pixels: images of more are refused.
         key: the key of ``most_pixels``, for messages.
@@ -59,20 +59,25 @@ class Reading:
             another kind cannot be read. None takes the range of the images at hand.
     """
 
-    size: int
+    size: int | tuple[int, int]
     fit: Literal["crop", "pad"] = "crop"
     method: Image.Resampling = Image.Resampling.BICUBIC
     most_pixels: int = MOST_PIXELS
     key: str = "most_pixels"
     ranges: Mapping[bool, tuple[float, float]] | None = None
 
+    @property
+    def edges(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
 
 @dataclass(eq=False)
 class Squares:
-    """Images as read.
+    """Images as read, all of one size.
 
     Attributes:
-        images: uint8 [n, S, S, 3].
+        images: uint8 [n, H, W, 3].
         sizes: width and height that they had, upright.
         converted: number of images by what was done to them.
         ranges: what became black and white in images of more than 8 bits, by whether these
@@ -124,7 +129,7 @@ def read_what_can_be(
     report: Callable[[str], None] = lambda line: None,
 ) -> Squares:
     """Read images as ``read_squares`` does; those that cannot be read are ``broken``, by place."""
-    shape = (len(chosen), reading.size, reading.size, 3)
+    shape = (len(chosen), *reading.edges[::-1], 3)
     squares = Squares(np.zeros(shape, np.uint8))
     deep: dict[int, DeepImage] = {}
     begun = shown = time.monotonic()
@@ -199,7 +204,7 @@ def _decoded(image: Image.Image, again: Callable[[], Image.Image], reading: Read
     if has_frames(image):
         converted.append(CONVERTED["frames"])
     if image.width * image.height > LARGE:
-        image.draft(None, (FRACTION * reading.size,) * 2)
+        image.draft(None, (FRACTION * max(reading.edges),) * 2)
     drafted = image.size != size
     if drafted:
         converted.append(CONVERTED["fraction"])
@@ -248,10 +253,9 @@ def has_frames(image: Image.Image) -> bool:
 
 def _fitted(image: Image.Image, reading: Reading) -> Image.Image:
     """Return the middle square, or all of the image in a rectangle that fits into the square."""
-    edges = (reading.size, reading.size)
     if reading.fit == "pad":
-        return ImageOps.contain(image, edges, reading.method)
-    return ImageOps.fit(image, edges, reading.method)
+        return ImageOps.contain(image, reading.edges, reading.method)
+    return ImageOps.fit(image, reading.edges, reading.method)
 
 
 def _square(rgb: Image.Image, reading: Reading) -> np.ndarray:
@@ -261,7 +265,7 @@ def _square(rgb: Image.Image, reading: Reading) -> np.ndarray:
 def _padded(small: Image.Image, reading: Reading) -> Image.Image:
     if reading.fit == "crop":
         return small
-    return ImageOps.pad(small, (reading.size, reading.size), reading.method, color=WHITE)
+    return ImageOps.pad(small, reading.edges, reading.method, color=WHITE)
 
 
 def _scale(squares: Squares, deep: dict[int, DeepImage], reading: Reading) -> None:

@@ -5,6 +5,7 @@ Imports torch only for an experiment that needs it: that takes longer than to pl
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Literal
 
@@ -77,7 +78,7 @@ def _check_parts(experiment: Experiment) -> None:
     count = target.images
     if target.folder is not None:
         count = min(count, len(find_target(target.folder).files))
-    needed = count * experiment.stage.image_size**2 * 3
+    needed = count * math.prod(experiment.stage.size) * 3
     if needed > (memory := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")):
         raise UserError(
             f"target.images: {count:,} images of {experiment.stage.image_size} pixels take "
@@ -189,7 +190,8 @@ def checked_features(experiment: Experiment) -> dict[str, str]:
         UserError: there is no such file, or timm has no such model.
     """
     features = experiment.features
-    edge = min(experiment.training.image_size, experiment.stage.image_size)
+    width = min(experiment.training.image_size, experiment.stage.image_size)
+    edge = min(experiment.stage.model_copy(update={"image_size": width}).size)
     chosen = "pyramid" in features.model_fields_set  # by the user; the default suits small images
     if not features.of_network and chosen and features.pyramid[0] > edge:
         raise UserError(

@@ -73,7 +73,7 @@ def make_target(
     if folder is not None:
         target = read_target(
             folder,
-            experiment.stage.image_size,
+            experiment.stage.size[::-1],
             experiment.target.images,
             seed,
             most_pixels=experiment.target.most_pixels,
@@ -110,9 +110,9 @@ def train(
     )
     with only_one(f"{checkpoint}.lock", busy, report):
         size = min(experiment.training.image_size, experiment.stage.image_size)
-        images = TargetImages.read(target).resized(size)
         grammar = experiment.read_grammar(experiment.grammar)
         with machine.renderer(experiment, report, size) as renderer:
+            images = TargetImages.read(target).resized(renderer.size)
             trainer = Trainer(experiment, grammar, renderer, images, machine.device, machine.cache)
             progress = trainer.train(checkpoint, report)
         progress.write(output)

@@ -30,7 +30,7 @@ class TargetImages:
     """A target set.
 
     Attributes:
-        images: uint8 [M, S, S, 3].
+        images: uint8 [M, H, W, 3].
         features: float32 [M, N, F], the hidden attributes that only the evaluation may
             read, or None for a folder.
         notes: what was done to the user's images and which labels were found, in plain
@@ -66,9 +66,9 @@ class TargetImages:
         with staged(path) as staging:
             np.savez(staging, **arrays)
 
-    def resized(self, size: int) -> TargetImages:
-        """Return the target with images averaged down to ``size`` pixels, if they are larger."""
-        if self.images.shape[1] <= size:
+    def resized(self, size: tuple[int, int]) -> TargetImages:
+        """Return the target averaged down to a height and width, if its images are larger."""
+        if self.images.shape[2] <= size[1]:
             return self
         import torch  # noqa: PLC0415  the workflow reads this module while it plans
 
@@ -128,7 +128,7 @@ def target_scenes(grammar: Grammar, renderer: Renderer, count: int, seed: int) -
 
 
 def render_images(renderer: Renderer, graphs: SceneGraphBatch) -> np.ndarray:
-    """Render graphs in parts, for any number of them: uint8 [B, S, S, 3]."""
+    """Render graphs in parts, for any number of them: uint8 [B, H, W, 3]."""
     parts = [renderer.render(graphs[i : i + CHUNK]).images for i in range(0, len(graphs), CHUNK)]
     return np.concatenate(parts)
 

@@ -92,7 +92,7 @@ def find_target(folder: str | Path) -> TargetFolder:
 
 def read_target(
     folder: str | Path,
-    size: int,
+    size: int | tuple[int, int],
     most: int,
     seed: int,
     *,
@@ -102,8 +102,11 @@ def read_target(
 ) -> TargetImages:
     """Read a folder of images as a target.
 
-    Images are turned as their EXIF data say, cut to the middle square and resized; what is
-    transparent is white. If the folder holds more than ``most``, a random choice is taken.
+    Images are turned as their EXIF data say, cut to the middle of the wanted form and resized;
+    what is transparent is white. If the folder holds more than ``most``, a random choice is taken.
+
+    Args:
+        size: edge of squares in pixels, or width and height of other pictures.
 
     Raises:
         UserError: the folder is empty, or some of its images cannot be read; all are named.
@@ -135,11 +138,13 @@ def read_target(
     )
     notes += squares.notes()
     found.report.read, found.report.converted = len(chosen), squares.converted
-    if squares.sizes != {(size, size)}:
+    if squares.sizes != {reading.edges}:
+        width, height = reading.edges
         listed = ", ".join(f"{w} x {h}" for w, h in sorted(squares.sizes)[:5])
+        form = "a square" if width == height else "this form"
         more = f" and {len(squares.sizes) - 5} other sizes" if len(squares.sizes) > 5 else ""
         notes.append(
-            f"images of {listed}{more} were cut to a square and resized to {size} x {size}"
+            f"images of {listed}{more} were cut to {form} and resized to {width} x {height}"
         )
     labels = np.array(found.labels, np.int64)[chosen] if names else None
     if labels is not None:

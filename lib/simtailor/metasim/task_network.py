@@ -38,7 +38,7 @@ class TaskNetwork(nn.Module):
     Args:
         body: maps float32 [B, 3, S, S] to scores [B, class_count].
         largest: images with longer edges are averaged down to so many pixels.
-        images: uint8 [n, H, H, 3]; their mean and spread standardise all images.
+        images: uint8 [n, H, W, 3]; their mean and spread standardise all images.
     """
 
     def __init__(self, body: nn.Module, largest: int, images: np.ndarray) -> None:
@@ -48,12 +48,12 @@ class TaskNetwork(nn.Module):
         self.register_buffer("spread", torch.tensor(max(float(images.std()) / 255, 1e-3)))
 
     def prepare(self, images: np.ndarray) -> torch.Tensor:
-        """Return uint8 [n, H, H, 3] as standardised float32 [n, 3, S, S], S at most ``largest``."""
-        size = min(images.shape[1], self.largest)
+        """Return uint8 [n, H, W, 3] as standardised float32 [n, 3, S, S], S at most ``largest``."""
+        size = min(*images.shape[1:3], self.largest)
         parts = []
         for start in range(0, len(images), CHUNK):
             part = images_as_tensor(images[start : start + CHUNK], self.mean.device)
-            if part.shape[-1] != size:
+            if part.shape[-2:] != (size, size):
                 part = functional.adaptive_avg_pool2d(part, size)
             parts.append((part - self.mean) / self.spread)
         return torch.cat(parts).contiguous(memory_format=torch.channels_last)
@@ -64,7 +64,7 @@ class TaskNetwork(nn.Module):
 
     @torch.no_grad()
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return the class of each image, int64 [n], for images uint8 [n, H, H, 3]."""
+        """Return the class of each image, int64 [n], for images uint8 [n, H, W, 3]."""
         self.eval()
         parts = [
             self(self.prepare(images[i : i + CHUNK])).argmax(1)
@@ -88,11 +88,11 @@ def train_task_network(
 
     Args:
         kind: ``digits`` or ``resnet18``.
-        images: uint8 [n, H, H, 3]; ``digits`` needs H of at least 16.
+        images: uint8 [n, H, W, 3]; ``digits`` needs H of at least 16.
         labels: int64 [n] in [0, class_count).
         seed: decides initial weights and the order of the images.
     """
-    size = min(images.shape[1], settings.image_size)
+    size = min(*images.shape[1:3], settings.image_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(seed, "task network", "weights").integers(2**31)))
         body = _digits(size, class_count) if kind == "digits" else _resnet18(class_count)
@@ -122,7 +122,7 @@ def train_task_network(
 
 
 def accuracy(network: TaskNetwork, images: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of images, uint8 [n, H, H, 3], whose class, int64 [n], is found."""
+    """Return the share of images, uint8 [n, H, W, 3], whose class, int64 [n], is found."""
     return float((network.predict(images) == labels).mean())
 
 

@@ -12,13 +12,18 @@ from simtailor.render.description import RendererDescription
 from simtailor.render.rendering import Rendering
 
 ROUNDING = 2  # grey levels by which two drawings of a scene may differ
-UINT8, FLOAT = "uint8", "float32"
-BYTES = {"images": 3, "masks": 1, "depth": 4, "keypoints": 0}  # a pixel
+UINT8, FLOAT, INT = "uint8", "float32", "int32"
+BYTES = {"images": 3, "masks": 1, "depth": 4}  # a pixel
+FULL_MASKS = "full_masks"  # of each object
 FIX = {
     "images": "np.rint(255 * images).astype(np.uint8) for values from 0 to 1",
     "masks": "0 for the background, and the number of the object",
     "depth": "metres along the camera's axis",
     "keypoints": "column, row, and 1 where it is seen",
+    "full_masks": "1 where the object would be seen if nothing hid it, of every node 'object'",
+    "silhouettes": "left, top, width, height and pixels, of every node 'object'",
+    "poses": "from an object's model to the camera, in metres, of every node 'object'",
+    "cameras": "from the camera's coordinates to columns and rows",
 }
 
 
@@ -26,18 +31,22 @@ FIX = {
 class Wanted:
     """What a call asks for.
 
+    Attributes:
+        description: of the renderer; size: height and width of its images.
+        asked: names of the parts beside the images.
+        objects: how many nodes ``object`` the scenes have.
+
     Raises:
         UserError: the renderer cannot give it.
     """
 
     description: RendererDescription
-    size: int
-    masks: bool
-    depth: bool
-    keypoints: bool
+    size: tuple[int, int]
+    asked: tuple[str, ...] = ()
+    objects: int = 1
 
     def __post_init__(self) -> None:
-        for name in self.keywords:
+        for name in self.asked:
             if name not in self.description.returns:
                 given = ", ".join(("images", *self.description.returns))
                 raise UserError(
@@ -47,18 +56,18 @@ class Wanted:
     @property
     def keywords(self) -> dict[str, bool]:
         """Of the renderer's method: only what is wanted, since not every renderer knows all."""
-        asked = {"masks": self.masks, "depth": self.depth, "keypoints": self.keypoints}
-        return {name: True for name, wanted in asked.items() if wanted}
+        return dict.fromkeys(self.asked, True)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of the answer's parts."""
-        return ("images", *self.keywords)
+        return ("images", *self.asked)
 
     @property
     def bytes_a_scene(self) -> int:
         """Of the answer."""
-        return self.size**2 * sum(BYTES[name] for name in self.parts)
+        of_pixel = sum(BYTES.get(name, 0) for name in self.parts)
+        return self.size[0] * self.size[1] * (of_pixel + self.objects * (FULL_MASKS in self.asked))
 
 
 def checked_answer(answer: Any, wanted: Wanted, count: int) -> Rendering:
@@ -72,12 +81,16 @@ def checked_answer(answer: Any, wanted: Wanted, count: int) -> Rendering:
         raise UserError(
             f"{who}: render() returned {type(answer).__name__}; return Rendering(images)"
         )
-    size = (wanted.size, wanted.size)
+    size = wanted.size
     shapes = {
         "images": (UINT8, (count, *size, 3)),
         "masks": (UINT8, (count, *size)),
         "depth": (FLOAT, (count, *size)),
         "keypoints": (FLOAT, (count, None, 3)),
+        "full_masks": (UINT8, (count, wanted.objects, *size)),
+        "silhouettes": (INT, (count, wanted.objects, 5)),
+        "poses": (FLOAT, (count, wanted.objects, 3, 4)),
+        "cameras": (FLOAT, (count, 3, 3)),
     }
     for name in wanted.parts:
         part = getattr(answer, name)

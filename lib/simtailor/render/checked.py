@@ -20,9 +20,11 @@ import numpy as np
 from simtailor.errors import UserError
 from simtailor.render.answers import Wanted, check_repeated, checked_answer
 from simtailor.render.description import RendererDescription, StageSettings, silent
+from simtailor.render.models import ObjectModel, models_of
 from simtailor.render.renderer import Equivalents, apart, nearest_equivalent
 from simtailor.render.rendering import Rendering
 from simtailor.render.scene_cache import SceneCache
+from simtailor.scene.grammar_nodes import MAIN
 from simtailor.scene.graph import SceneGraphBatch, SceneGraphLayout
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class CheckedRenderer:
         report: Callable[[str], None] = silent,
         cache: SceneCache | None = None,
     ) -> None:
-        self.inner, self.description, self.image_size = inner, description, settings.image_size
+        self.inner, self.description, self.size = inner, description, settings.size
         self.grey = description.grey
         self.identity = "\n".join(
             filter(None, (description.identity, str(getattr(inner, "identity", ""))))
@@ -88,24 +90,26 @@ class CheckedRenderer:
         """Return graphs that look the same, with attributes nearest to a reference [N, F]."""
         return nearest_equivalent(self.inner, graphs, reference)
 
+    def models(self) -> dict[str, ObjectModel]:
+        """Return the models of the objects by class; {} where the renderer has none."""
+        return models_of(self.inner)
+
     def apart(self, graphs: SceneGraphBatch) -> np.ndarray:
         """Return the scenes in which no object sinks into another: bool [B]."""
         return apart(self.inner, graphs)
 
-    def render(
-        self,
-        graphs: SceneGraphBatch,
-        *,
-        masks: bool = False,
-        depth: bool = False,
-        keypoints: bool = False,
-    ) -> Rendering:
+    def render(self, graphs: SceneGraphBatch, **parts: bool) -> Rendering:
         """Render B graphs, and what else is wanted of them.
+
+        Args:
+            parts: what of ``RETURNS`` is wanted beside the images.
 
         Raises:
             UserError: the renderer cannot give what is wanted, failed, or answered wrongly.
         """
-        wanted = Wanted(self.description, self.image_size, masks, depth, keypoints)
+        asked = tuple(name for name, wanted in parts.items() if wanted)
+        objects = graphs.layout.node_names.count(MAIN)
+        wanted = Wanted(self.description, self.size, asked, objects)
         graphs = within_ranges(graphs, self.description)
         if self.cache is None or not len(graphs):
             return self._drawn(graphs, wanted)
@@ -226,12 +230,12 @@ class CheckedDifferentiableRenderer(CheckedRenderer):
         """Render B graphs with other features [B, N, F] so that gradients flow back to them.
 
         Returns:
-            float32 [B, 3, S, S] in [0, 1].
+            float32 [B, 3, H, W] in [0, 1].
         """
         import torch  # noqa: PLC0415  few renderers need it, and it takes seconds
 
         images = self.inner.render_differentiable(graphs, features)
-        expected = (len(graphs), 3, self.image_size, self.image_size)
+        expected = (len(graphs), 3, *self.size)
         if not isinstance(images, torch.Tensor) or tuple(images.shape) != expected:
             got = tuple(images.shape) if hasattr(images, "shape") else type(images).__name__
             raise UserError(

@@ -21,7 +21,8 @@ from simtailor.scene.attributes import Attribute, NodeAttributes
 from simtailor.scene.graph import SceneGraphLayout
 from simtailor.section import NAME_PATTERN, NAME_RULE, Section
 
-RETURNS = ("masks", "depth", "keypoints")  # beside the images
+# Beside the images; see ``Rendering``.
+RETURNS = ("masks", "depth", "keypoints", "full_masks", "silhouettes", "poses", "cameras")
 
 
 class StageSettings(Section):
@@ -34,8 +35,14 @@ class StageSettings(Section):
     incidental: ClassVar[frozenset[str]] = frozenset()
 
     image_size: Annotated[int, Field(ge=8, le=4096, strict=True)] = Field(
-        128, description="Pixels of the square images."
+        128,
+        description="Pixels that the images are wide, and high unless a stage file says otherwise.",
     )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, pixels."""
+        return self.image_size, self.image_size
 
 
 def silent(line: str) -> None:

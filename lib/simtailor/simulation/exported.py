@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simtailor.assets.pack import find_pack
+from simtailor.datasets.formats import check_parts
 from simtailor.datasets.reading import IMAGE_BITS
 from simtailor.errors import UserError
 from simtailor.packages import PACKAGES
@@ -12,7 +13,18 @@ from simtailor.simulation.settings import Simulation
 # Numbers stay below 2 ** 53, what every reader of JSON holds exactly: ten bits of parameters,
 # the seed, the image.
 SEED_BITS = 19
+PARTS = ("masks",)  # of a set beside its images
 THREEDWORLD = "threedworld"  # in place of packs, where ThreeDWorld drew
+
+
+def check_set_exportable(name: str, output_format: str) -> None:
+    """Check that simulated sets have what an export to a format is made of.
+
+    Raises:
+        UserError: they do not.
+    """
+    fix = "Export the data set of a fit (results/exports), or choose another format."
+    check_parts(f"the simulated set '{name}'", output_format, PARTS, fix)
 
 
 def first_number(parameters: SimulationParameters, seed: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simtailor.assets.mesh import Mesh
-from simtailor.datasets.boxes import boxes_of
+from simtailor.boxes import boxes_of
 from simtailor.datasets.making import Drawing, Rendered, ShardJob, shards_of
 from simtailor.datasets.recipes import recipe_of
 from simtailor.datasets.shards import write_shard

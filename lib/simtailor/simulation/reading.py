@@ -8,7 +8,7 @@ from typing import Any
 
 from simtailor.datasets.reading import NEEDED, Instance, Sample, ShardedSet
 from simtailor.errors import UserError
-from simtailor.simulation.exported import first_number, licence
+from simtailor.simulation.exported import PARTS, first_number, licence
 from simtailor.simulation.parameters import SimulationParameters
 
 # Of the settings in the manifest, those that decide what the images show.
@@ -45,6 +45,10 @@ class SimulatedSet(ShardedSet):
     @property
     def made_by(self) -> dict[str, Any]:
         return {key: self.manifest[key] for key in MADE_BY if key in self.manifest}
+
+    @property
+    def parts(self) -> list[str]:
+        return list(PARTS)
 
     def instances(self, sample: Sample) -> list[Instance]:
         return [Instance(sample.annotation["label"], sample.mask, sample.annotation["box"])]

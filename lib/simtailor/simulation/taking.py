@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simtailor.datasets.boxes import boxes_of
+from simtailor.boxes import boxes_of
 from simtailor.errors import UserError
 from simtailor.simulation.classes import Classes
 from simtailor.simulation.parameters import SimulationParameters

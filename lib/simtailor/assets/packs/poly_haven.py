@@ -12,9 +12,11 @@ from PIL import Image
 
 from simtailor.assets.content import SKY_HEIGHT, AssetPack, Sky
 from simtailor.assets.pack import register_pack
+from simtailor.assets.radiance_files import RadianceError, read_radiance
 from simtailor.errors import UserError
 
 BRIGHTEST = 6e4  # what half precision can hold; the sun of a few maps is brighter
+RADIANCE = ".hdr"
 BASE64 = "base64,"
 
 
@@ -51,11 +53,30 @@ def _some(skies: list[Sky], folders: Mapping[str, Path]) -> tuple[Sky, ...]:
 
 
 def read_environment(path: str | Path, height: int = SKY_HEIGHT) -> np.ndarray:
-    """Read an OpenEXR file as linear radiance: float32 [height, 2 height, 3], row 0 straight up.
+    """Read a panorama as linear radiance: float32 [height, 2 height, 3], row 0 straight up.
+
+    Args:
+        path: of an OpenEXR file, or of a Radiance file, whose name ends in ``.hdr``.
 
     Raises:
         UserError: it cannot be read, has no colours or is not twice as wide as high.
     """
+    if Path(path).suffix.lower() == RADIANCE:
+        try:
+            radiance = read_radiance(path)
+        except (OSError, RadianceError) as error:
+            raise UserError(f"{path}: cannot be read as Radiance HDR: {error}") from error
+    else:
+        radiance = _of_openexr(path)
+    if radiance.shape[1] != 2 * radiance.shape[0]:
+        rows, columns = radiance.shape[:2]
+        raise UserError(f"{path}: {columns} x {rows} pixels, expected twice as wide as high")
+    radiance = np.nan_to_num(radiance.astype(np.float32), nan=0, posinf=BRIGHTEST)
+    return resized(repaired(radiance.clip(0, BRIGHTEST)), height)
+
+
+def _of_openexr(path: str | Path) -> np.ndarray:
+    """Return the colours of an OpenEXR file: [H, W, 3]."""
     import OpenEXR  # noqa: PLC0415  the workflow reads this module while it plans
 
     try:
@@ -64,16 +85,10 @@ def read_environment(path: str | Path, height: int = SKY_HEIGHT) -> np.ndarray:
     except Exception as error:  # OpenEXR raises plain exceptions of many kinds
         raise UserError(f"{path}: cannot be read as OpenEXR: {error}") from error
     if "RGB" in channels or "RGBA" in channels:
-        radiance = channels.get("RGB", channels.get("RGBA"))[..., :3]
-    elif {"R", "G", "B"} <= channels.keys():
-        radiance = np.stack([channels[name] for name in "RGB"], -1)
-    else:
-        raise UserError(f"{path}: has no channels R, G and B, but {', '.join(channels)}")
-    if radiance.shape[1] != 2 * radiance.shape[0]:
-        rows, columns = radiance.shape[:2]
-        raise UserError(f"{path}: {columns} x {rows} pixels, expected twice as wide as high")
-    radiance = np.nan_to_num(radiance.astype(np.float32), nan=0, posinf=BRIGHTEST)
-    return resized(repaired(radiance.clip(0, BRIGHTEST)), height)
+        return channels.get("RGB", channels.get("RGBA"))[..., :3]
+    if {"R", "G", "B"} <= channels.keys():
+        return np.stack([channels[name] for name in "RGB"], -1)
+    raise UserError(f"{path}: has no channels R, G and B, but {', '.join(channels)}")
 
 
 def repaired(radiance: np.ndarray) -> np.ndarray:

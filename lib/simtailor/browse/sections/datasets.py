@@ -40,16 +40,25 @@ def datasets(results: Results) -> list[Entry]:
 
 
 def _pictures(made: FittedSet) -> Iterator[Picture]:
-    size = made.manifest["image_size"]
+    (height, width), edge = made.size, max(made.size)
+    left, top = (edge - width) // 2, (edge - height) // 2  # what makes it a square
     encoded = (image for shard in made.shards for image in read_shard(shard))
     for number, one in enumerate(encoded):
         objects = json.loads(one.annotation)["objects"]
         mask = None
         if one.mask is not None:
             numbers = np.asarray(Image.open(io.BytesIO(one.mask)))
-            mask = np.zeros(numbers.shape, np.uint8)
+            mask = np.zeros((edge, edge), np.uint8)
+            seen = mask[top : top + height, left : left + width]
             for described in objects:
-                mask[numbers == described["number"]] = described["label"] % 255 + 1
-        boxes = [(o["label"], *(v / size for v in o["box"])) for o in objects if o.get("box")]
+                seen[numbers == described["number"]] = described["label"] % 255 + 1
+        boxes = [
+            (o["label"], (x + left) / edge, (y + top) / edge, across / edge, down / edge)
+            for o in objects
+            if o.get("box")
+            for x, y, across, down in [o["box"]]
+        ]
         label = objects[0]["label"] if objects else -1
-        yield Picture(number, label, Image.open(io.BytesIO(one.jpg)), mask, boxes)
+        image = Image.new("RGB", (edge, edge), "white")
+        image.paste(Image.open(io.BytesIO(one.jpg)), (left, top))
+        yield Picture(number, label, image, mask, boxes)

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 ORIENTATIONS = 6
-FINE = 64  # pixels of the edge at which gradients are taken, at most
+FINE = 64  # pixels of the longer edge at which gradients are taken, at most
 SMOOTHING = (0.25, 0.5, 0.25)  # taken twice along each axis: noise has no edges
 # A gradient as strong as the root mean square of its image counts about 0.7 of its strength, a
 # weak one much less: grain of the ground, noise, JPEG's blocks.
@@ -54,7 +54,10 @@ class OrientedEdges:
 
 
 def _shrunk(images: torch.Tensor) -> torch.Tensor:
-    return functional.adaptive_avg_pool2d(images, FINE) if images.shape[-1] > FINE else images
+    scale = FINE / max(images.shape[-2:])
+    if scale >= 1:
+        return images
+    return functional.adaptive_avg_pool2d(images, [round(n * scale) for n in images.shape[-2:]])
 
 
 def _smoothed(images: torch.Tensor) -> torch.Tensor:

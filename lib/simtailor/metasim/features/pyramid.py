@@ -11,6 +11,8 @@ from torch.nn import functional
 class ImagePyramid:
     """Averages images down to several sizes; needs no weights.
 
+    They become squares, whatever form the images have.
+
     Coarse levels see an object that is far from its goal, fine ones its details.
 
     Args:
@@ -29,7 +31,7 @@ class ImagePyramid:
         """
         levels, images = [], images[:, : self._channels]
         for size in self.sizes:
-            if images.shape[-1] != size:
+            if images.shape[-2:] != (size, size):
                 images = functional.adaptive_avg_pool2d(images, size)
             flat = images.flatten(1)
             levels.append(flat / flat.shape[1] ** 0.5)

@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 
 from simtailor.assets.tabletop import OBJECT_NAMES
 from simtailor.render.description import Needs, NodeKind, RendererDescription, StageSettings
-from simtailor.render.embedded.stage_file import Stage, read_stage, stage_identity
+from simtailor.render.embedded.stage_camera import WIDEST_LENS
+from simtailor.render.embedded.stage_file import CHOICE, Stage, read_stage, stage_identity
 from simtailor.scene.attributes import ANGLE, Attribute
 from simtailor.scene.choices import MOST_CHILDREN
 from simtailor.scene.grammar_nodes import MAIN
@@ -46,6 +47,11 @@ class TabletopSettings(StageSettings):
         """What the file says."""
         return Stage() if self.file is None else read_stage(self.file)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, pixels."""
+        return self.stage.camera.size(self.image_size)
+
 
 # Changes of colours: hue about the grey axis; factors of saturation, brightness and roughness.
 LOOKS = {
@@ -63,6 +69,10 @@ def _of_stage(settings: TabletopSettings) -> RendererDescription:
     stage = settings.stage
     main = replace(TABLETOP.nodes[MAIN], classes=tuple(stage.objects))
     nodes = {**TABLETOP.nodes, MAIN: main}
+    for name, among in (("Ground", stage.all_grounds), ("Environment", stage.all_environments)):
+        if len(among) > 1:
+            choice = {CHOICE: Attribute("of all, from 0", low=0, high=len(among))}
+            nodes[name] = NodeKind({**nodes[name].attributes, **choice})
     return replace(TABLETOP, nodes=nodes, identity=stage_identity(stage))
 
 
@@ -111,10 +121,12 @@ TABLETOP = RendererDescription(
                 "tint": Attribute("green over both", low=0.05, high=20),
                 "blur": Attribute("% of the width", low=0, high=10),
                 "noise": Attribute("levels", low=0, high=64),
+                "aperture": Attribute("mm", low=0, high=WIDEST_LENS),
+                "focus": Attribute("m", low=0.05, high=100),
             }
         ),
     },
-    returns=("masks", "depth"),
+    returns=("masks", "depth", "full_masks", "silhouettes", "poses", "cameras"),
     needs=Needs(kernels=True),
     adapted=_of_stage,
 )

@@ -37,25 +37,26 @@ def gains(warmth: np.ndarray, green: np.ndarray) -> np.ndarray:
 def sensed(
     images: np.ndarray, blur: np.ndarray, noise: np.ndarray, seeds: np.ndarray
 ) -> np.ndarray:
-    """Return pictures as a sensor gives them: uint8 [B, S, S, 3].
+    """Return pictures as a sensor gives them: uint8 [B, H, W, 3].
 
     Args:
-        images: uint8 [B, S, S, 3].
+        images: uint8 [B, H, W, 3].
         blur: [B] standard deviation of a Gaussian, percent of the width.
         noise: [B] standard deviation in levels of pictures NOISE_WIDTH wide, whose pixels are
             independent; of smaller ones it is as much less as if they were shrunk.
         seeds: int [B], of the noise.
     """
-    size = images.shape[1]
+    height, width = images.shape[1:3]
     levels = images.astype(np.float32)
     blurred = np.flatnonzero(blur > 0)
     if len(blurred):
-        matrices = _blurring(blur[blurred] / 100 * size, size)
-        some = np.einsum("bij,bjxc->bixc", matrices, levels[blurred], optimize=True)
-        levels[blurred] = np.einsum("bij,byjc->byic", matrices, some, optimize=True)
+        deviation = blur[blurred] / 100 * width
+        down, across = (_blurring(deviation, size) for size in (height, width))
+        some = np.einsum("bij,bjxc->bixc", down, levels[blurred], optimize=True)
+        levels[blurred] = np.einsum("bij,byjc->byic", across, some, optimize=True)
     for image in np.flatnonzero(noise > 0):  # each has random numbers of its own
         random = generator(int(seeds[image]), "sensor")
-        deviation = noise[image] * size / NOISE_WIDTH
+        deviation = noise[image] * width / NOISE_WIDTH
         levels[image] += deviation * random.standard_normal(levels.shape[1:], dtype=np.float32)
     return np.rint(levels).clip(0, 255).astype(np.uint8)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from simtailor.assets.mesh import Mesh
 from simtailor.errors import UserError, nearest_name
+from simtailor.render.embedded.extent import OUTLINE_POINTS, slack_of, support_points
 from simtailor.render.embedded.looks import gains, recolouring
-from simtailor.render.embedded.stage_file import Stage
+from simtailor.render.embedded.stage_file import CHOICE, Stage
 from simtailor.render.raycast.scenes import Scenes, rotation_about
 from simtailor.scene.grammar_nodes import MAIN
 from simtailor.scene.graph import ABSENT, SceneGraphBatch, SceneGraphLayout
@@ -18,11 +21,8 @@ from simtailor.scene.graph import ABSENT, SceneGraphBatch, SceneGraphLayout
 ANGLES = ("yaw", "pitch", "roll")
 CENTRE = 100.0  # loc_x and loc_z of the picture's middle, centimetres
 NOMINAL_INTENSITY = 0.5
-GROUND, FIRST_OBJECT = 0, 1
 THING, BELOW = 0, 1  # instances: the first object, and the ground; further objects follow
 LEVEL_DIRECTIONS = 64  # in which two objects are looked for a gap between them
-SLACK_DIRECTIONS = 1500
-OUTLINE_POINTS = 320  # directions whose farthest vertices stand for an object's outline
 NOMINAL_LOOKS = {"hue": 0.0, "saturation": 1.0, "brightness": 1.0}
 
 
@@ -58,7 +58,8 @@ class Placing:
         names: of the objects; support, outline: points [n, P, 3] around each.
         slack: [n] metres that each reaches beyond its outline, at most.
         camera_height: metres from the camera to the middle of the ground.
-        grounded: whether there is a ground.
+        grounds: the mesh of each ground to choose from, -1 of none.
+        first_object: the mesh of the first object.
     """
 
     stage: Stage
@@ -67,12 +68,25 @@ class Placing:
     outline: np.ndarray
     slack: np.ndarray
     camera_height: float
-    grounded: bool
+    grounds: tuple[int, ...]
+    first_object: int
+
+    @property
+    def grounded(self) -> bool:
+        """Whether any scene has a ground."""
+        return max(self.grounds) >= 0
 
     @classmethod
-    def of(cls, stage: Stage, objects: list[Mesh], frame_width: float, grounded: bool) -> Placing:
+    def of(
+        cls,
+        stage: Stage,
+        objects: list[Mesh],
+        frame_width: float,
+        grounds: tuple[int, ...],
+        first_object: int,
+    ) -> Placing:
         """Return what places some objects, in the order of the stage's classes."""
-        half = np.tan(np.radians(stage.camera.field_of_view) / 2)
+        half = np.tan(np.radians(stage.camera.degrees_across) / 2)
         outlines = [support_points(mesh, OUTLINE_POINTS) for mesh in objects]
         return cls(
             stage,
@@ -81,7 +95,8 @@ class Placing:
             np.stack(outlines),
             np.array([slack_of(*pair) for pair in zip(objects, outlines, strict=True)]),
             frame_width / 2 / half,
-            grounded,
+            grounds,
+            first_object,
         )
 
     def scenes(self, graphs: SceneGraphBatch) -> Scenes:
@@ -93,7 +108,7 @@ class Placing:
             self._place_object(scenes, values, node, instance, kinds[:, k])
             scenes.label[:, instance] = k + 1
         if self.grounded:
-            scenes.mesh[:, BELOW] = GROUND
+            scenes.mesh[:, BELOW] = self._chosen(values, "Ground", self.grounds)
             scenes.label[:, BELOW] = 0
             scenes.casts_shadow[:, BELOW] = False
             self._dress(scenes, values, BELOW, "Ground")
@@ -102,11 +117,17 @@ class Placing:
         scenes.seed[:] = graphs.seeds
         return scenes
 
+    @staticmethod
+    def _chosen(values: Values, node: str, among: Sequence[Any]) -> np.ndarray:
+        """Return what the attribute ``choice`` of a node takes of a list: [B, ...]."""
+        place = values(node, CHOICE, 0).astype(int).clip(0, len(among) - 1)
+        return np.array(among)[place]
+
     def outlines(self, scenes: Scenes) -> tuple[np.ndarray, np.ndarray]:
         """Return points around each scene's objects, [B, P, 3] metres, and their slack [B]."""
         places = self._instances(scenes.mesh.shape[1] - self.grounded)
         there = scenes.mesh[:, places] >= 0
-        kinds = np.maximum(scenes.mesh[:, places] - FIRST_OBJECT, 0)
+        kinds = np.maximum(scenes.mesh[:, places] - self.first_object, 0)
         slack = (np.where(there, self.slack[kinds], 0) * scenes.scale[:, places]).max(1)
         found = [self._outline(scenes, instance) for instance in places]
         if len(places) == 1:
@@ -119,10 +140,14 @@ class Placing:
         return points.reshape(len(points), -1, 3), slack
 
     def _outline(self, scenes: Scenes, instance: int) -> np.ndarray:
-        points = self.outline[np.maximum(scenes.mesh[:, instance] - FIRST_OBJECT, 0)]
+        points = self.outline[np.maximum(scenes.mesh[:, instance] - self.first_object, 0)]
         points = points * scenes.scale[:, instance, None, None]
         turned = points @ scenes.rotation[:, instance].transpose(0, 2, 1)
         return turned + scenes.position[:, None, instance]
+
+    def instances(self, layout: SceneGraphLayout) -> list[int]:
+        """Return which instance each node that is an object is."""
+        return self._instances(len(object_nodes(layout)))
 
     def _instances(self, objects: int) -> list[int]:
         """Return the instance of each object: the first comes before the ground."""
@@ -191,7 +216,7 @@ class Placing:
         self, scenes: Scenes, values: Values, node: int, instance: int, kinds: np.ndarray
     ) -> None:
         of = partial(values, node)
-        scenes.mesh[:, instance] = np.where(kinds < 0, -1, FIRST_OBJECT + kinds)
+        scenes.mesh[:, instance] = np.where(kinds < 0, -1, self.first_object + kinds)
         rotation = pose_rotation(*(of(angle, 0) for angle in ANGLES))
         size = of("size", 1)
         scenes.rotation[:, instance] = rotation
@@ -221,16 +246,20 @@ class Placing:
         roll = values("Camera", "camera_roll", camera.roll)
         scenes.camera[:] = down @ rotation_about("z", roll)
         scenes.field_of_view[:] = np.radians(
-            values("Camera", "field_of_view", camera.field_of_view)
+            values("Camera", "field_of_view", camera.degrees_across)
         )
-        scenes.focus[:] = distance
+        scenes.principal[:], scenes.stretch[:] = camera.principal, camera.stretch
+        scenes.focus[:] = distance if camera.focus is None else camera.focus
+        if values.has("Camera", "focus"):
+            scenes.focus[:] = values("Camera", "focus", 0)
+        scenes.aperture[:] = values("Camera", "aperture", camera.aperture) / 1000 / 2
         scenes.exposure[:] = camera.exposure * values("Camera", "exposure", 1)
         if values.has("Camera", "white_balance", "tint"):
             balance = values("Camera", "white_balance", 1), values("Camera", "tint", 1)
             scenes.white_balance[:] = gains(*balance)
 
     def _set_light(self, scenes: Scenes, values: Values) -> None:
-        light, around = self.stage.light, self.stage.environment
+        light = self.stage.light
         scenes.light_direction[:] = light.direction
         if values.has("Light", "azimuth", "elevation"):
             right, up, near = light.direction
@@ -252,8 +281,14 @@ class Placing:
             warmth = values("Light", "warmth", 1)
             scenes.light_colour[:] *= gains(warmth, np.ones_like(warmth))
         scenes.light_softness[:] = values("Light", "softness", light.softness)
-        scenes.environment_intensity[:] = around.brightness * values("Environment", "brightness", 1)
-        scenes.environment_rotation[:] = np.radians(values("Environment", "turn", around.turn))
+        around = self.stage.all_environments
+        scenes.environment[:] = self._chosen(values, "Environment", range(len(around)))
+        brightness = np.array([e.brightness for e in around])[scenes.environment]
+        scenes.environment_intensity[:] = brightness * values("Environment", "brightness", 1)
+        turn = np.array([e.turn for e in around], dtype=np.float64)[scenes.environment]
+        if values.has("Environment", "turn"):
+            turn = values("Environment", "turn", 0)
+        scenes.environment_rotation[:] = np.radians(turn)
 
 
 def object_nodes(layout: SceneGraphLayout) -> list[int]:
@@ -264,31 +299,3 @@ def object_nodes(layout: SceneGraphLayout) -> list[int]:
 def pose_rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
     """Return rotations [B, 3, 3] of poses in degrees, in Unity's order: roll, pitch, yaw."""
     return rotation_about("y", -yaw) @ rotation_about("x", pitch) @ rotation_about("z", -roll)
-
-
-def support_points(mesh: Mesh, directions: int = 1000) -> np.ndarray:
-    """Return the vertices that lie furthest in evenly spread directions: float32 [directions, 3].
-
-    They stand for the whole mesh where its lowest point is wanted, at a small part of the cost.
-    """
-    return mesh.vertices[np.argmax(even_directions(directions) @ mesh.vertices.T, axis=1)]
-
-
-def even_directions(count: int) -> np.ndarray:
-    """Return directions [count, 3]: a Fibonacci lattice, and the axes for exact upright heights."""
-    index = np.arange(count - 6) + 0.5
-    polar, azimuth = np.arccos(1 - 2 * index / (count - 6)), np.pi * (1 + 5**0.5) * index
-    lattice = np.stack(
-        [np.sin(polar) * np.cos(azimuth), np.cos(polar), np.sin(polar) * np.sin(azimuth)], -1
-    )
-    return np.concatenate([np.eye(3), -np.eye(3), lattice])
-
-
-def slack_of(mesh: Mesh, outline: np.ndarray) -> float:
-    """Return how far a mesh reaches beyond the convex hull of some of its points, in metres.
-
-    Twice what is found in so many directions, for those between them.
-    """
-    directions = even_directions(SLACK_DIRECTIONS)
-    reach, of_outline = ((directions @ p.T).max(1) for p in (mesh.vertices, outline))
-    return 2 * float((reach - of_outline).max())

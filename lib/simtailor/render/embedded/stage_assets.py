@@ -12,7 +12,7 @@ from simtailor.assets.environments import built_in_skies, soft_room
 from simtailor.assets.mesh import Material, Mesh, grid_surface
 from simtailor.assets.model_files import read_model_file
 from simtailor.assets.model_parts import ModelError, linear
-from simtailor.assets.packs.poly_haven import read_environment
+from simtailor.assets.packs.poly_haven import read_environment, resized
 from simtailor.assets.procedural.catalogue import procedural_model
 from simtailor.assets.shapes import rotated, stretched, turned
 from simtailor.assets.tabletop import OBJECT_NAMES, room, tabletop_objects
@@ -48,16 +48,16 @@ class StageAssets:
     Attributes:
         objects: in the order of the stage's classes; the middle of their height is at 0.
         symmetries: of each, ``none``, ``half_turn`` or ``any_turn``.
-        ground: a mesh whose faces 0 and 1 are its clear top at height 0, or None.
-        smooth: whether the ground is of one colour.
-        radiance: float32 [H, 2 H, 3] of the environment.
+        grounds: meshes whose faces 0 and 1 are their clear top at height 0, or None.
+        smooth: whether each ground is of one colour.
+        environments: radiance of each, float32 [H, 2 H, 3].
     """
 
     objects: list[Mesh]
     symmetries: list[str]
-    ground: Mesh | None
-    smooth: bool
-    radiance: np.ndarray
+    grounds: list[Mesh | None]
+    smooth: list[bool]
+    environments: list[np.ndarray]
 
 
 def load_stage(stage: Stage, report: Callable[[str], None]) -> StageAssets:
@@ -81,10 +81,15 @@ def load_stage(stage: Stage, report: Callable[[str], None]) -> StageAssets:
     return StageAssets(
         objects,
         symmetries,
-        _ground(stage.ground),
-        stage.ground.picture is None,
-        _radiance(stage.environment),
+        [_ground(ground) for ground in stage.all_grounds],
+        [ground.picture is None for ground in stage.all_grounds],
+        _of_one_size([_radiance(around) for around in stage.all_environments]),
     )
+
+
+def _of_one_size(environments: list[np.ndarray]) -> list[np.ndarray]:
+    height = max(len(radiance) for radiance in environments)
+    return [r if len(r) == height else resized(r, height) for r in environments]
 
 
 def _built_in(thing: StageObject) -> Mesh:

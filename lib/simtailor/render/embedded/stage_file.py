@@ -20,13 +20,14 @@ from simtailor.assets.tabletop import OBJECT_NAMES
 from simtailor.errors import UserError, nearest_name
 from simtailor.files import checksum, files_state
 from simtailor.layers import Layer
+from simtailor.render.embedded.stage_camera import Positive, StageCamera
 from simtailor.section import Name, Section, filled_in
 from simtailor.validation import mistake, validate
 from simtailor.yaml_files import read_yaml
 
-Positive = Annotated[float, Field(gt=0)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Symmetry = Literal["measured", "none", "half_turn", "any_turn"]
+CHOICE = "choice"  # the attribute that takes one of several grounds or environments
 Vector = Annotated[list[float], Field(min_length=3, max_length=3)]
 # As they are drawn: which look the same after half a turn, and after any.
 _HALF, _ANY = ("box", "basket"), ("bowl",)
@@ -121,7 +122,9 @@ class StageEnvironment(Section):
         None, description="soft_room (the default) or a sky of the asset pack 'builtin'."
     )
     file: str | None = Field(
-        None, description="A panorama in OpenEXR, twice as wide as high; its light counts."
+        None,
+        description="A panorama in OpenEXR or Radiance HDR (.hdr), twice as wide as high; "
+        "its light counts.",
     )
     brightness: Annotated[float, Field(ge=0)] = Field(1.0, description="Factor of its light.")
     turn: float = Field(0.0, description="Degrees that it is turned about the upright axis.")
@@ -154,18 +157,6 @@ class StageLight(Section):
         return direction
 
 
-class StageCamera(Section):
-    """The camera: it looks at the middle of the ground; ``frame_width`` says how far away."""
-
-    field_of_view: Annotated[float, Field(ge=5, le=120)] = Field(
-        40.0, description="Degrees from side to side."
-    )
-    pitch: float = Field(90.0, description="Degrees: 90 looks straight down, 0 is level.")
-    yaw: float = Field(0.0, description="Degrees around the middle: 90 stands on the right.")
-    roll: float = Field(0.0, description="Degrees about its own axis.")
-    exposure: Positive = Field(0.62, description="Factor of all light.")
-
-
 def _tabletop() -> dict[str, StageObject]:
     turns = {**dict.fromkeys(_HALF, "half_turn"), **dict.fromkeys(_ANY, "any_turn")}
     return {
@@ -181,8 +172,26 @@ class Stage(Section):
     )
     ground: StageGround = StageGround()
     environment: StageEnvironment = StageEnvironment()
+    grounds: list[StageGround] = Field(
+        [],
+        description="Further grounds: the attribute 'choice' of the node Ground takes that of "
+        "'ground' below 1, the first of these from 1 on, the second from 2 on, ...",
+    )
+    environments: list[StageEnvironment] = Field(
+        [], description="Further environments, taken by 'choice' of the node Environment."
+    )
     light: StageLight = StageLight()
     camera: StageCamera = StageCamera()
+
+    @property
+    def all_grounds(self) -> list[StageGround]:
+        """Every ground to choose from."""
+        return [self.ground, *self.grounds]
+
+    @property
+    def all_environments(self) -> list[StageEnvironment]:
+        """Every environment to choose from."""
+        return [self.environment, *self.environments]
 
 
 def read_stage(path: str | Path) -> Stage:
@@ -235,15 +244,24 @@ def _placed(values: Any, folder: Path) -> Any:
             else _placed(value, folder)
             for key, value in values.items()
         }
+    if isinstance(values, list):
+        return [_placed(value, folder) for value in values]
     return values
 
 
-def _files(stage: Stage) -> Iterator[tuple[tuple[str, ...], str]]:
+def _files(stage: Stage) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield keys and paths of all files that a stage names."""
     for name, thing in stage.objects.items():
         if thing.file is not None:
             yield ("objects", name, "file"), thing.file
-    if stage.ground.picture is not None:
-        yield ("ground", "picture"), stage.ground.picture
-    if stage.environment.file is not None:
-        yield ("environment", "file"), stage.environment.file
+    for place, ground in enumerate(stage.all_grounds):
+        if ground.picture is not None:
+            yield (*_listed("ground", place), "picture"), ground.picture
+    for place, around in enumerate(stage.all_environments):
+        if around.file is not None:
+            yield (*_listed("environment", place), "file"), around.file
+
+
+def _listed(key: str, place: int) -> tuple[str | int, ...]:
+    """Return where a ground or environment stands that is one of all."""
+    return (key,) if not place else (f"{key}s", place - 1)

@@ -149,6 +149,14 @@ class RayCaster:
         self.draw(scenes, rendering, samples=samples, adaptive=adaptive, shadows=shadows)
         return rendering
 
+    def look(self, scenes: Scenes, size: tuple[int, int]) -> Rendering:
+        """Return masks and depth of ``render`` without the cost of the images, which are empty."""
+        shape = (len(scenes), *size)
+        nothing = np.zeros((*shape, 0), np.uint8)
+        seen = Rendering(nothing, np.zeros(shape, np.uint8), np.zeros(shape, np.float32))
+        self.draw(scenes, seen, colour=False)
+        return seen
+
     def draw(
         self,
         scenes: Scenes,
@@ -159,6 +167,7 @@ class RayCaster:
         adaptive: bool = False,
         shadows: bool = True,
         drawn: int = NONE,
+        colour: bool = True,
     ) -> None:
         """Draw into pictures that are there; masks and depth where ``rendering`` has them.
 
@@ -167,6 +176,7 @@ class RayCaster:
                 which adaptive samples need.
             drawn: the instance whose clear top, where light reaches it, the pictures show
                 already; see ``Painter.draw``.
+            colour: False leaves the images as they are.
         """
         height, width = rendering.images.shape[1:3]
         together = max(1, BLOCK_PIXELS // max(1, height * width))
@@ -186,7 +196,10 @@ class RayCaster:
             else:
                 chosen = None if where is None else where[part]
                 pixels = pixel_list(order, chosen, height, width)
-                self._painter.draw(block, pixels, bool(lens.any()), samples, shadows, drawn)
+                if colour:
+                    self._painter.draw(block, pixels, bool(lens.any()), samples, shadows, drawn)
+                else:
+                    self._painter.look(block, pixels)
             if not self.device.is_cpu:
                 results = (block.images, block.masks, block.depth)
                 for values, result in zip(outputs, results, strict=True):
@@ -229,8 +242,8 @@ class RayCaster:
         """Return scenes [B] and their instances [B, K] as the kernels know them."""
         record = np.zeros(len(scenes), records.SceneRecord.numpy_dtype())
         direct = (
-            "eye", "camera", "focus", "aperture", "light_colour", "light_softness", "environment",
-            "environment_rotation", "environment_intensity",
+            "eye", "camera", "principal", "stretch", "focus", "aperture", "light_colour",
+            "light_softness", "environment", "environment_rotation", "environment_intensity",
         )  # fmt: skip
         for name in direct:
             record[name] = getattr(scenes, name)

@@ -17,8 +17,9 @@ from simtailor.render.raycast.records import (
 def camera_direction(scene: SceneRecord, x: float, y: float, width: int, height: int):
     """Return where a point of the picture, in pixels, lies: 1 long along the camera's axis."""
     aspect = float(height) / float(width)
-    px = (x / float(width) * 2.0 - 1.0) * scene.tangent
-    py = (1.0 - y / float(height) * 2.0) * scene.tangent * aspect
+    px = (x / float(width) * 2.0 - 1.0 - scene.principal[0]) * scene.tangent
+    upwards = (1.0 - y / float(height) * 2.0) * aspect + scene.principal[1]
+    py = upwards * scene.tangent / scene.stretch
     return wp.vec3(px, py, -1.0)
 
 

@@ -117,10 +117,10 @@ class Ground:
         self._kept: OrderedDict[bytes, np.ndarray] = OrderedDict()
         wp.load_module(shade_grid.module, device=caster.device)
 
-    def pictures(self, scenes: Scenes, size: int, samples: int) -> np.ndarray:
-        """Return the ground of B scenes seen through pinholes: uint8 [B, size, size, 3]."""
+    def pictures(self, scenes: Scenes, size: tuple[int, int], samples: int) -> np.ndarray:
+        """Return the ground of B scenes seen through pinholes: uint8 [B, H, W, 3] of that size."""
         if not len(scenes):
-            return np.empty((0, size, size, 3), np.uint8)
+            return np.empty((0, *size, 3), np.uint8)
         alone = scenes[:]
         alone.mesh = np.where(np.arange(scenes.mesh.shape[1]) == self._slot, scenes.mesh, -1)
         alone.seed = np.zeros_like(scenes.seed)
@@ -128,7 +128,7 @@ class Ground:
         records, instances = self._caster.records_of(alone)
         kinds = (records, instances[:, self._slot].copy())
         rows = [row.view(np.uint8).reshape(len(scenes), -1) for row in kinds]
-        mark = np.array([size, samples]).tobytes()
+        mark = np.array([*size, samples]).tobytes()
         keys = [row.tobytes() + mark for row in np.concatenate(rows, 1)]
         first = {key: i for i, key in reversed(list(enumerate(keys))) if key not in self._kept}
         new = sorted(first.values())
@@ -147,9 +147,9 @@ class Ground:
             self._kept.popitem(last=False)
         return pictures
 
-    def _draw(self, scenes: Scenes, size: int, samples: int) -> np.ndarray:
-        images = np.zeros((len(scenes), size, size, 3), np.uint8)
-        together = max(1, BLOCK_PIXELS // size**2)
+    def _draw(self, scenes: Scenes, size: tuple[int, int], samples: int) -> np.ndarray:
+        images = np.zeros((len(scenes), *size, 3), np.uint8)
+        together = max(1, BLOCK_PIXELS // (size[0] * size[1]))
         for first in range(0, len(scenes), together):
             part = slice(first, first + together)
             left = self._interpolate(scenes[part], images[part]) if self._smooth else None
@@ -157,26 +157,27 @@ class Ground:
         return images
 
     def _interpolate(self, scenes: Scenes, images: np.ndarray) -> np.ndarray:
-        """Draw the smooth cells and return what is left to draw: bool [B, size, size]."""
-        caster, (count, size) = self._caster, images.shape[:2]
-        device, cells = caster.device, -(-size // STEP)
+        """Draw the smooth cells and return what is left to draw: bool [B, H, W]."""
+        caster, (count, height, width) = self._caster, images.shape[:3]
+        device, cells = caster.device, (-(-height // STEP), -(-width // STEP))
         scene_records, instances = caster.upload(scenes)
 
         def launch(kernel: wp.Kernel, dim: tuple[int, ...], *inputs: object) -> None:
             wp.launch(kernel, dim=dim, inputs=list(inputs), device=device)
 
         grids = []
-        for offset, lines in ((0.0, cells + 1), (STEP / 2, cells)):
-            grid = wp.empty((count, lines, lines), dtype=wp.vec3, device=device)
+        for offset, more in ((0.0, 1), (STEP / 2, 0)):
+            lines = (cells[0] + more, cells[1] + more)
+            grid = wp.empty((count, *lines), dtype=wp.vec3, device=device)
             launch(
                 shade_grid, grid.shape, scene_records, instances, caster.assets, self._slot,
-                offset, size, size, grid,
+                offset, width, height, grid,
             )  # fmt: skip
             grids.append(grid)
-        flat = images.reshape(count, size * size, 3)
+        flat = images.reshape(count, height * width, 3)
         drawn = wp.array(flat, dtype=wp.uint8, device=device, copy=not device.is_cpu)
-        left = wp.zeros((count, size * size), dtype=wp.uint8, device=device)
-        launch(fill_cells, (count, cells, cells), *grids, size, size, drawn, left)
+        left = wp.zeros((count, height * width), dtype=wp.uint8, device=device)
+        launch(fill_cells, (count, *cells), *grids, width, height, drawn, left)
         if not device.is_cpu:
             flat[:] = drawn.numpy()
-        return left.numpy().reshape(count, size, size) > 0
+        return left.numpy().reshape(count, height, width) > 0

@@ -28,6 +28,8 @@ class View:
     eye: wp.vec3
     camera: wp.mat33
     scale: float  # pixels that show what is as wide as it is far away
+    principal: wp.vec2  # where the camera's axis meets the picture, from its middle, pixels
+    stretch: float
     light: wp.vec3  # towards the light, 1 long
     softness: float
     slack: float  # metres that the object reaches beyond its points
@@ -82,7 +84,9 @@ def projected(view: View, point: wp.vec3, slack: float):
     x = seen[0] / away
     y = -seen[1] / away
     reach = slack * (1.0 + wp.sqrt(x * x + y * y)) / wp.max(depth, NEAREST)
-    return wp.vec3(x, y, reach) * view.scale, depth
+    column = x * view.scale + view.principal[0]
+    row = y * view.scale * view.stretch + view.principal[1]
+    return wp.vec3(column, row, reach * view.scale * wp.max(view.stretch, 1.0)), depth
 
 
 @wp.kernel(enable_backward=False)
@@ -132,15 +136,16 @@ def find_outlines(
 @wp.kernel(enable_backward=False)
 def find_spans(
     outlines: wp.array(dtype=Outline),
-    size: int,
+    width: int,
+    height: int,
     first: wp.array2d(dtype=int),
     length: wp.array2d(dtype=int),
 ):
     """Find the stretch of each row that lies within the outline."""
     s, row = wp.tid()
     outline = outlines[s]
-    middle = 0.5 * float(size)
-    y = float(row) + 0.5 - middle
+    middle = 0.5 * float(width)
+    y = float(row) + 0.5 - 0.5 * float(height)
     left = -middle
     right = middle
     if outline.whole == 0:
@@ -165,7 +170,7 @@ def object_spans(
     points: np.ndarray,
     slack: np.ndarray,
     scenes: Scenes,
-    size: int,
+    size: tuple[int, int],
     ground: tuple[np.ndarray, np.ndarray],
     device: wp.Device,
 ) -> Spans:
@@ -178,18 +183,20 @@ def object_spans(
     Args:
         points: [B, P, 3] points around the object, metres.
         slack: [B] metres that the object reaches beyond the convex hull of its points.
-        size: pixels of the square picture.
+        size: height and width of the picture in pixels.
         ground: opposite corners, [3] each, of the level rectangle that takes the shadow.
         device: where the spans are found.
     """
     views = np.zeros(len(scenes), View.numpy_dtype())
     views["eye"], views["camera"] = scenes.eye, scenes.camera
-    views["scale"] = size / 2 / np.tan(scenes.field_of_view / 2)
+    height, width = size
+    views["scale"] = width / 2 / np.tan(scenes.field_of_view / 2)
+    views["principal"], views["stretch"] = scenes.principal * width / 2, scenes.stretch
     light = scenes.light_direction
     views["light"] = light / np.linalg.norm(light, axis=1, keepdims=True)
     views["softness"], views["slack"] = scenes.light_softness, slack
     outlines = wp.empty(len(scenes), dtype=Outline, device=device)
-    first, length = (wp.empty((len(scenes), size), dtype=int, device=device) for _ in range(2))
+    first, length = (wp.empty((len(scenes), height), dtype=int, device=device) for _ in range(2))
 
     def launch(kernel: wp.Kernel, dim: tuple[int, ...], *inputs: object) -> None:
         wp.launch(kernel, dim=dim, inputs=list(inputs), device=device)
@@ -198,5 +205,5 @@ def object_spans(
     seen = wp.array(views, dtype=View, device=device)
     corners = [wp.vec3(*map(float, corner)) for corner in ground]
     launch(find_outlines, (len(scenes),), around, seen, *corners, outlines)
-    launch(find_spans, first.shape, outlines, size, first, length)
+    launch(find_spans, first.shape, outlines, width, height, first, length)
     return Spans(first.numpy(), length.numpy())

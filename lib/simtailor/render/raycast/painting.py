@@ -82,11 +82,15 @@ class Painter:
         # Mask and depth come from a pinhole ray through the pixel's centre, or blur would make
         # them ragged. With one sample and no lens the colour ray is that very ray.
         if looked_at and (samples > 1 or lens):
-            self._trace(block, pixels, [CENTRE], look=True, colour=False, shadows=False)
+            self.look(block, pixels)
             looked_at = False
         rays = list(range(samples))
         kept = NONE if samples > 1 or lens else drawn
         self._trace(block, pixels, rays, look=looked_at, colour=True, shadows=shadows, drawn=kept)
+
+    def look(self, block: Block, pixels: tuple[np.ndarray, np.ndarray]) -> None:
+        """Find masks and depth of a list of pixels, and draw nothing."""
+        self._trace(block, pixels, [CENTRE], look=True, colour=False, shadows=False)
 
     def draw_adaptively(
         self, block: Block, order: np.ndarray, lens: np.ndarray, samples: int, shadows: bool
@@ -104,7 +108,7 @@ class Painter:
             pixels = pixel_list(scenes, None, block.height, block.width)
             first = list(range(max(1, samples // 4))) if behind_lens else [CENTRE]
             if looked_at and behind_lens:
-                self._trace(block, pixels, [CENTRE], look=True, colour=False, shadows=False)
+                self.look(block, pixels)
             look = looked_at and not behind_lens
             self._trace(block, pixels, first, look=look, colour=True, shadows=shadows)
             if samples > len(first):

@@ -14,6 +14,9 @@ class SceneRecord:
     eye: wp.vec3
     camera: wp.mat33  # columns: right, up, backwards
     tangent: float  # of half the field of view
+    principal: wp.vec2  # point of the camera's axis from the middle, to the right and down, in half
+    # widths
+    stretch: float  # how much higher than wide a square looks
     focus: float  # distance of the plane in focus, metres
     aperture: float  # radius of the lens, metres; 0 is a pinhole
     light_direction: wp.vec3  # towards the light

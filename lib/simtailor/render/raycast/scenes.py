@@ -14,7 +14,9 @@ class Scenes:
     Attributes:
         eye: [B, 3] position of the camera.
         camera: [B, 3, 3] rotation whose columns are right, up and backwards.
-        field_of_view: [B] horizontal, radians.
+        field_of_view: [B] horizontal, radians, as if the camera's axis met the middle.
+        principal: [B, 2] where it meets the picture, from the middle to the right and down, in
+            half widths; stretch: [B] how much higher than wide a square looks.
         mesh: int [B, K] index of the mesh in the ray caster, -1 for none.
         rotation: [B, K, 3, 3]; position: [B, K, 3]; scale: [B, K], greater than 0.
         label: int [B, K] value of the instance in the mask, 0 for scenery.
@@ -35,6 +37,8 @@ class Scenes:
     eye: np.ndarray
     camera: np.ndarray
     field_of_view: np.ndarray
+    principal: np.ndarray
+    stretch: np.ndarray
     mesh: np.ndarray
     rotation: np.ndarray
     position: np.ndarray
@@ -74,6 +78,8 @@ class Scenes:
             eye=full([0, 0, 2.6]),
             camera=full(np.eye(3)),
             field_of_view=full(0.7),
+            principal=full([0, 0]),
+            stretch=full(1),
             mesh=full(-1, instances, dtype=np.int32),
             rotation=full(np.eye(3), instances),
             position=full([0, 0, 0], instances),
