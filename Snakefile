@@ -43,6 +43,9 @@ if not Path(CONFIG).exists():
 configfile: CONFIG
 
 
+report: "docs/captions/introduction.rst"
+
+
 include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/renderer.smk"

@@ -13,8 +13,8 @@ commit. Results that are there already are not made again.
 | own_object | 3 minutes |
 | several_objects | 2 minutes |
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
-| study | 35 minutes |
-| study_again | 35 minutes |
+| study | 55 minutes; the study that comes with the project, config/study, is this one |
+| study_again | 55 minutes |
 | controller | 40 minutes; with --reference |
 | classifier | 15 minutes |
 | assets | 5 minutes and 140 MB to fetch |
@@ -70,6 +70,7 @@ class Section:
     Attributes:
         targets: below the folder of results.
         places: by name; pictures: files in docs/pictures by what they are copies of.
+        shipped: results that come with the project, below config.
         needs: a file that must be there first, and what to do.
         settings: keys of the configuration beside the defaults.
         folder: of its results, below that of the others.
@@ -78,6 +79,7 @@ class Section:
     targets: tuple[str, ...] = ()
     places: dict[str, Place] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
+    shipped: dict[str, str] = field(default_factory=dict)
     needs: tuple[str, str] | None = None
     settings: dict = field(default_factory=dict)
     folder: str = ""
@@ -138,6 +140,17 @@ SECTIONS = {
             "task2sim/sets/1_0_0_0_0_1_0_1_1/sheet.png": "simulated_set.png",
             "task2sim/reward_db/heat_map.png": "reward_db.png",
             "task2sim/reward_db/effects.png": "effects.png",
+        },
+        # What recommendations learn from where there is no other study.
+        shipped={
+            f"task2sim/{name}": f"study/{name}"
+            for name in (
+                "reward_db.json",
+                "reward_db.provenance.json",
+                "reward_db/entries.json",
+                "task_vectors.npz",
+                "task_vectors.provenance.json",
+            )
         },
     ),
     "study_again": Section(
@@ -247,6 +260,11 @@ def write(name: str, section: Section, results: Path, root: Path) -> None:
             shutil.copyfile(results / source, path)
         else:
             Image.open(results / source).convert("RGB").save(path, quality=85)
+    for source, shipped in section.shipped.items():
+        path = root / "config" / shipped
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(results / source, path)
+        print(f"{path.relative_to(root)}: {path.stat().st_size / 1e6:.2f} MB")
 
 
 def stamp(name: str, source: Path) -> str:

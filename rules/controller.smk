@@ -57,8 +57,8 @@ rule train_controller:
 checkpoint recommend:
     """results/task2sim/recommend/TASK.yaml: the parameters to simulate with for a task."""
     input:
-        reward_db=KNOWN_REWARDS,
-        task_vectors=KNOWN_VECTORS,
+        reward_db=learned_rewards,
+        task_vectors=LEARNED.task_vectors,
         vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
     output:
         f"{RESULTS}/task2sim/recommend/{{task}}.yaml",
@@ -79,6 +79,7 @@ checkpoint recommend:
         screening=EXPLORED_FEW,
         folder=f"{EXPLORATIONS}/{{task}}",
         task_folder=f"{WORK}/task2sim/tasks/{{task}}",
+        other_evidence=LEARNED.other_evidence,
         # Not inputs: those that are there count, and none is made for this.
         evidence_state=lambda wildcards: evidence_state(
             f"{EXPLORATIONS}/{wildcards.task}"
@@ -245,8 +246,8 @@ use rule evaluate_candidate as evaluate_screened with:
 checkpoint propose_sets:
     """A part of the target explore."""
     input:
-        reward_db=KNOWN_REWARDS,
-        task_vectors=KNOWN_VECTORS,
+        reward_db=learned_rewards,
+        task_vectors=LEARNED.task_vectors,
         vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
         earlier=lambda wildcards: rounds_before(wildcards, wildcards.round),
         evaluations=evaluated_before,
@@ -281,8 +282,8 @@ checkpoint propose_sets:
 rule explore:
     """results/task2sim/explore/TASK: a few sets tried on a task, and the one to use."""
     input:
-        reward_db=KNOWN_REWARDS,
-        task_vectors=KNOWN_VECTORS,
+        reward_db=learned_rewards,
+        task_vectors=LEARNED.task_vectors,
         vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
         task=rules.prepare_task.output.prepared,
         rounds=rounds_before,

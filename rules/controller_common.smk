@@ -1,4 +1,6 @@
 # What the rules of the controller share.
+from functools import cache
+
 from simtailor.controller.inputs import (
     evidence_state,
     folder_of_evaluations,
@@ -8,11 +10,13 @@ from simtailor.controller.inputs import (
     screened_configuration,
     settings_of_evidence,
 )
-from simtailor.simulation.inputs import settings_of_a_set, study_settings
 from simtailor.files import read_json
+from simtailor.finished_studies import study_to_learn_from
+from simtailor.simulation.inputs import settings_of_a_set, study_settings
 
 CONTROLLER = CONFIGURATION.task2sim.controller
 KNOWN_REWARDS, KNOWN_VECTORS = known_files(CONFIGURATION)
+LEARNED = study_to_learn_from(CONFIGURATION)
 EXPLORATIONS = f"{WORK}/task2sim/explore"
 EXPLORED = settings_of_evidence(CONFIGURATION)
 ROUNDS = rounds(CONTROLLER)
@@ -23,6 +27,19 @@ WHOLE, FEW = (
 SCREENED_STUDY = screened_configuration(CONFIGURATION)
 EXPLORED_FEW = settings_of_evidence(SCREENED_STUDY)
 SCREENED_SETS = f"{WORK}/task2sim/screened"
+
+
+@cache
+def say_what_is_learned_from():
+    """Say once, where a job needs it, which study it is and whether its settings are others."""
+    for sentence in filter(None, (LEARNED.note, LEARNED.other_evidence)):
+        CONSOLE.later(f"{sentence}.")
+
+
+def learned_rewards(wildcards):
+    """Return the reward database that recommendations learn from."""
+    say_what_is_learned_from()
+    return LEARNED.reward_db
 
 
 def screened_set(wildcards):

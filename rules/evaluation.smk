@@ -141,7 +141,7 @@ rule reward_db:
         database=f"{RESULTS}/task2sim/reward_db.json",
         folder=report(
             directory(f"{RESULTS}/task2sim/reward_db"),
-            patterns=[f"{FIGURE}.png"],
+            patterns=[f"{FIGURE}.png", "{figure,best_sets|effects}.csv"],
             caption="../docs/captions/reward_db.rst",
             category="Task2Sim",
             subcategory="reward database",

@@ -25,14 +25,7 @@ rule pretrain:
     input:
         simulated=f"{RESULTS}/task2sim/sets/{{backbone}}",
     output:
-        report(
-            directory(f"{BACKBONES}/{{backbone}}"),
-            patterns=[f"{FIGURE}.png"],
-            caption="../docs/captions/backbone.rst",
-            category="Task2Sim",
-            subcategory="backbones",
-            labels={"backbone": "{backbone}", "figure": "{figure}"},
-        ),
+        directory(f"{BACKBONES}/{{backbone}}"),
     log:
         "logs/task2sim/backbones/{backbone}.log",
     benchmark:

@@ -147,14 +147,7 @@ rule simulate_set:
             else []
         ),
     output:
-        report(
-            directory(f"{RESULTS}/task2sim/sets/{{parameters}}"),
-            patterns=[f"{FIGURE}.png"],
-            caption="../docs/captions/set.rst",
-            category="Task2Sim",
-            subcategory="sets",
-            labels={"set": "{parameters}", "figure": "{figure}"},
-        ),
+        directory(f"{RESULTS}/task2sim/sets/{{parameters}}"),
     log:
         "logs/task2sim/sets/{parameters}/set.log",
     benchmark:

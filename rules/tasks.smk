@@ -14,14 +14,7 @@ rule prepare_task:
         packages=packages_of_task,
     output:
         prepared=directory(f"{WORK}/task2sim/tasks/{{task}}"),
-        shown=report(
-            directory(f"{RESULTS}/task2sim/tasks/{{task}}"),
-            patterns=[f"{FIGURE}.png"],
-            caption="../docs/captions/tasks.rst",
-            category="Task2Sim",
-            subcategory="Tasks",
-            labels={"task": "{task}", "figure": "{figure}"},
-        ),
+        shown=directory(f"{RESULTS}/task2sim/tasks/{{task}}"),
     log:
         "logs/task2sim/tasks/{task}.log",
     benchmark:

@@ -2,33 +2,38 @@
 
 import re
 import shlex
+import textwrap
 
 import numpy as np
 import pytest
-import yaml
 from conftest import ROOT
 from PIL import Image
 
 PAGE = (ROOT / "docs/first_hour.md").read_text()
+BLOCK = re.compile(r"^ *```(sh|yaml)\n(.*?)^ *```$", re.M | re.S)
 
 
 @pytest.mark.slow
 def test_every_command_of_the_first_hour_can_be_planned(project):
-    experiment = next(
-        text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.S) if "photographs" in text
-    )
-    experiment = yaml.safe_load(experiment)
-    (project.folder / "config/experiments/mine.yaml").write_text(yaml.safe_dump(experiment))
-    photographs = project.folder / experiment["target"]["folder"]
-    photographs.mkdir()
+    blocks = [(match[1], textwrap.dedent(match[2])) for match in BLOCK.finditer(PAGE)]
+    asked, pictures = [], set()
+    for language, text in blocks:
+        if language == "yaml":
+            (project.folder / "config/experiments/mine.yaml").write_text(text)
+        elif text.startswith("./run snakemake"):
+            asked += [word for word in shlex.split(text) if word.startswith("results/")]
+        else:  # pictures of a data set, in place of photographs
+            copy, option, source, target = shlex.split(text)
+            assert (copy, option) == ("cp", "-r")
+            pictures.add((source, target))
+    ((source, target),) = pictures
+    assert source.removesuffix("/images") in asked
+    assert asked[-1] == "results/datasets/mine"
+    (project.folder / target).mkdir()
     random = np.random.default_rng(0)
     for number in range(50):
         pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(photographs / f"{number}.png")
-    commands = re.findall(r"^ *\./run snakemake (.*)$", PAGE, re.M)
-    asked = [w for line in commands for w in shlex.split(line) if w.startswith("results/")]
-    assert len(commands) == 4
-    assert asked[-1] == "results/datasets/mine"
+        Image.fromarray(pixels).save(project.folder / target / f"{number}.png")
     planned = project.snakemake(*dict.fromkeys(asked), options=("-n",))
     assert planned.returncode == 0, planned.stderr[-4000:]
     for rule, jobs in (("metasim_train", 2), ("dataset", 2), ("export_dataset", 1)):

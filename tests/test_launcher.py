@@ -103,7 +103,7 @@ def test_an_environment_that_cannot_be_made_is_explained(home, tmp_path):
     environ = dict(os.environ)
     absent = install(SIMTAILOR_PYTHON="/no/python")
     assert absent.returncode == 1
-    assert "needs Python 3.11 or 3.12, and /no/python is not one" in absent.stderr
+    assert "needs Python 3.11, 3.12 or 3.13, and /no/python is not one" in absent.stderr
     no_pip = 'case "$*" in *venv*) echo "No module named ensurepip" >&2; exit 1;; esac'
     environ = fake(tmp_path / "bin", "python3.11", no_pip)
     bare = install()

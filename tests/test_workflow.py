@@ -186,6 +186,8 @@ def test_report_shows_figures_with_captions(finished):
     assert "attributes.png" in page
     assert "epoch_0000/000000.png" not in page  # images of a subfolder are no figures
     assert "distribution of every attribute" in page
+    assert "Two questions are answered here" in page  # the introduction
+    assert len(page) < 5e6
 
 
 def test_killed_and_resumed_on_one_core_in_another_folder_ends_with_the_same_bytes(

@@ -9,8 +9,8 @@ from simtailor.reporting import reporter
 files, params, task = snakemake.input, snakemake.params, snakemake.wildcards.task
 with reporter(snakemake.log[0], task) as report:
     evidence = read_evidence(params.folder, params.evidence, params.screening, params.task_folder)
-    if evidence.dropped:
-        report(evidence.dropped)
+    for sentence in filter(None, (evidence.dropped, params.other_evidence)):
+        report(sentence)
     content = write_recommendation(
         files.reward_db,
         files.task_vectors,
@@ -19,6 +19,7 @@ with reporter(snakemake.log[0], task) as report:
         evidence,
         Controller.model_validate(params.settings),
         params.results,
+        params.other_evidence,
         snakemake.output[0],
     )
     report(f"{content['set']}: {content['why']}")

@@ -186,6 +186,7 @@ def write_recommendation(
     evidence: Evidence,
     settings: Controller,
     results: str,
+    other_evidence: str,
     output: str,
 ) -> dict[str, Any]:
     """Read what is known, recommend, and write the YAML file; return its content.
@@ -194,6 +195,7 @@ def write_recommendation(
         vector: npz with the task's vector.
         evidence: evaluations on the task; those of the database count too, where it has it.
         results: folder of the results, for the commands.
+        other_evidence: a sentence where the database was made with other settings; may be empty.
 
     Raises:
         UserError: a file is wrong.
@@ -210,6 +212,9 @@ def write_recommendation(
     content = recommend(
         FittedProcess(study), task, of_task, evaluations, evidence.screened, settings, results
     )
+    content["learned_from"] = reward_db
+    if other_evidence:
+        content["other_evidence"] = other_evidence
     if evidence.dropped:
         content["not_counted"] = evidence.dropped
     write_yaml(output, content)
