@@ -25,6 +25,7 @@ from simtailor.metasim.inputs import (
     required_packages,
     settings_of_job,
 )
+from simtailor.needs import needs_of
 from simtailor.packages import find_package
 from simtailor.shipped import found_path
 from simtailor.task2vec.inputs import checked_probe
@@ -58,6 +59,7 @@ include: "rules/evaluation.smk"
 include: "rules/controller.smk"
 include: "rules/classifier.smk"
 include: "rules/preflight.smk"
+include: "rules/needs.smk"
 include: "rules/dag.smk"
 include: "rules/page.smk"
 

@@ -17,11 +17,10 @@ rule classifier_origin:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(240),
-        gpu=lambda wildcards: int(
-            CONFIGURATION.device != "cpu" and wildcards.origin != RAW_PIXELS
-        ),
+        mem_mb=memory("classifier_origin"),
+        runtime=minutes("classifier_origin"),
+        gpu=lambda wildcards: gpus("classifier_origin")
+        * (wildcards.origin != RAW_PIXELS),
     params:
         settings=settings_of_a_classifier(CONFIGURATION),
         seed=CONFIGURATION.seed,
@@ -58,9 +57,9 @@ rule classifier:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(30),
-        gpu=0,
+        mem_mb=memory("classifier"),
+        runtime=minutes("classifier"),
+        gpu=gpus("classifier"),
     params:
         settings=settings_of_a_classifier(CONFIGURATION),
         seed=CONFIGURATION.seed,

@@ -21,15 +21,32 @@ RESULTS, WORK, RESOURCES = (
 )
 # For scripts; no parameters, for they change no result.
 config["results"], config["tracking"] = RESULTS, CONFIGURATION.tracking
+NEEDS = needs_of(CONFIGURATION)
 RENDER_THREADS = 8
 # In a report's patterns: a file in the folder itself. A bare wildcard takes subfolders, too.
 FIGURE = "{figure,[^/]+}"
 EXPERIMENTS = {}
 
 
-def growing(amount):
-    """Return a resource that is asked for once more in each further attempt of a job."""
-    return lambda wildcards, attempt: attempt * amount
+def memory(rule):
+    """Return the MB that a rule asks for, once more in each further attempt."""
+    return lambda wildcards, attempt: attempt * NEEDS[rule].memory_mb
+
+
+def minutes(rule):
+    """Return the minutes that a rule asks for, once more in each further attempt."""
+    return lambda wildcards, attempt: attempt * NEEDS[rule].minutes()
+
+
+def minutes_of_training(wildcards, attempt):
+    """Return the same of a training of Meta-Sim, by its experiment."""
+    size = size_of_experiment(experiment_of(wildcards))
+    return attempt * NEEDS["metasim_train"].minutes(size)
+
+
+def gpus(rule):
+    """Return how many GPUs a rule asks for."""
+    return NEEDS[rule].gpus
 
 
 def experiment_of(wildcards):

@@ -39,9 +39,9 @@ rule train_controller:
     # Policies are trained side by side: of the cores of a run, as many as there are tasks.
     threads: min(workflow.resource_settings.cores or 8, 16)
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(60),
-        gpu=0,  # the networks are tiny: a GPU would wait for its own kernels' starts
+        mem_mb=memory("train_controller"),
+        runtime=minutes("train_controller"),
+        gpu=gpus("train_controller"),
     params:
         settings=CONTROLLER.model_dump(mode="json", exclude={"explore": {"sets"}}),
         seed=CONFIGURATION.seed,
@@ -70,9 +70,9 @@ checkpoint recommend:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-        gpu=0,
+        mem_mb=memory("recommend"),
+        runtime=minutes("recommend"),
+        gpu=gpus("recommend"),
     params:
         settings=CONTROLLER.model_dump(mode="json"),
         evidence=EXPLORED,
@@ -112,9 +112,9 @@ rule picture_recommendation:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("picture_recommendation"),
+        runtime=minutes("picture_recommendation"),
+        gpu=gpus("picture_recommendation"),
     params:
         settings=CONFIGURATION.task2sim.simulation.model_dump(mode="json"),
         seed=CONFIGURATION.seed,
@@ -140,9 +140,9 @@ rule validation_task:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(10),
-        gpu=0,
+        mem_mb=memory("validation_task"),
+        runtime=minutes("validation_task"),
+        gpu=gpus("validation_task"),
     params:
         seed=CONFIGURATION.seed,
     message:
@@ -167,9 +167,9 @@ rule evaluate_candidate:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(60),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("evaluate_candidate"),
+        runtime=minutes("evaluate_candidate"),
+        gpu=gpus("evaluate_candidate"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
         evidence=EXPLORED,
@@ -260,9 +260,9 @@ checkpoint propose_sets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-        gpu=0,
+        mem_mb=memory("propose_sets"),
+        runtime=minutes("propose_sets"),
+        gpu=gpus("propose_sets"),
     params:
         settings=CONTROLLER.model_dump(mode="json", exclude={"explore"}),
         evidence=EXPLORED,
@@ -304,9 +304,9 @@ rule explore:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-        gpu=0,
+        mem_mb=memory("explore"),
+        runtime=minutes("explore"),
+        gpu=gpus("explore"),
     params:
         settings=CONTROLLER.model_dump(mode="json"),
         evidence=EXPLORED,

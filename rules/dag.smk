@@ -22,8 +22,9 @@ rule draw_dag:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("draw_dag"),
+        runtime=minutes("draw_dag"),
+        gpu=gpus("draw_dag"),
     params:
         snakefile=lambda wildcards, input: input[0],
         config={

@@ -49,9 +49,9 @@ rule evaluate_set:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("evaluate_set"),
+        runtime=minutes("evaluate_set"),
+        gpu=gpus("evaluate_set"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
         seed=CONFIGURATION.seed,
@@ -80,9 +80,9 @@ rule evaluate_baselines:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("evaluate_baselines"),
+        runtime=minutes("evaluate_baselines"),
+        gpu=gpus("evaluate_baselines"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
         pretrain=NETWORK,
@@ -115,9 +115,9 @@ rule equal_steps:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("equal_steps"),
+        runtime=minutes("equal_steps"),
+        gpu=gpus("equal_steps"),
     params:
         settings=settings_of_equal_steps(EVALUATE),
         pretrain=NETWORK,
@@ -154,9 +154,9 @@ rule reward_db:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-        gpu=0,
+        mem_mb=memory("reward_db"),
+        runtime=minutes("reward_db"),
+        gpu=gpus("reward_db"),
     params:
         sets=SETS,
         tasks=lambda wildcards: names_of_tasks(),
@@ -196,9 +196,9 @@ rule plan:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
-        gpu=0,
+        mem_mb=memory("plan"),
+        runtime=minutes("plan"),
+        gpu=gpus("plan"),
     params:
         configuration=CONFIGURATION.model_dump(mode="json"),
         files=[str(path) for path in CONFIG_FILES],

@@ -12,9 +12,9 @@ rule metasim_target:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("metasim_target"),
+        runtime=minutes("metasim_target"),
+        gpu=gpus("metasim_target"),
     params:
         settings=settings_for("target"),
         renderer_state=renderer_state_of,
@@ -47,9 +47,9 @@ rule metasim_train:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("metasim_train"),
+        runtime=minutes_of_training,
+        gpu=gpus("metasim_train"),
     params:
         settings=settings_for("training"),
         renderer_state=renderer_state_of,
@@ -95,9 +95,9 @@ rule metasim_results:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("metasim_results"),
+        runtime=minutes("metasim_results"),
+        gpu=gpus("metasim_results"),
     params:
         settings=settings_for("results"),
         renderer_state=renderer_state_of,

@@ -10,9 +10,9 @@ rule fetch_package:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=15,
-        gpu=0,
+        mem_mb=memory("fetch_package"),
+        runtime=minutes("fetch_package"),
+        gpu=gpus("fetch_package"),
     params:
         sha256=checksum_of_package,
     message:

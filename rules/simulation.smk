@@ -51,9 +51,9 @@ rule prepare_assets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
-        gpu=0,
+        mem_mb=memory("prepare_assets"),
+        runtime=minutes("prepare_assets"),
+        gpu=gpus("prepare_assets"),
     params:
         packs=SIMULATION.packs,
         classes=SIMULATION.classes,
@@ -87,9 +87,9 @@ rule simulation_pictures:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("simulation_pictures"),
+        runtime=minutes("simulation_pictures"),
+        gpu=gpus("simulation_pictures"),
     params:
         settings=settings_of_pictures(SIMULATION),
         version=lambda wildcards: version_of_sets(SIMULATION),
@@ -116,9 +116,9 @@ rule simulate_part:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("simulate_part"),
+        runtime=minutes("simulate_part"),
+        gpu=gpus("simulate_part"),
     params:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         parts=SIMULATION.parts,
@@ -163,9 +163,9 @@ rule simulate_set:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("simulate_set"),
+        runtime=minutes("simulate_set"),
+        gpu=gpus("simulate_set"),
     params:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         # Not an output: Snakemake deletes the outputs of a job that was killed.
@@ -192,9 +192,9 @@ rule check_sets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(120),
-        gpu=0,
+        mem_mb=memory("check_sets"),
+        runtime=minutes("check_sets"),
+        gpu=gpus("check_sets"),
     message:
         "Compare all shards with their checksums"
     script:
@@ -215,9 +215,9 @@ rule export_set:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
-        gpu=0,
+        mem_mb=memory("export_set"),
+        runtime=minutes("export_set"),
+        gpu=gpus("export_set"),
     message:
         "Export the set {wildcards.parameters} to the format '{wildcards.format}'"
     script:

@@ -30,8 +30,9 @@ rule prepare_task:
         "../envs/simtailor.yaml"
     threads: lambda wildcards: reading_threads(task_of(wildcards))
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(60),
+        mem_mb=memory("prepare_task"),
+        runtime=minutes("prepare_task"),
+        gpu=gpus("prepare_task"),
     params:
         row=lambda wildcards: task_of(wildcards).model_dump(mode="json"),
         size=TASKS.model_dump(
@@ -61,9 +62,9 @@ rule task_vector:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=growing(TASKS.memory_mb() + TASK2VEC.memory_mb()),
-        runtime=growing(60),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("task_vector"),
+        runtime=minutes("task_vector"),
+        gpu=gpus("task_vector"),
     params:
         settings=TASK2VEC.model_dump(mode="json"),
         device=CONFIGURATION.device,
@@ -97,8 +98,9 @@ rule task_vectors:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=memory("task_vectors"),
+        runtime=minutes("task_vectors"),
+        gpu=gpus("task_vectors"),
     message:
         "Assemble the task vectors and their distances"
     script:
