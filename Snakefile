@@ -25,7 +25,7 @@ from simtailor.metasim.inputs import (
     required_packages,
     settings_of_job,
 )
-from simtailor.needs import needs_of
+from simtailor.needs import machines_of, needs_of
 from simtailor.packages import find_package
 from simtailor.shipped import found_path
 from simtailor.task2vec.inputs import checked_probe

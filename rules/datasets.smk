@@ -55,6 +55,7 @@ rule export_dataset:
         mem_mb=memory("export_dataset"),
         runtime=minutes("export_dataset"),
         gpu=gpus("export_dataset"),
+        turn=1,
     message:
         "Export the data set of {wildcards.experiment} to the format '{wildcards.format}'"
     script:

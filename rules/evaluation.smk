@@ -118,6 +118,7 @@ rule equal_steps:
         mem_mb=memory("equal_steps"),
         runtime=minutes("equal_steps"),
         gpu=gpus("equal_steps"),
+        turn=1,
     params:
         settings=settings_of_equal_steps(EVALUATE),
         pretrain=NETWORK,

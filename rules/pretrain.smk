@@ -41,6 +41,7 @@ rule pretrain:
         "../envs/simtailor.yaml"
     threads: PRETRAIN.threads
     resources:
+        **machines_of(PRETRAIN, CONFIGURATION.device != "cpu"),
         mem_mb=memory("pretrain"),
         runtime=minutes("pretrain"),
         gpu=gpus("pretrain"),

@@ -218,6 +218,7 @@ rule export_set:
         mem_mb=memory("export_set"),
         runtime=minutes("export_set"),
         gpu=gpus("export_set"),
+        turn=1,
     message:
         "Export the set {wildcards.parameters} to the format '{wildcards.format}'"
     script:

@@ -33,6 +33,7 @@ rule prepare_task:
         mem_mb=memory("prepare_task"),
         runtime=minutes("prepare_task"),
         gpu=gpus("prepare_task"),
+        turn=1,
     params:
         row=lambda wildcards: task_of(wildcards).model_dump(mode="json"),
         size=TASKS.model_dump(
@@ -65,6 +66,7 @@ rule task_vector:
         mem_mb=memory("task_vector"),
         runtime=minutes("task_vector"),
         gpu=gpus("task_vector"),
+        turn=1,
     params:
         settings=TASK2VEC.model_dump(mode="json"),
         device=CONFIGURATION.device,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simtailor.console.durations import SHIPPED, read_durations, sizes_of
 from simtailor.pretrain.inputs import memory_mb
 
 if TYPE_CHECKING:
     from simtailor.config import Configuration
+    from simtailor.pretrain.settings import Pretrain
 
 # What is thought to do as much as one GPU: cores (inferred, config/rates.tsv).
 CORES_A_GPU = 30
@@ -41,6 +42,25 @@ class Need:
     def minutes(self, size: float = 1.0) -> int:
         """Return the minutes that a job of a size asks for, as ``seconds`` counts sizes."""
         return max(self.least_minutes, math.ceil(SPARE * self.seconds * size / 60))
+
+
+def machines_of(pretrain: Pretrain, on_gpu: bool) -> dict[str, Any]:
+    """Return what a pre-training asks of Slurm's plugin for its machines; nothing for one.
+
+    The job begins on the first of them outside of any step and starts one step on all, as the
+    plugin has it for MPI: a task a machine, and of GPUs the same number on each.
+    """
+    nodes = pretrain.nodes
+    if nodes == 1:
+        return {}
+    asked = {
+        "nodes": nodes,
+        "mpi": "srun",
+        "tasks": nodes,
+        "tasks_per_gpu": 0,
+        "cpus_per_task": max(pretrain.threads // nodes, 1),
+    }
+    return asked | ({"gres": f"gpu:{pretrain.processes // nodes}"} if on_gpu else {})
 
 
 def needs_of(configuration: Configuration) -> dict[str, Need]:
@@ -92,8 +112,11 @@ def needs_of(configuration: Configuration) -> dict[str, Need]:
     found = {}
     for rule, (memory, least, on_gpu) in table.items():
         gpus = int(on_gpu and configuration.device != "cpu")
-        gpus *= processes if rule == "pretrain" else 1
-        speed = CORES_A_GPU * gpus if gpus else processes if rule == "pretrain" else 1
+        speed = CORES_A_GPU if gpus else 1
+        if rule == "pretrain":
+            speed *= processes
+            # Of several machines each has so many, which is asked for in another way.
+            gpus *= processes if study.pretrain.nodes == 1 else 0
         seconds = usual.get(rule, 0.0) * sizes.get(rule, 1.0) / speed
         found[rule] = Need(memory, least, gpus, seconds)
     return found
