@@ -10,10 +10,10 @@ rule asset_pack:
     """results/task2sim/assets/PACK: pictures of an asset pack."""
     input:
         packages=lambda wildcards: [
-            f"{RESOURCES}/packages/{name}"
+            local(f"{RESOURCES}/packages/{name}")
             for name in fetched_packages([pack_asked_for(wildcards)])
         ],
-        kernels=rules.compile_renderer.output,
+        kernels=local(rules.compile_renderer.output),
     output:
         report(
             directory(f"{RESULTS}/task2sim/assets/{{pack}}"),

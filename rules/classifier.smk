@@ -5,10 +5,10 @@ include: "classifier_common.smk"
 rule classifier_origin:
     """A part of the target classifier."""
     input:
-        task=rules.prepare_task.output.prepared,
+        task=local(rules.prepare_task.output.prepared),
         network=network_of_origin,
     output:
-        directory(f"{ATTEMPTS}/{{task}}/{{origin}}"),
+        local(directory(f"{ATTEMPTS}/{{task}}/{{origin}}")),
     log:
         "logs/task2sim/classifiers/{task}/{origin}.log",
     benchmark:
@@ -35,10 +35,8 @@ rule classifier_origin:
 rule classifier:
     """results/task2sim/classifier/TASK: a classifier that timm loads, beside simpler ways."""
     input:
-        task=rules.prepare_task.output.prepared,
-        origins=expand(
-            rules.classifier_origin.output[0], origin=ORIGINS, allow_missing=True
-        ),
+        task=local(rules.prepare_task.output.prepared),
+        origins=[local(f"{ATTEMPTS}/{{task}}/{origin}") for origin in ORIGINS],
         recommendation=recommendation_for_classifier,
     output:
         report(

@@ -69,22 +69,24 @@ def settings_for(job):
 
 def grammars_of(wildcards):
     """Return the grammar files, checked now so that no job starts on a malformed one."""
-    return checked_grammars(experiment_of(wildcards))
+    files = checked_grammars(experiment_of(wildcards))
+    return {role: local(path) for role, path in files.items()}
 
 
 def weights_of(wildcards):
     """Return the user's file of feature weights by role, checked now; empty where none is."""
-    return checked_features(experiment_of(wildcards))
+    files = checked_features(experiment_of(wildcards))
+    return {role: local(path) for role, path in files.items()}
 
 
 def kernels_of(wildcards):
     """Return the ray caster's compiled kernels; nothing for a renderer that needs none."""
     needed = needs_kernels(experiment_of(wildcards))
-    return rules.compile_renderer.output if needed else []
+    return local(rules.compile_renderer.output) if needed else []
 
 
 def package_folders(names):
-    return [f"{RESOURCES}/packages/{name}" for name in names]
+    return [local(f"{RESOURCES}/packages/{name}") for name in names]
 
 
 def packages_of(wildcards):

@@ -59,7 +59,7 @@ checkpoint recommend:
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,
-        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
+        vector=local(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
     output:
         f"{RESULTS}/task2sim/recommend/{{task}}.yaml",
     log:
@@ -129,9 +129,9 @@ rule picture_recommendation:
 rule validation_task:
     """A part of the target explore."""
     input:
-        rules.prepare_task.output.prepared,
+        local(rules.prepare_task.output.prepared),
     output:
-        directory(f"{EXPLORATIONS}/{{task}}/validation_task"),
+        local(directory(f"{EXPLORATIONS}/{{task}}/validation_task")),
     log:
         "logs/task2sim/explore/{task}/validation_task.log",
     benchmark:
@@ -155,10 +155,10 @@ rule evaluate_candidate:
     """A part of the target explore."""
     input:
         backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
-        task=rules.prepare_task.output.prepared,
-        validation=rules.validation_task.output[0],
+        task=local(rules.prepare_task.output.prepared),
+        validation=local(rules.validation_task.output[0]),
     output:
-        f"{WHOLE}/{{backbone}}.json",
+        local(f"{WHOLE}/{{backbone}}.json"),
     log:
         "logs/task2sim/explore/{task}/{backbone}.log",
     benchmark:
@@ -188,7 +188,7 @@ use rule simulate_set as simulate_screened_set with:
         kernels=SIMULATION_KERNELS,
         assets=SIMULATION_ASSETS,
     output:
-        directory(f"{SCREENED_SETS}/sets/{{parameters}}"),
+        local(directory(f"{SCREENED_SETS}/sets/{{parameters}}")),
     log:
         "logs/task2sim/screened/{parameters}/set.log",
     benchmark:
@@ -205,9 +205,9 @@ use rule simulate_set as simulate_screened_set with:
 
 use rule pretrain as pretrain_screened with:
     input:
-        simulated=f"{SCREENED_SETS}/sets/{{backbone}}",
+        simulated=local(f"{SCREENED_SETS}/sets/{{backbone}}"),
     output:
-        directory(f"{SCREENED_SETS}/backbones/{{backbone}}"),
+        local(directory(f"{SCREENED_SETS}/backbones/{{backbone}}")),
     log:
         "logs/task2sim/screened/backbones/{backbone}.log",
     benchmark:
@@ -223,11 +223,11 @@ use rule pretrain as pretrain_screened with:
 
 use rule evaluate_candidate as evaluate_screened with:
     input:
-        backbone=f"{SCREENED_SETS}/backbones/{{backbone}}",
-        task=rules.prepare_task.output.prepared,
-        validation=rules.validation_task.output[0],
+        backbone=local(f"{SCREENED_SETS}/backbones/{{backbone}}"),
+        task=local(rules.prepare_task.output.prepared),
+        validation=local(rules.validation_task.output[0]),
     output:
-        f"{FEW}/{{backbone}}.json",
+        local(f"{FEW}/{{backbone}}.json"),
     log:
         "logs/task2sim/explore/{task}/screened/{backbone}.log",
     benchmark:
@@ -247,11 +247,11 @@ checkpoint propose_sets:
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,
-        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
+        vector=local(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
         earlier=lambda wildcards: rounds_before(wildcards, wildcards.round),
         evaluations=evaluated_before,
     output:
-        f"{EXPLORATIONS}/{{task}}/round_{{round}}.json",
+        local(f"{EXPLORATIONS}/{{task}}/round_{{round}}.json"),
     log:
         "logs/task2sim/explore/{task}/round_{round}.log",
     benchmark:
@@ -283,8 +283,8 @@ rule explore:
     input:
         reward_db=KNOWN_REWARDS,
         task_vectors=KNOWN_VECTORS,
-        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
-        task=rules.prepare_task.output.prepared,
+        vector=local(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
+        task=local(rules.prepare_task.output.prepared),
         rounds=rounds_before,
         evaluations=evaluated_at_last,
     output:

@@ -9,8 +9,11 @@ rule dag:
 rule draw_dag:
     """A part of the target dag."""
     input:
-        workflow.main_snakefile,
-        sorted(Path(workflow.basedir).glob("rules/*.smk")),
+        local(workflow.main_snakefile),
+        [
+            local(str(path))
+            for path in sorted(Path(workflow.basedir).glob("rules/*.smk"))
+        ],
     output:
         jobs=f"{RESULTS}/dag/jobs.svg",
         rules=f"{RESULTS}/dag/rules.svg",

@@ -12,5 +12,8 @@ def exportable(wildcards):
     return f"{RESULTS}/datasets/{wildcards.experiment}"
 
 
+FORMAT_PATTERN = "|".join(FORMATS)
+
+
 wildcard_constraints:
-    format="|".join(FORMATS),
+    format=FORMAT_PATTERN,

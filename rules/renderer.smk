@@ -1,7 +1,7 @@
 rule compile_renderer:
     """Compile the ray caster's kernels, once a device."""
     output:
-        f"{RESOURCES}/renderer-{CONFIGURATION.device.replace(':', '-')}.txt",
+        local(f"{RESOURCES}/renderer-{CONFIGURATION.device.replace(':', '-')}.txt"),
     log:
         "logs/compile_renderer.log",
     benchmark:

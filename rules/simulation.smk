@@ -14,8 +14,11 @@ SIMULATION = study_settings(CONFIGURATION)
 SETS = set_names(SIMULATION)
 EMBEDDED = SIMULATION.renderer == "embedded"
 SIMULATION_PACKAGES = fetched_packages(SIMULATION.packs) if EMBEDDED else []
-SIMULATION_KERNELS = rules.compile_renderer.output if EMBEDDED else []
-SIMULATION_ASSETS = f"{WORK}/task2sim/assets.safetensors" if EMBEDDED else []
+SIMULATION_KERNELS = local(rules.compile_renderer.output) if EMBEDDED else []
+SIMULATION_ASSETS = local(f"{WORK}/task2sim/assets.safetensors") if EMBEDDED else []
+PART = (
+    f"{WORK}/task2sim/sets/{{{{parameters}}}}/parts/{{part}}-of-{SIMULATION.parts}.json"
+)
 config[INCIDENTAL_KEYS] = incidental_keys(SIMULATION)  # for scripts; changes no result
 
 
@@ -38,11 +41,9 @@ rule sets:
 rule prepare_assets:
     """A part of the target sets."""
     input:
-        packages=expand(
-            f"{RESOURCES}/packages/{{package}}", package=SIMULATION_PACKAGES
-        ),
+        packages=package_folders(SIMULATION_PACKAGES),
     output:
-        f"{WORK}/task2sim/assets.safetensors",
+        local(f"{WORK}/task2sim/assets.safetensors"),
     log:
         "logs/task2sim/prepare_assets.log",
     benchmark:
@@ -107,7 +108,7 @@ rule simulate_part:
         kernels=SIMULATION_KERNELS,
         assets=SIMULATION_ASSETS,
     output:
-        f"{WORK}/task2sim/sets/{{parameters}}/parts/{{part}}-of-{SIMULATION.parts}.json",
+        local(PART.format(part="{part}")),
     log:
         "logs/task2sim/sets/{parameters}/part-{part}.log",
     benchmark:
@@ -138,11 +139,7 @@ rule simulate_set:
         kernels=SIMULATION_KERNELS,
         assets=SIMULATION_ASSETS,
         parts=(
-            expand(
-                rules.simulate_part.output[0],
-                part=range(SIMULATION.parts),
-                allow_missing=True,
-            )
+            [local(PART.format(part=part)) for part in range(SIMULATION.parts)]
             if SIMULATION.parts > 1
             else []
         ),
@@ -183,7 +180,7 @@ rule simulate_set:
 rule check_sets:
     """Compare every shard of the sets with its checksum."""
     input:
-        sets=expand(rules.simulate_set.output[0], parameters=SETS),
+        sets=expand(f"{RESULTS}/task2sim/sets/{{parameters}}", parameters=SETS),
     log:
         "logs/task2sim/check_sets.log",
     benchmark:
@@ -206,7 +203,8 @@ rule export_set:
     input:
         made=rules.simulate_set.output[0],
     output:
-        directory(f"{RESULTS}/task2sim/{{format}}/{{parameters}}"),
+        # Of patterns in object storage Snakemake keeps only the limits that stand in them.
+        directory(f"{RESULTS}/task2sim/{{format,{FORMAT_PATTERN}}}/{{parameters}}"),
     log:
         "logs/task2sim/{format}/{parameters}.log",
     benchmark:

@@ -13,7 +13,7 @@ rule prepare_task:
     input:
         packages=packages_of_task,
     output:
-        prepared=directory(f"{WORK}/task2sim/tasks/{{task}}"),
+        prepared=local(directory(f"{WORK}/task2sim/tasks/{{task}}")),
         shown=report(
             directory(f"{RESULTS}/task2sim/tasks/{{task}}"),
             patterns=[f"{FIGURE}.png"],
@@ -51,11 +51,11 @@ rule prepare_task:
 rule task_vector:
     """A part of the target task_vectors."""
     input:
-        task=rules.prepare_task.output.prepared,
+        task=local(rules.prepare_task.output.prepared),
         probe=probe_inputs,
     output:
-        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
-        facts=f"{WORK}/task2sim/task_vectors/{{task}}.json",
+        vector=local(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
+        facts=local(f"{WORK}/task2sim/task_vectors/{{task}}.json"),
     log:
         "logs/task2sim/task_vectors/{task}.log",
     benchmark:
@@ -81,8 +81,8 @@ rule task_vector:
 rule task_vectors:
     """The Task2Vec vectors of the tasks, and their distances."""
     input:
-        vectors=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
-        facts=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.json"),
+        vectors=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.npz", local),
+        facts=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.json", local),
     output:
         vectors=f"{RESULTS}/task2sim/task_vectors.npz",
         shown=report(
