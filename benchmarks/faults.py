@@ -69,10 +69,11 @@ class Study:
     def __init__(self, base: Path, folder: Path, slurm: Path) -> None:
         from conftest import Project
 
-        self.project = Project.__new__(Project)
-        self.project.folder, self.project.cache = folder, base.parent / "cache"
+        self.project = Project(folder, base.parent / "cache")
         self.folder, self.slurm, self.commands = folder, slurm, 0
+        shutil.rmtree(folder)
         shutil.copytree(base, folder, symlinks=True)
+        self._before = 0
         self._before = len(self.ended())
 
     def launch(self, **variables: str) -> subprocess.Popen:
@@ -104,7 +105,7 @@ class Study:
             text = (self.slurm / "jobs.txt").read_text()
         except OSError:
             return []
-        return re.findall(r"JobState=(\w+)", text)[getattr(self, "_before", 0) :]
+        return re.findall(r"JobState=(\w+)", text)[self._before :]
 
     def at_work(self) -> psutil.Process:
         """Return the process that trains, stopped after the epoch of the fault."""
