@@ -3,7 +3,7 @@
 import pytest
 
 from simtailor.config import Configuration
-from simtailor.needs import needs_of
+from simtailor.needs import machines_of, needs_of
 from simtailor.usage import Usage, describe_usage, read_usage
 
 HEAD = "s\th:m:s\tmax_rss\n"
@@ -30,6 +30,19 @@ def test_only_what_computes_on_the_device_asks_for_gpus():
     assert {gpus[name] for name in ("simulate_set", "compile_renderer", "metasim_train")} == {1}
     assert {gpus[name] for name in ("prepare_task", "reward_db", "train_controller")} == {0}
     assert not any(need.gpus for need in needs().values())
+
+
+def test_several_machines_are_asked_for_with_the_same_on_each():
+    one, two = ({"processes": 8, "nodes": nodes, "threads": 32} for nodes in (1, 2))
+    on_one, on_two = (
+        needs_of(Configuration(device="cuda", task2sim={"pretrain": values}))["pretrain"]
+        for values in (one, two)
+    )
+    assert (on_one.gpus, on_two.gpus) == (8, 0)  # Slurm is told how many a machine
+    assert on_one.memory_mb > 1.5 * on_two.memory_mb
+    asked = machines_of(Configuration(task2sim={"pretrain": two}).task2sim.pretrain, True)
+    assert (asked["nodes"], asked["cpus_per_task"], asked["gres"]) == (2, 16, "gpu:4")
+    assert machines_of(Configuration(task2sim={"pretrain": one}).task2sim.pretrain, True) == {}
 
 
 @pytest.mark.parametrize(
