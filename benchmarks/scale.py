@@ -2,7 +2,7 @@
 
 Each row is a dry run of ``reward_db`` in a process of its own, with nothing made yet.
 
-Run: ./run python benchmarks/scale.py [ROW ...]
+Run: ./run python benchmarks/scale.py [ROW ...]; the table is written where all rows are made.
 """
 
 from __future__ import annotations
