@@ -1,4 +1,4 @@
-"""A real Slurm on this machine for tests and for the benchmark of faults."""
+"""A real Slurm on this machine for the tests."""
 
 import os
 import re

@@ -238,6 +238,6 @@ def test_results_lie_in_object_storage(study, tmp_path, monkeypatch):
         assert not list(project.folder.glob("results/task2sim/sets/*"))
         exported = project.snakemake(f"results/task2sim/coco/{SETS[0]}", options=where)
         assert exported.returncode == 0, exported.stderr[-4000:]
-        assert "simulate_set" not in exported.stderr
+        assert "Make the simulated set" not in exported.stderr
         found = client.list_objects_v2(Bucket="bucket", Prefix="study/results/task2sim/coco/")
         assert found["KeyCount"] > 40  # images and annotations
