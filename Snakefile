@@ -25,6 +25,7 @@ from simtailor.metasim.inputs import (
     required_packages,
     settings_of_job,
 )
+from simtailor.needs import machines_of, needs_of
 from simtailor.packages import find_package
 from simtailor.shipped import found_path
 from simtailor.simulation.exported import check_set_exportable
@@ -62,6 +63,7 @@ include: "rules/evaluation.smk"
 include: "rules/controller.smk"
 include: "rules/classifier.smk"
 include: "rules/preflight.smk"
+include: "rules/needs.smk"
 include: "rules/dag.smk"
 include: "rules/page.smk"
 

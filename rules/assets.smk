@@ -10,10 +10,10 @@ rule asset_pack:
     """results/task2sim/assets/PACK: pictures of an asset pack."""
     input:
         packages=lambda wildcards: [
-            f"{RESOURCES}/packages/{name}"
+            local(f"{RESOURCES}/packages/{name}")
             for name in fetched_packages([pack_asked_for(wildcards)])
         ],
-        kernels=rules.compile_renderer.output,
+        kernels=local(rules.compile_renderer.output),
     output:
         report(
             directory(f"{RESULTS}/task2sim/assets/{{pack}}"),
@@ -30,9 +30,9 @@ rule asset_pack:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("asset_pack"),
+        runtime=minutes("asset_pack"),
+        gpu=gpus("asset_pack"),
     params:
         pack=pack_asked_for,
         files_state=lambda wildcards: packs_state([pack_asked_for(wildcards)]),

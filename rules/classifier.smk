@@ -5,10 +5,10 @@ include: "classifier_common.smk"
 rule classifier_origin:
     """A part of the target classifier."""
     input:
-        task=rules.prepare_task.output.prepared,
+        task=local(rules.prepare_task.output.prepared),
         network=network_of_origin,
     output:
-        directory(f"{ATTEMPTS}/{{task}}/{{origin}}"),
+        local(directory(f"{ATTEMPTS}/{{task}}/{{origin}}")),
     log:
         "logs/task2sim/classifiers/{task}/{origin}.log",
     benchmark:
@@ -17,11 +17,10 @@ rule classifier_origin:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(240),
-        gpu=lambda wildcards: int(
-            CONFIGURATION.device != "cpu" and wildcards.origin != RAW_PIXELS
-        ),
+        mem_mb=memory("classifier_origin"),
+        runtime=minutes("classifier_origin"),
+        gpu=lambda wildcards: gpus("classifier_origin")
+        * (wildcards.origin != RAW_PIXELS),
     params:
         settings=settings_of_a_classifier(CONFIGURATION),
         seed=CONFIGURATION.seed,
@@ -36,10 +35,8 @@ rule classifier_origin:
 rule classifier:
     """results/task2sim/classifier/TASK: a classifier that timm loads, beside simpler ways."""
     input:
-        task=rules.prepare_task.output.prepared,
-        origins=expand(
-            rules.classifier_origin.output[0], origin=ORIGINS, allow_missing=True
-        ),
+        task=local(rules.prepare_task.output.prepared),
+        origins=[local(f"{ATTEMPTS}/{{task}}/{origin}") for origin in ORIGINS],
         recommendation=recommendation_for_classifier,
     output:
         report(
@@ -58,9 +55,9 @@ rule classifier:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(30),
-        gpu=0,
+        mem_mb=memory("classifier"),
+        runtime=minutes("classifier"),
+        gpu=gpus("classifier"),
     params:
         settings=settings_of_a_classifier(CONFIGURATION),
         seed=CONFIGURATION.seed,

@@ -29,7 +29,7 @@ def network_of_origin(wildcards):
     if wildcards.origin == SIMULATED:
         return f"{BACKBONES}/{set_of_classifier(wildcards)}"
     if wildcards.origin == IMAGENET:
-        return f"{RESOURCES}/packages/efficientnet_lite0"
+        return local(f"{RESOURCES}/packages/efficientnet_lite0")
     return []
 
 

@@ -21,15 +21,32 @@ RESULTS, WORK, RESOURCES = (
 )
 # For scripts; no parameters, for they change no result.
 config["results"], config["tracking"] = RESULTS, CONFIGURATION.tracking
+NEEDS = needs_of(CONFIGURATION)
 RENDER_THREADS = 8
 # In a report's patterns: a file in the folder itself. A bare wildcard takes subfolders, too.
 FIGURE = "{figure,[^/]+}"
 EXPERIMENTS = {}
 
 
-def growing(amount):
-    """Return a resource that is asked for once more in each further attempt of a job."""
-    return lambda wildcards, attempt: attempt * amount
+def memory(rule):
+    """Return the MB that a rule asks for, once more in each further attempt."""
+    return lambda wildcards, attempt: attempt * NEEDS[rule].memory_mb
+
+
+def minutes(rule):
+    """Return the minutes that a rule asks for, once more in each further attempt."""
+    return lambda wildcards, attempt: attempt * NEEDS[rule].minutes()
+
+
+def minutes_of_training(wildcards, attempt):
+    """Return the same of a training of Meta-Sim, by its experiment."""
+    size = size_of_experiment(experiment_of(wildcards))
+    return attempt * NEEDS["metasim_train"].minutes(size)
+
+
+def gpus(rule):
+    """Return how many GPUs a rule asks for."""
+    return NEEDS[rule].gpus
 
 
 def experiment_of(wildcards):
@@ -52,22 +69,24 @@ def settings_for(job):
 
 def grammars_of(wildcards):
     """Return the grammar files, checked now so that no job starts on a malformed one."""
-    return checked_grammars(experiment_of(wildcards))
+    files = checked_grammars(experiment_of(wildcards))
+    return {role: local(path) for role, path in files.items()}
 
 
 def weights_of(wildcards):
     """Return the user's file of feature weights by role, checked now; empty where none is."""
-    return checked_features(experiment_of(wildcards))
+    files = checked_features(experiment_of(wildcards))
+    return {role: local(path) for role, path in files.items()}
 
 
 def kernels_of(wildcards):
     """Return the ray caster's compiled kernels; nothing for a renderer that needs none."""
     needed = needs_kernels(experiment_of(wildcards))
-    return rules.compile_renderer.output if needed else []
+    return local(rules.compile_renderer.output) if needed else []
 
 
 def package_folders(names):
-    return [f"{RESOURCES}/packages/{name}" for name in names]
+    return [local(f"{RESOURCES}/packages/{name}") for name in names]
 
 
 def packages_of(wildcards):

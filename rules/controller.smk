@@ -39,9 +39,9 @@ rule train_controller:
     # Policies are trained side by side: of the cores of a run, as many as there are tasks.
     threads: min(workflow.resource_settings.cores or 8, 16)
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(60),
-        gpu=0,  # the networks are tiny: a GPU would wait for its own kernels' starts
+        mem_mb=memory("train_controller"),
+        runtime=minutes("train_controller"),
+        gpu=gpus("train_controller"),
     params:
         settings=CONTROLLER.model_dump(mode="json", exclude={"explore": {"sets"}}),
         seed=CONFIGURATION.seed,
@@ -59,7 +59,7 @@ checkpoint recommend:
     input:
         reward_db=learned_rewards,
         task_vectors=LEARNED.task_vectors,
-        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
+        vector=local(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
     output:
         f"{RESULTS}/task2sim/recommend/{{task}}.yaml",
     log:
@@ -70,9 +70,9 @@ checkpoint recommend:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-        gpu=0,
+        mem_mb=memory("recommend"),
+        runtime=minutes("recommend"),
+        gpu=gpus("recommend"),
     params:
         settings=CONTROLLER.model_dump(mode="json"),
         evidence=EXPLORED,
@@ -113,9 +113,9 @@ rule picture_recommendation:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("picture_recommendation"),
+        runtime=minutes("picture_recommendation"),
+        gpu=gpus("picture_recommendation"),
     params:
         settings=CONFIGURATION.task2sim.simulation.model_dump(mode="json"),
         seed=CONFIGURATION.seed,
@@ -130,9 +130,9 @@ rule picture_recommendation:
 rule validation_task:
     """A part of the target explore."""
     input:
-        rules.prepare_task.output.prepared,
+        local(rules.prepare_task.output.prepared),
     output:
-        directory(f"{EXPLORATIONS}/{{task}}/validation_task"),
+        local(directory(f"{EXPLORATIONS}/{{task}}/validation_task")),
     log:
         "logs/task2sim/explore/{task}/validation_task.log",
     benchmark:
@@ -141,9 +141,9 @@ rule validation_task:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(10),
-        gpu=0,
+        mem_mb=memory("validation_task"),
+        runtime=minutes("validation_task"),
+        gpu=gpus("validation_task"),
     params:
         seed=CONFIGURATION.seed,
     message:
@@ -156,10 +156,10 @@ rule evaluate_candidate:
     """A part of the target explore."""
     input:
         backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
-        task=rules.prepare_task.output.prepared,
-        validation=rules.validation_task.output[0],
+        task=local(rules.prepare_task.output.prepared),
+        validation=local(rules.validation_task.output[0]),
     output:
-        f"{WHOLE}/{{backbone}}.json",
+        local(f"{WHOLE}/{{backbone}}.json"),
     log:
         "logs/task2sim/explore/{task}/{backbone}.log",
     benchmark:
@@ -168,9 +168,9 @@ rule evaluate_candidate:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(60),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("evaluate_candidate"),
+        runtime=minutes("evaluate_candidate"),
+        gpu=gpus("evaluate_candidate"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
         evidence=EXPLORED,
@@ -189,7 +189,7 @@ use rule simulate_set as simulate_screened_set with:
         kernels=SIMULATION_KERNELS,
         assets=SIMULATION_ASSETS,
     output:
-        directory(f"{SCREENED_SETS}/sets/{{parameters}}"),
+        local(directory(f"{SCREENED_SETS}/sets/{{parameters}}")),
     log:
         "logs/task2sim/screened/{parameters}/set.log",
     benchmark:
@@ -206,9 +206,9 @@ use rule simulate_set as simulate_screened_set with:
 
 use rule pretrain as pretrain_screened with:
     input:
-        simulated=f"{SCREENED_SETS}/sets/{{backbone}}",
+        simulated=local(f"{SCREENED_SETS}/sets/{{backbone}}"),
     output:
-        directory(f"{SCREENED_SETS}/backbones/{{backbone}}"),
+        local(directory(f"{SCREENED_SETS}/backbones/{{backbone}}")),
     log:
         "logs/task2sim/screened/backbones/{backbone}.log",
     benchmark:
@@ -224,11 +224,11 @@ use rule pretrain as pretrain_screened with:
 
 use rule evaluate_candidate as evaluate_screened with:
     input:
-        backbone=f"{SCREENED_SETS}/backbones/{{backbone}}",
-        task=rules.prepare_task.output.prepared,
-        validation=rules.validation_task.output[0],
+        backbone=local(f"{SCREENED_SETS}/backbones/{{backbone}}"),
+        task=local(rules.prepare_task.output.prepared),
+        validation=local(rules.validation_task.output[0]),
     output:
-        f"{FEW}/{{backbone}}.json",
+        local(f"{FEW}/{{backbone}}.json"),
     log:
         "logs/task2sim/explore/{task}/screened/{backbone}.log",
     benchmark:
@@ -248,11 +248,11 @@ checkpoint propose_sets:
     input:
         reward_db=learned_rewards,
         task_vectors=LEARNED.task_vectors,
-        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
+        vector=local(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
         earlier=lambda wildcards: rounds_before(wildcards, wildcards.round),
         evaluations=evaluated_before,
     output:
-        f"{EXPLORATIONS}/{{task}}/round_{{round}}.json",
+        local(f"{EXPLORATIONS}/{{task}}/round_{{round}}.json"),
     log:
         "logs/task2sim/explore/{task}/round_{round}.log",
     benchmark:
@@ -261,9 +261,9 @@ checkpoint propose_sets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-        gpu=0,
+        mem_mb=memory("propose_sets"),
+        runtime=minutes("propose_sets"),
+        gpu=gpus("propose_sets"),
     params:
         settings=CONTROLLER.model_dump(mode="json", exclude={"explore"}),
         evidence=EXPLORED,
@@ -284,8 +284,8 @@ rule explore:
     input:
         reward_db=learned_rewards,
         task_vectors=LEARNED.task_vectors,
-        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
-        task=rules.prepare_task.output.prepared,
+        vector=local(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
+        task=local(rules.prepare_task.output.prepared),
         rounds=rounds_before,
         evaluations=evaluated_at_last,
     output:
@@ -305,9 +305,9 @@ rule explore:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-        gpu=0,
+        mem_mb=memory("explore"),
+        runtime=minutes("explore"),
+        gpu=gpus("explore"),
     params:
         settings=CONTROLLER.model_dump(mode="json"),
         evidence=EXPLORED,

@@ -62,7 +62,9 @@ def rounds_before(wildcards, name=None):
 def tried_in(wildcards, files):
     """Return the evaluations of all sets that rounds proposed."""
     return [
-        f"{(FEW if made['screening'] else WHOLE).format(task=wildcards.task)}/{name}.json"
+        local(
+            f"{(FEW if made['screening'] else WHOLE).format(task=wildcards.task)}/{name}.json"
+        )
         for made in map(read_json, files)
         for name in made["sets"]
     ]
@@ -79,6 +81,6 @@ def evaluated_at_last(wildcards):
     folder = WHOLE.format(task=wildcards.task)
     return [
         *tried_in(wildcards, files),
-        f"{folder}/{last['recommended']}.json",
-        f"{folder}/{last['best_fixed_set']}.json",
+        local(f"{folder}/{last['recommended']}.json"),
+        local(f"{folder}/{last['best_fixed_set']}.json"),
     ]

@@ -9,8 +9,11 @@ rule dag:
 rule draw_dag:
     """A part of the target dag."""
     input:
-        workflow.main_snakefile,
-        sorted(Path(workflow.basedir).glob("rules/*.smk")),
+        local(workflow.main_snakefile),
+        [
+            local(str(path))
+            for path in sorted(Path(workflow.basedir).glob("rules/*.smk"))
+        ],
     output:
         jobs=f"{RESULTS}/dag/jobs.svg",
         rules=f"{RESULTS}/dag/rules.svg",
@@ -22,8 +25,9 @@ rule draw_dag:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory("draw_dag"),
+        runtime=minutes("draw_dag"),
+        gpu=gpus("draw_dag"),
     params:
         snakefile=lambda wildcards, input: input[0],
         config={

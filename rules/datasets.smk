@@ -22,9 +22,9 @@ rule dataset:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("dataset"),
+        runtime=minutes("dataset"),
+        gpu=gpus("dataset"),
     params:
         settings=settings_of_dataset_of,
         # Not an output: Snakemake deletes the outputs of a job that was killed.
@@ -52,9 +52,10 @@ rule export_dataset:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
-        gpu=0,
+        mem_mb=memory("export_dataset"),
+        runtime=minutes("export_dataset"),
+        gpu=gpus("export_dataset"),
+        turn=1,
     message:
         "Export the data set of {wildcards.experiment} to the format '{wildcards.format}'"
     script:

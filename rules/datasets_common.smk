@@ -18,5 +18,8 @@ def exportable_set(wildcards):
     return f"{RESULTS}/task2sim/sets/{wildcards.parameters}"
 
 
+FORMAT_PATTERN = "|".join(FORMATS)
+
+
 wildcard_constraints:
-    format="|".join(FORMATS),
+    format=FORMAT_PATTERN,

@@ -40,7 +40,7 @@ rule evaluate_set:
         backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
         tasks=prepared_tasks,
     output:
-        f"{EVALUATIONS}/{{backbone}}.json",
+        f"{EVALUATIONS}/{{backbone,{BACKBONE_PATTERN}}}.json",
     log:
         "logs/task2sim/evaluations/{backbone}.log",
     benchmark:
@@ -49,9 +49,9 @@ rule evaluate_set:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("evaluate_set"),
+        runtime=minutes("evaluate_set"),
+        gpu=gpus("evaluate_set"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
         seed=CONFIGURATION.seed,
@@ -69,7 +69,7 @@ rule evaluate_baselines:
     """A part of the target reward_db."""
     input:
         tasks=prepared_tasks,
-        network=f"{RESOURCES}/packages/efficientnet_lite0",
+        network=local(f"{RESOURCES}/packages/efficientnet_lite0"),
     output:
         f"{EVALUATIONS}/baselines.json",
     log:
@@ -80,9 +80,9 @@ rule evaluate_baselines:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("evaluate_baselines"),
+        runtime=minutes("evaluate_baselines"),
+        gpu=gpus("evaluate_baselines"),
     params:
         settings=settings_of_an_evaluation(EVALUATE),
         pretrain=NETWORK,
@@ -115,9 +115,10 @@ rule equal_steps:
         "../envs/simtailor.yaml"
     threads: EVALUATE.threads
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("equal_steps"),
+        runtime=minutes("equal_steps"),
+        gpu=gpus("equal_steps"),
+        turn=1,
     params:
         settings=settings_of_equal_steps(EVALUATE),
         pretrain=NETWORK,
@@ -136,7 +137,7 @@ rule reward_db:
     input:
         evaluations=expand(f"{EVALUATIONS}/{{backbone}}.json", backbone=SETS + REPEATS),
         baselines=rules.evaluate_baselines.output[0],
-        equal_steps=expand(rules.equal_steps.output[0], start=PAIRS),
+        equal_steps=expand(f"{EVALUATIONS}/equal_steps/{{start}}.json", start=PAIRS),
     output:
         database=f"{RESULTS}/task2sim/reward_db.json",
         folder=report(
@@ -154,9 +155,9 @@ rule reward_db:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-        gpu=0,
+        mem_mb=memory("reward_db"),
+        runtime=minutes("reward_db"),
+        gpu=gpus("reward_db"),
     params:
         sets=SETS,
         tasks=lambda wildcards: names_of_tasks(),
@@ -190,15 +191,15 @@ use rule reward_db as reward_db_so_far with:
 rule plan:
     """Print jobs, storage and hours of this configuration, and make nothing."""
     input:
-        rates=found_path("config/rates.tsv"),
+        rates=local(found_path("config/rates.tsv")),
     log:
         "logs/task2sim/plan.log",
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
-        gpu=0,
+        mem_mb=memory("plan"),
+        runtime=minutes("plan"),
+        gpu=gpus("plan"),
     params:
         configuration=CONFIGURATION.model_dump(mode="json"),
         files=[str(path) for path in CONFIG_FILES],

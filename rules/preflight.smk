@@ -13,9 +13,9 @@ rule check:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
-        gpu=0,
+        mem_mb=memory("check"),
+        runtime=minutes("check"),
+        gpu=gpus("check"),
     params:
         asked=asked_of_run,
     message:

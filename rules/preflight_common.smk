@@ -11,14 +11,20 @@ def number_of(resource):
         return None
 
 
-def needs_of(rule):
+def gpus_of(given):
+    """Return how many GPUs of a machine resources ask for, by number or by kind and number."""
+    by_kind = str(given.get("gres").raw or "")
+    return int(by_kind.rpartition(":")[2]) if by_kind else number_of(given.get("gpu"))
+
+
+def asked_by(rule):
     """Return what a rule asks for."""
     given = rule.resources
     return {
         "name": rule.name,
         "cores": number_of(given.get("_cores")),
         "memory_mb": number_of(given.get("mem_mb")),
-        "gpus": number_of(given.get("gpu")),
+        "gpus": gpus_of(given),
         # Of the command line it is an expression, which stands for itself.
         "partition": given.get("slurm_partition").raw or "",
     }
@@ -40,7 +46,7 @@ def asked_of_run(wildcards):
         ),
         "cores": workflow.resource_settings.cores,
         "rules": [
-            needs_of(rule)
+            asked_by(rule)
             for rule in workflow.rules
             if not (elsewhere and workflow.is_local(rule))
         ],

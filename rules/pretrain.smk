@@ -1,5 +1,5 @@
 # Backbones pre-trained on simulated sets.
-from simtailor.pretrain.inputs import checked_settings, memory_mb
+from simtailor.pretrain.inputs import checked_settings
 from simtailor.pretrain.names import BACKBONE_PATTERN
 
 PRETRAIN = CONFIGURATION.task2sim.pretrain
@@ -34,9 +34,10 @@ rule pretrain:
         "../envs/simtailor.yaml"
     threads: PRETRAIN.threads
     resources:
-        mem_mb=growing(memory_mb(PRETRAIN, SIMULATION)),
-        runtime=growing(480),
-        gpu=int(CONFIGURATION.device != "cpu") * PRETRAIN.processes,
+        **machines_of(PRETRAIN, CONFIGURATION.device != "cpu"),
+        mem_mb=memory("pretrain"),
+        runtime=minutes("pretrain"),
+        gpu=gpus("pretrain"),
         # Not parameters: they change nothing in what comes out.
         cache_mb=PRETRAIN.cache_mb,
         workers=PRETRAIN.workers,

@@ -1,7 +1,7 @@
 rule compile_renderer:
     """Compile the ray caster's kernels, once a device."""
     output:
-        f"{RESOURCES}/renderer-{CONFIGURATION.device.replace(':', '-')}.txt",
+        local(f"{RESOURCES}/renderer-{CONFIGURATION.device.replace(':', '-')}.txt"),
     log:
         "logs/compile_renderer.log",
     benchmark:
@@ -10,9 +10,9 @@ rule compile_renderer:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("compile_renderer"),
+        runtime=minutes("compile_renderer"),
+        gpu=gpus("compile_renderer"),
     params:
         device=CONFIGURATION.device,
         cache=lambda wildcards: RESOURCES,

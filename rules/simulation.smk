@@ -14,8 +14,11 @@ SIMULATION = study_settings(CONFIGURATION)
 SETS = set_names(SIMULATION)
 EMBEDDED = SIMULATION.renderer == "embedded"
 SIMULATION_PACKAGES = fetched_packages(SIMULATION.packs) if EMBEDDED else []
-SIMULATION_KERNELS = rules.compile_renderer.output if EMBEDDED else []
-SIMULATION_ASSETS = f"{WORK}/task2sim/assets.safetensors" if EMBEDDED else []
+SIMULATION_KERNELS = local(rules.compile_renderer.output) if EMBEDDED else []
+SIMULATION_ASSETS = local(f"{WORK}/task2sim/assets.safetensors") if EMBEDDED else []
+PART = (
+    f"{WORK}/task2sim/sets/{{{{parameters}}}}/parts/{{part}}-of-{SIMULATION.parts}.json"
+)
 config[INCIDENTAL_KEYS] = incidental_keys(SIMULATION)  # for scripts; changes no result
 
 
@@ -38,11 +41,9 @@ rule sets:
 rule prepare_assets:
     """A part of the target sets."""
     input:
-        packages=expand(
-            f"{RESOURCES}/packages/{{package}}", package=SIMULATION_PACKAGES
-        ),
+        packages=package_folders(SIMULATION_PACKAGES),
     output:
-        f"{WORK}/task2sim/assets.safetensors",
+        local(f"{WORK}/task2sim/assets.safetensors"),
     log:
         "logs/task2sim/prepare_assets.log",
     benchmark:
@@ -51,9 +52,9 @@ rule prepare_assets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
-        gpu=0,
+        mem_mb=memory("prepare_assets"),
+        runtime=minutes("prepare_assets"),
+        gpu=gpus("prepare_assets"),
     params:
         packs=SIMULATION.packs,
         classes=SIMULATION.classes,
@@ -87,9 +88,9 @@ rule simulation_pictures:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(30),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("simulation_pictures"),
+        runtime=minutes("simulation_pictures"),
+        gpu=gpus("simulation_pictures"),
     params:
         settings=settings_of_pictures(SIMULATION),
         version=lambda wildcards: version_of_sets(SIMULATION),
@@ -107,7 +108,7 @@ rule simulate_part:
         kernels=SIMULATION_KERNELS,
         assets=SIMULATION_ASSETS,
     output:
-        f"{WORK}/task2sim/sets/{{parameters}}/parts/{{part}}-of-{SIMULATION.parts}.json",
+        local(PART.format(part="{part}")),
     log:
         "logs/task2sim/sets/{parameters}/part-{part}.log",
     benchmark:
@@ -116,9 +117,9 @@ rule simulate_part:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("simulate_part"),
+        runtime=minutes("simulate_part"),
+        gpu=gpus("simulate_part"),
     params:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         parts=SIMULATION.parts,
@@ -138,11 +139,7 @@ rule simulate_set:
         kernels=SIMULATION_KERNELS,
         assets=SIMULATION_ASSETS,
         parts=(
-            expand(
-                rules.simulate_part.output[0],
-                part=range(SIMULATION.parts),
-                allow_missing=True,
-            )
+            [local(PART.format(part=part)) for part in range(SIMULATION.parts)]
             if SIMULATION.parts > 1
             else []
         ),
@@ -156,9 +153,9 @@ rule simulate_set:
         "../envs/simtailor.yaml"
     threads: SIMULATION.threads
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(240),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("simulate_set"),
+        runtime=minutes("simulate_set"),
+        gpu=gpus("simulate_set"),
     params:
         settings=lambda wildcards: settings_of_a_set(SIMULATION, wildcards.parameters),
         # Not an output: Snakemake deletes the outputs of a job that was killed.
@@ -176,7 +173,7 @@ rule simulate_set:
 rule check_sets:
     """Compare every shard of the sets with its checksum."""
     input:
-        sets=expand(rules.simulate_set.output[0], parameters=SETS),
+        sets=expand(f"{RESULTS}/task2sim/sets/{{parameters}}", parameters=SETS),
     log:
         "logs/task2sim/check_sets.log",
     benchmark:
@@ -185,9 +182,9 @@ rule check_sets:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(120),
-        gpu=0,
+        mem_mb=memory("check_sets"),
+        runtime=minutes("check_sets"),
+        gpu=gpus("check_sets"),
     message:
         "Compare all shards with their checksums"
     script:
@@ -199,7 +196,8 @@ rule export_set:
     input:
         made=exportable_set,
     output:
-        directory(f"{RESULTS}/task2sim/{{format}}/{{parameters}}"),
+        # Of patterns in object storage Snakemake keeps only the limits that stand in them.
+        directory(f"{RESULTS}/task2sim/{{format,{FORMAT_PATTERN}}}/{{parameters}}"),
     log:
         "logs/task2sim/{format}/{parameters}.log",
     benchmark:
@@ -208,9 +206,10 @@ rule export_set:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
-        gpu=0,
+        mem_mb=memory("export_set"),
+        runtime=minutes("export_set"),
+        gpu=gpus("export_set"),
+        turn=1,
     message:
         "Export the set {wildcards.parameters} to the format '{wildcards.format}'"
     script:

@@ -11,7 +11,7 @@ def names_of_tasks():
 
 def prepared_tasks(wildcards):
     """Return the folders of the study's tasks."""
-    return [f"{WORK}/task2sim/tasks/{task}" for task in names_of_tasks()]
+    return [local(f"{WORK}/task2sim/tasks/{task}") for task in names_of_tasks()]
 
 
 def packages_of_study(wildcards):

@@ -13,7 +13,7 @@ rule prepare_task:
     input:
         packages=packages_of_task,
     output:
-        prepared=directory(f"{WORK}/task2sim/tasks/{{task}}"),
+        prepared=local(directory(f"{WORK}/task2sim/tasks/{{task}}")),
         shown=directory(f"{RESULTS}/task2sim/tasks/{{task}}"),
     log:
         "logs/task2sim/tasks/{task}.log",
@@ -23,8 +23,10 @@ rule prepare_task:
         "../envs/simtailor.yaml"
     threads: lambda wildcards: reading_threads(task_of(wildcards))
     resources:
-        mem_mb=growing(TASKS.memory_mb()),
-        runtime=growing(60),
+        mem_mb=memory("prepare_task"),
+        runtime=minutes("prepare_task"),
+        gpu=gpus("prepare_task"),
+        turn=1,
     params:
         row=lambda wildcards: task_of(wildcards).model_dump(mode="json"),
         size=TASKS.model_dump(
@@ -42,11 +44,11 @@ rule prepare_task:
 rule task_vector:
     """A part of the target task_vectors."""
     input:
-        task=rules.prepare_task.output.prepared,
+        task=local(rules.prepare_task.output.prepared),
         probe=probe_inputs,
     output:
-        vector=f"{WORK}/task2sim/task_vectors/{{task}}.npz",
-        facts=f"{WORK}/task2sim/task_vectors/{{task}}.json",
+        vector=local(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
+        facts=local(f"{WORK}/task2sim/task_vectors/{{task}}.json"),
     log:
         "logs/task2sim/task_vectors/{task}.log",
     benchmark:
@@ -54,9 +56,10 @@ rule task_vector:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=growing(TASKS.memory_mb() + TASK2VEC.memory_mb()),
-        runtime=growing(60),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("task_vector"),
+        runtime=minutes("task_vector"),
+        gpu=gpus("task_vector"),
+        turn=1,
     params:
         settings=TASK2VEC.model_dump(mode="json"),
         device=CONFIGURATION.device,
@@ -71,8 +74,8 @@ rule task_vector:
 rule task_vectors:
     """The Task2Vec vectors of the tasks, and their distances."""
     input:
-        vectors=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.npz"),
-        facts=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.json"),
+        vectors=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.npz", local),
+        facts=in_study(f"{WORK}/task2sim/task_vectors/{{task}}.json", local),
     output:
         vectors=f"{RESULTS}/task2sim/task_vectors.npz",
         shown=report(
@@ -90,8 +93,9 @@ rule task_vectors:
     conda:
         "../envs/simtailor.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=memory("task_vectors"),
+        runtime=minutes("task_vectors"),
+        gpu=gpus("task_vectors"),
     message:
         "Assemble the task vectors and their distances"
     script:

@@ -10,7 +10,7 @@ def task_of(wildcards):
 
 def packages_of_task(wildcards):
     """Return the folders of the fetched packages that a task is made from."""
-    return [f"{RESOURCES}/packages/{name}" for name in task_of(wildcards).packages]
+    return package_folders(task_of(wildcards).packages)
 
 
 def state_of_task(wildcards):
@@ -29,12 +29,14 @@ def state_of_task(wildcards):
 def probe_inputs(wildcards):
     """Return packages and files that the probe network is read from, checked now."""
     packages, files = checked_probe(TASK2VEC)
-    return [*(f"{RESOURCES}/packages/{name}" for name in packages), *files]
+    return [*package_folders(packages), *map(local, files)]
 
 
-def in_study(pattern):
-    """Return a function that gives a file of every task of the study."""
-    return lambda wildcards: [pattern.format(task=task) for task in study_tasks(TASKS)]
+def in_study(pattern, place=str):
+    """Return a function that gives a file of every task of the study; 'local' keeps it here."""
+    return lambda wildcards: [
+        place(pattern.format(task=task)) for task in study_tasks(TASKS)
+    ]
 
 
 wildcard_constraints:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A real Slurm on this machine for the tests: four nodes of two cores and a pretended GPU.
+# A real Slurm on this machine for the tests: four nodes, two of them with a pretended GPU, in the
+# partitions cpu and gpu.
 #   tests/slurm.sh start FOLDER   installs it with apt where it is missing, and starts it
 #   tests/slurm.sh stop FOLDER    cancels all jobs, ends the daemons, removes their settings
 # Needs root. No systemd, munge, database or cgroups. Exit status 3: this machine belongs to a
@@ -48,6 +49,8 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc=$folder/jobs.txt
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory,CR_LLN
@@ -57,10 +60,12 @@ ReturnToService=2
 MinJobAge=600
 KillWait=2
 GresTypes=gpu
-NodeName=n[1-4] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[17001-17004] CPUs=8 RealMemory=16000 Gres=gpu:1
-PartitionName=main Nodes=n[1-4] Default=YES MaxTime=UNLIMITED DefMemPerCPU=100
+NodeName=n[1-2] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[17001-17002] CPUs=8 RealMemory=16000
+NodeName=n[3-4] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[17003-17004] CPUs=8 RealMemory=16000 Gres=gpu:1
+PartitionName=cpu Nodes=n[1-2] Default=YES MaxTime=UNLIMITED DefMemPerCPU=100
+PartitionName=gpu Nodes=n[3-4] MaxTime=UNLIMITED DefMemPerCPU=100
 END
-    printf '%s\nNodeName=n[1-4] Name=gpu File=%s\n' "$mark" "$folder/gpu0" >"$settings/gres.conf"
+    printf '%s\nNodeName=n[3-4] Name=gpu File=%s\n' "$mark" "$folder/gpu0" >"$settings/gres.conf"
 }
 
 start() {

@@ -26,10 +26,12 @@ EXTRA = {
     "grpc",
     "mlagents_envs",
 }  # of tdw, unity, a benchmark
-# Commands and plugins, which nothing imports, and what brings distutils to mlagents_envs.
+# Commands and plugins, which nothing imports, what brings distutils to mlagents_envs, and what the
+# server of moto needs.
 COMMANDS = {
-    "mkdocs-material", "pytest-xdist", "ruff", "setuptools", "snakefmt", "snakemake",
-    "snakemake-executor-plugin-slurm",
+    "flask", "flask-cors", "mkdocs-material", "pytest-xdist", "ruff", "setuptools", "snakefmt",
+    "snakemake", "snakemake-executor-plugin-kubernetes", "snakemake-executor-plugin-slurm",
+    "snakemake-storage-plugin-s3",
 }  # fmt: skip
 BY_NAME = {"find_spec", "import_module", "importorskip"}
 

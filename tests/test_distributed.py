@@ -8,8 +8,9 @@ from test_pretrain import NAMES, job, silent, trained
 from tiny_sets import make_set
 
 from simtailor.errors import UserError
-from simtailor.pretrain.distributed import Process, own_gpu, training_process
+from simtailor.pretrain.distributed import Process, launcher, own_gpu, training_process
 from simtailor.pretrain.learner import Learner
+from simtailor.pretrain.settings import Pretrain
 from simtailor.pretrain.stage import run
 
 TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
@@ -73,6 +74,18 @@ def test_no_place_to_meet_is_explained(monkeypatch, scontrol):
             training_process("cpu", environment),
         ):
             pass
+
+
+def test_the_processes_of_several_machines_are_started_by_slurm():
+    settings = Pretrain(processes=4, nodes=2)
+    with pytest.raises(UserError, match=r"pretrain\.nodes.*: 2, but this is no job of Slurm"):
+        launcher(settings, 8, {})
+    command = launcher(settings, 8, {"SLURM_JOB_ID": "7"})
+    assert command[0] == "srun"
+    assert {"--nodes=2", "--cpus-per-task=4", "--nnodes=2", "--nproc-per-node=2"} <= set(command)
+    assert launcher(Pretrain(processes=4), 8, {})[-2:] == ["--nproc-per-node=4", "--standalone"]
+    with pytest.raises(ValueError, match="must be a multiple of nodes"):
+        Pretrain(processes=3, nodes=2)
 
 
 def test_two_processes_never_share_a_gpu():

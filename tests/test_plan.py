@@ -68,6 +68,8 @@ def test_the_published_study_is_sized_as_published(project):
     assert stages["render"].items == (256 + 8) * 40_000
     assert stages["pretrain"].items == (256 + 8) * 40_000 * 100
     assert stages["pretrain"].device == "cuda"
+    assert stages["augment"].items == stages["pretrain"].items  # RandAugment, on cores
+    assert stages["augment"].device == "cpu"
     assert 50 < stages["render"].gigabytes < 500
     text = describe_plan(configuration, sets, tasks, list(stages.values()), 16)
     assert "256 sets x 40,000 images at 256 px, resnet50" in text

@@ -1,26 +1,23 @@
-"""A small study from end to end: its reward database on cores and through a real Slurm."""
+"""A small study from end to end."""
 
 import json
-import os
 import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from conftest import Project
+from object_storage import s3_server
 from PIL import Image
 from sklearn.datasets import load_digits
+from slurm_cluster import FASTER, ended_jobs, started_slurm
 
 from simtailor.pretrain.network import timm
 
-SCRIPT = Path(__file__).parent / "slurm.sh"
-SWITCH = "SIMTAILOR_TEST_SLURM"
-CLUSTER, NO_INSTALL = 3, 4  # exit status of the script
-FASTER = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
 TASKS = {"digits": 10, "four_digits": 4, "two_digits": 2}  # classes
 SETS = ["0_0_0_0_0_1_0_0_0", "1_0_0_0_0_1_0_0_0"]
+JOBS = 8  # of one set and two tasks through Slurm, short ones grouped
 pytestmark = pytest.mark.slow
 
 
@@ -165,37 +162,82 @@ def test_what_is_there_so_far_is_assembled_and_the_rest_listed(study, tmp_path):
     assert summary["tasks"]["digits"]["chance"] == 10  # the baselines are there and stand beside
 
 
-@pytest.fixture
-def slurm(tmp_path):
-    """Four nodes on this machine, ended and removed after the test."""
-    if os.environ.get(SWITCH) == "0":
-        pytest.skip(f"{SWITCH}=0")
-    if os.geteuid() != 0:
-        pytest.skip("starting Slurm needs root")
-    if not (shutil.which("slurmctld") or shutil.which("apt-get")):
-        pytest.skip("neither Slurm nor apt-get to install it is here")
-    folder = tmp_path / "slurm"
-    started = subprocess.run(
-        ["bash", SCRIPT, "start", folder], capture_output=True, text=True, check=False
-    )
-    try:
-        if started.returncode in (CLUSTER, NO_INSTALL):
-            pytest.skip(f"no Slurm of our own here: {started.stderr.strip()[-300:]}")
-        assert started.returncode == 0, started.stdout + started.stderr
-        yield
-    finally:
-        subprocess.run(["bash", SCRIPT, "stop", folder], check=False)
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """Four nodes on this machine, ended and removed after the tests."""
+    folder = tmp_path_factory.mktemp("slurm")
+    with started_slurm(folder):
+        yield folder
+
+
+def through_slurm(project, *targets, options=()):
+    """Make targets as one does on a cluster; return what was said."""
+    run = project.launch(
+        "snakemake", "--profile", "slurm", *FASTER, "--configfile", "small.yaml",
+        *options, "--", *targets,
+    )  # fmt: skip
+    output, _ = run.communicate()
+    assert run.returncode == 0, output[-6000:]
+    return output
 
 
 def test_the_reward_database_is_the_same_through_slurm(slurm, study, pictures, tmp_path):
-    """One job of each kind: one set and one task, whose results are those of the study on cores."""
+    """One set and two tasks, whose results are those of the study on cores.
+
+    Partitions with and without GPUs, which some rules pretend to need; short jobs are grouped.
+    """
     project = Project(tmp_path / "project", study.cache)  # the same weights of the packaged network
-    configure(project, pictures, ["digits"], sets=1, repeated=0)
-    run = project.launch(
-        "snakemake", "--profile", "slurm", *FASTER, "--configfile", "small.yaml", "--", "reward_db"
-    )
-    output, _ = run.communicate()
-    assert run.returncode == 0, output[-6000:]
-    # All but the target itself and what is fetched; each job is one of Slurm's.
-    assert output.count("has been submitted with SLURM jobid") >= 9
+    configure(project, pictures, ["digits", "four_digits"], sets=1, repeated=0)
+    partitions = {"cpu": {"max_threads": 8}, "gpu": {"max_threads": 8, "max_gpu": 1}}
+    (project.folder / "partitions.yaml").write_text(yaml.safe_dump({"partitions": partitions}))
+    on_gpu = ("simulate_set", "pretrain", "evaluate_set")
+    options = ("--slurm-partition-config", "partitions.yaml",
+               "--set-resources", *(f"{rule}:gpu=1" for rule in on_gpu))  # fmt: skip
+    output = through_slurm(project, "reward_db", options=options)
     assert results_of_one(project) == results_of_one(study)
+    # All but the target itself and what is fetched; the two tasks are one job, and so are the two
+    # short trainings.
+    assert output.count("has been submitted with SLURM jobid") == JOBS
+    partitions = [job["Partition"] for job in ended_jobs(slurm)]
+    assert (len(partitions), partitions.count("gpu")) == (JOBS, len(on_gpu))
+
+
+def test_a_training_on_two_machines_of_slurm(slurm, study, pictures, tmp_path):
+    project = copied(study, tmp_path)
+    configuration = yaml.safe_load((project.folder / "small.yaml").read_text())
+    configuration["task2sim"]["pretrain"] |= {"processes": 2, "nodes": 2, "threads": 2}
+    (project.folder / "small.yaml").write_text(yaml.safe_dump(configuration))
+    through_slurm(project, f"results/task2sim/backbones/{SETS[0]}")
+    assert ended_jobs(slurm)[-1]["NodeList"] == "n[1-2]"
+    folder = project.folder / f"results/task2sim/backbones/{SETS[0]}"
+    assert json.loads((folder / "summary.json").read_text())["processes"] == 2
+
+
+def test_results_lie_in_object_storage(study, tmp_path, monkeypatch):
+    """A set is made into a bucket; what is made of it later reads it from there."""
+    with s3_server(monkeypatch) as client:
+        project = copied(study, tmp_path)
+        shutil.rmtree(project.folder / "results")
+        where = (
+            "--default-storage-provider",
+            "s3",
+            "--default-storage-prefix",
+            "s3://bucket/study",
+        )
+        made = project.snakemake(f"results/task2sim/sets/{SETS[0]}", options=where)
+        assert made.returncode == 0, made.stderr[-4000:]
+        key = f"study/results/task2sim/sets/{SETS[0]}/"
+        held = {
+            one["Key"]: client.get_object(Bucket="bucket", Key=one["Key"])["Body"].read()
+            for one in client.list_objects_v2(Bucket="bucket", Prefix=key)["Contents"]
+        }
+        folder = study.folder / f"results/task2sim/sets/{SETS[0]}"
+        for file in folder.glob("*.tar"):
+            assert held[f"{key}{file.name}"] == file.read_bytes()
+        shutil.rmtree(project.folder / ".snakemake/storage", ignore_errors=True)
+        assert not list(project.folder.glob("results/task2sim/sets/*"))
+        exported = project.snakemake(f"results/task2sim/coco/{SETS[0]}", options=where)
+        assert exported.returncode == 0, exported.stderr[-4000:]
+        assert "Make the simulated set" not in exported.stderr
+        found = client.list_objects_v2(Bucket="bucket", Prefix="study/results/task2sim/coco/")
+        assert found["KeyCount"] > 40  # images and annotations

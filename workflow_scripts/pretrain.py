@@ -10,6 +10,7 @@ hold_gpus(snakemake.resources.gpu, snakemake.params.device)
 
 name = snakemake.wildcards.backbone
 resources = {key: snakemake.resources[key] for key in ("cache_mb", "workers")}
+resources["nodes"] = snakemake.resources.get("nodes", 1)
 job = Job(
     name=name,
     simulated=snakemake.input.simulated,

@@ -53,6 +53,12 @@ def check_configuration(
     warnings += _name_warnings(configuration)
     if local and (warning := device_warning(configuration.device)):
         warnings.append(warning)
+    nodes = configuration.task2sim.pretrain.nodes
+    if local and nodes > 1:
+        warnings.append(
+            f"task2sim.pretrain.nodes: {nodes}, but jobs run on this machine: pre-trainings will "
+            "fail. Run with --profile slurm, or set it to 1."
+        )
     return warnings
 
 

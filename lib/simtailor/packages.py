@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from simtailor.yaml_files import read_yaml
 
 DEFAULT_NPM_REGISTRY = "https://registry.npmjs.org"
 TIME_LIMIT = 600  # seconds a download may take
+PAUSES = (2, 10)  # seconds before each further attempt; networks and registries falter
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def fetch(package: Package, output: str | Path, report: Callable[[str], None]) -
     with tempfile.TemporaryDirectory() as temporary:
         archive = _archive_by_hand(package, archives)
         if archive is None:
-            archive = _download(package, Path(temporary), by_hand)
+            archive = _download_patiently(package, Path(temporary), by_hand, report)
         with staged_folder(output) as staging:
             count = _extract(archive, package, staging)
     report(f"{package.label}: {count} files: {package.wanted}")
@@ -127,6 +129,23 @@ def _archive_by_hand(package: Package, archives: Path) -> Path | None:
     """Return the file of the folder ``archives`` that is the package's archive, if one is."""
     files = [f for f in archives.glob("*") if f.is_file()]
     return next((file for file in files if checksum(file) == package.sha256), None)
+
+
+def _download_patiently(
+    package: Package, folder: Path, by_hand: str, report: Callable[[str], None]
+) -> Path:
+    """Return the package's archive, in the last attempt or an earlier one."""
+    for number, pause in enumerate(PAUSES):
+        attempt = folder / str(number)
+        attempt.mkdir()
+        try:
+            return _download(package, attempt, by_hand)
+        except UserError as error:
+            report(f"{str(error).splitlines()[0]}; once more in {pause} s")
+            time.sleep(pause)
+    last = folder / "last"
+    last.mkdir()
+    return _download(package, last, by_hand)
 
 
 def _download(package: Package, folder: Path, by_hand: str) -> Path:

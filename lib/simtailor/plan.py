@@ -26,6 +26,7 @@ from simtailor.pretrain.network import create_network
 
 if TYPE_CHECKING:
     from simtailor.config import Configuration
+    from simtailor.pretrain.settings import Pretrain
 
 COLUMNS = ["stage", "device", "work", "rate", "basis", "conditions", "source"]
 SAME_WORK = 1.25  # up to this factor a rate counts as that of the same item
@@ -169,6 +170,7 @@ def plan_study(
         (draws, made_before + backbones * set_jobs, rendered, *drawn, stored),
         ("pretrain", backbones, backbones * simulation.images * pretrain.epochs, device, macs,
          backbones * 4 * weights / 1e9),
+        *_augmented(pretrain, backbones * simulation.images * pretrain.epochs),
         ("evaluate", backbones + 1, (backbones + 2 * RANDOM_SEEDS + 1) * evaluated, device, seen,
          0),
         ("equal steps", len(pairs), short, device, seen, 0),
@@ -181,6 +183,13 @@ def plan_study(
     ]
     jobs = 1 + sum(stage.jobs for stage in stages)
     return [*stages, StagePlan(ASSEMBLE, 1, jobs, "cpu", rates.rate("job", "cpu", 1), 0)]
+
+
+def _augmented(pretrain: Pretrain, images: int) -> list[tuple[str, int, int, str, float, float]]:
+    """Return the stage that varies images one by one on cores, where a training does that."""
+    if pretrain.augmentation.kind != "image":
+        return []
+    return [("augment", 0, images, "cpu", pretrain.image_size**2 / 1e6, 0)]
 
 
 def describe_plan(

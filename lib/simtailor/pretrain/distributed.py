@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import torch
 from torch import distributed
 
 from simtailor.errors import UserError
+from simtailor.pretrain.settings import Pretrain
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 SLURM = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_NUM_NODES")
@@ -110,6 +113,35 @@ def own_gpu(process: Process, visible: int, environment: Mapping[str, str]) -> i
             "torchrun's --nproc-per-node, srun's --ntasks-per-node), or set device: cpu"
         )
     return process.local_rank
+
+
+def launcher(settings: Pretrain, threads: int, environment: Mapping[str, str]) -> list[str]:
+    """Return the command that starts a module in all processes of a training: torchrun.
+
+    On several machines srun starts one on each, within the job of Slurm that this is.
+
+    Args:
+        threads: cores of the whole training.
+
+    Raises:
+        UserError: it is for several machines, but this is no job of Slurm.
+    """
+    nodes, each = settings.nodes, settings.processes // settings.nodes
+    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={each}"]
+    if nodes == 1:
+        return [*torchrun, "--standalone"]
+    job = environment.get("SLURM_JOB_ID")
+    if job is None:
+        raise UserError(
+            f"configuration key 'task2sim.pretrain.nodes': {nodes}, but this is no job of Slurm: "
+            "run with --profile slurm, or set it to 1"
+        )
+    # A batch job begins on the first of its machines.
+    place = f"{socket.gethostname()}:{FIRST_PORT + int(job) % PORTS}"
+    srun = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]
+    srun += [f"--cpus-per-task={max(threads // nodes, 1)}", "--kill-on-bad-exit=1"]
+    meeting = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={place}"]
+    return [*srun, *torchrun, *meeting, f"--rdzv-id={job}"]
 
 
 @contextmanager

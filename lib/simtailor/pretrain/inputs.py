@@ -13,7 +13,7 @@ from simtailor.files import write_json
 from simtailor.pretrain.settings import Pretrain
 from simtailor.simulation.settings import Simulation
 
-SPEED_ONLY = {"cache_mb", "workers", "threads"}  # decide how fast, not what comes out
+SPEED_ONLY = {"cache_mb", "workers", "threads", "nodes"}  # decide how fast, not what comes out
 PROCESS_MB, WORKER_MB = 3000, 500
 ENLARGEMENT = 2  # images are kept at up to so many times the network's size, for crops
 
@@ -54,8 +54,9 @@ def kept_edge(rendered: int, image_size: int) -> int:
 
 
 def memory_mb(settings: Pretrain, simulation: Simulation) -> int:
-    """Return what a job needs of main memory, in MB."""
+    """Return what a job needs of main memory on each of its machines, in MB."""
     edge = kept_edge(simulation.image_size, settings.image_size)
-    decoded = settings.processes * simulation.images * edge**2 * 3 / 1e6
+    processes = settings.processes // settings.nodes
+    decoded = processes * simulation.images * edge**2 * 3 / 1e6
     cached = decoded if decoded <= settings.cache_mb else 0
-    return int(cached + settings.processes * (PROCESS_MB + settings.workers * WORKER_MB))
+    return int(cached + processes * (PROCESS_MB + settings.workers * WORKER_MB))

@@ -93,6 +93,10 @@ class Pretrain(Section):
     processes: PositiveInt = Field(
         1, description="GPUs a job (processes on the CPU), by DistributedDataParallel."
     )
+    nodes: PositiveInt = Field(
+        1,
+        description="Machines that the processes are spread over, evenly; several need Slurm.",
+    )
 
     @property
     def mixing(self) -> bool:
@@ -104,6 +108,10 @@ class Pretrain(Section):
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs}) must be less than epochs ({self.epochs})"
+            )
+        if self.processes % self.nodes:
+            raise ValueError(
+                f"processes ({self.processes}) must be a multiple of nodes ({self.nodes})"
             )
         unit = self.processes * (2 if self.mixing else 1)
         if self.batch_size % unit:

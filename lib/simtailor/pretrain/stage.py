@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from simtailor.figures.pretrain import training_figure
 from simtailor.files import staged, staged_folder, write_json
 from simtailor.pretrain.backbone import describe, write_backbone
 from simtailor.pretrain.card import CARD, write_card
-from simtailor.pretrain.distributed import training_process
+from simtailor.pretrain.distributed import launcher, training_process
 from simtailor.pretrain.images import SetImages
 from simtailor.pretrain.settings import Pretrain
 from simtailor.pretrain.training import COLUMNS, Trained, Trainer
@@ -59,17 +58,17 @@ def run(job: Job, report: Callable[[str], None]) -> None:
     """Do a job, in processes of its own if several GPUs take part.
 
     Raises:
-        UserError: a set, the settings or the checkpoint are not fit for it.
+        UserError: a set, the settings or the checkpoint are not fit for it, or it is for several
+            machines and not a job of Slurm.
     """
-    processes = Pretrain(**job.settings).processes
-    if processes == 1:
+    settings = Pretrain(**job.settings)
+    if settings.processes == 1:
         pretrain(job, report, {})  # whatever variables of a launcher are left in the environment
         return
     description = Path(job.checkpoint).with_suffix(".json")
     write_json(description, asdict(job))
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     with subprocess.Popen(
-        [sys.executable, *torchrun, "-m", "simtailor.pretrain", str(description)],
+        [*launcher(settings, job.threads, os.environ), "-m", "simtailor.pretrain", description],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -79,7 +78,7 @@ def run(job: Job, report: Callable[[str], None]) -> None:
             report(line.rstrip())
             reason = line.strip() if "UserError: " in line else reason
     if launched.returncode:
-        raise UserError(f"training in {processes} processes failed: {reason}")
+        raise UserError(f"training in {settings.processes} processes failed: {reason}")
     description.unlink()
 
 
@@ -95,7 +94,7 @@ def pretrain(
     settings = Pretrain(**job.settings)
     seed = seed_of(job.name, job.seed)
     with training_process(job.device, environment) as (process, device):
-        torch.set_num_threads(max(job.threads // process.local_count, 1))
+        torch.set_num_threads(max(job.threads // process.count, 1))
         torch.backends.cudnn.benchmark = True  # all batches are of one size
         images = SetImages(job.simulated, settings.image_size)
         trainer = Trainer(images, seed, settings, process, device, job.threads)
