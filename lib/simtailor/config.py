@@ -179,7 +179,7 @@ def _over_target(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
     """
     target, over = first.get("target"), second.get("target")
     if isinstance(target, Mapping) and isinstance(over, Mapping):
-        kinds = {"grammar", "folder", "build"}
+        kinds = {"grammar", "folder", "picture", "build"}
         named = {kind for kind in kinds if over.get(kind) is not None}
         if len(named) == 1:
             dropped = kinds - named

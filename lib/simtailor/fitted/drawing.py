@@ -95,12 +95,20 @@ class Drawing:
             if mask is not None:
                 described |= _seen(mask == number)
             objects.append(described)
+        if self.objects.scattered and mask is not None:
+            objects += [_scattered(mask, n, self.objects.classes[0]) for n in np.unique(mask) if n]
         annotation: dict[str, Any] = {}
         if len(objects) == 1:
             annotation = {"label": objects[0]["label"], "class": objects[0]["class"]}
         named = {keys[node] for node in self.objects.nodes}
         scene = {key: values for key, values in attributes.items() if key not in named}
         return {**annotation, "objects": objects, "scene": scene}
+
+
+def _scattered(mask: np.ndarray, number: int, name: str) -> dict[str, Any]:
+    """Return what is known of an object that the renderer scattered: where it is seen."""
+    described = {"number": int(number), "label": 0, "class": name, "attributes": {}}
+    return described | _seen(mask == number)
 
 
 def _seen(mask: np.ndarray) -> dict[str, Any]:
