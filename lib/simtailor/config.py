@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 
 from simtailor.classifier.settings import Classifier
 from simtailor.controller.settings import Controller
+from simtailor.detector.settings import Detector
 from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.settings import Evaluate
 from simtailor.fitted.settings import Datasets
@@ -68,6 +69,7 @@ class Configuration(Section):
     )
     metasim: MetaSim = MetaSim()
     datasets: Datasets = Datasets()
+    detector: Detector = Detector()
     task2sim: Task2Sim = Task2Sim()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -27,21 +27,33 @@ class DetectorTraining(Section):
 
 
 class LabelledTiles(Section):
-    """Real pictures with boxes (Pascal VOC), on which detectors of an experiment are tried."""
+    """Real pictures with boxes (Pascal VOC), on which the detectors of an experiment are tried."""
 
     package: Name = Field(description="Fetched package that holds NAME.png and NAME.xml.")
     train: Annotated[list[str], Unique] = Field(
-        [], description="Names of pictures whose labels train the detector 'real'."
+        min_length=1, description="Names of pictures whose labels train the detector 'real'."
     )
     test: Annotated[list[str], Unique] = Field(
         min_length=1, description="Names of pictures on which all detectors are tried."
     )
     scale: Annotated[float, Field(gt=0, le=4)] = Field(
         1.0,
-        description="Factor on the pictures' edges, so that a pixel shows as much as in the data "
-        "set.",
+        description="Factor on these pictures' edges, so that a pixel shows as much as one of the "
+        "drawn pictures.",
     )
-    frame: PositiveInt = Field(320, description="Pixels of the pictures that a figure shows.")
+    stage: dict[str, Any] = Field(
+        {}, description="Keys over the experiment's 'stage', of the pictures drawn for training."
+    )
+    looks: Annotated[list[str], Unique] = Field(
+        ["Ground", "Environment", "Light", "Camera"],
+        description="Nodes of the grammar whose attributes are looks.",
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> LabelledTiles:
+        if both := set(self.train) & set(self.test):
+            raise ValueError(f"test: '{min(both)}' is in 'train', too. Remove it from one.")
+        return self
 
 
 class Detector(Section):
@@ -50,25 +62,14 @@ class Detector(Section):
     sources: Annotated[list[SourceName], Unique] = Field(
         list(SOURCES),
         min_length=1,
-        description="What trains a detector: pictures of the prior, of the fit, of the fit with the "
-        "looks of the prior, half of the prior and half of the fit, and real ones.",
+        description="What trains a detector: pictures of the prior, of the fit, of the fit with "
+        "the looks of the prior, half of the prior and half of the fit, and real ones.",
     )
     seeds: PositiveInt = Field(3, description="Detectors trained on each source.")
-    images: PositiveInt = Field(200, description="Pictures of a synthetic source.")
-    looks: Annotated[list[str], Unique] = Field(
-        ["Ground", "Environment", "Light", "Camera"],
-        description="Nodes of the grammar whose attributes are looks.",
+    images: Annotated[int, Field(ge=2, strict=True)] = Field(
+        200, description="Pictures of a synthetic source."
     )
     training: DetectorTraining = DetectorTraining()
-    labelled: dict[Name, LabelledTiles] = Field(
-        {}, description="By experiment, the real pictures with labels."
+    experiments: dict[Name, LabelledTiles] = Field(
+        {}, description="By experiment, the real pictures with labels that its detectors find."
     )
-
-    @model_validator(mode="after")
-    def _apart(self) -> Detector:
-        for name, tiles in self.labelled.items():
-            if both := set(tiles.train) & set(tiles.test):
-                raise ValueError(
-                    f"labelled.{name}: '{min(both)}' both trains and tests. Remove it from one."
-                )
-        return self

@@ -33,7 +33,7 @@ def draw_crop(
 
 
 def turned(picture: LabelledPicture, quarters: int, mirrored: bool) -> LabelledPicture:
-    """Return a square picture after quarter turns counter-clockwise, then mirrored left to right."""
+    """Return a square picture after quarter turns to the left, then mirrored left to right."""
     size, boxes = picture.image.shape[0], picture.boxes
     for _ in range(quarters):
         left, top, right, bottom = boxes.T

@@ -150,8 +150,8 @@ def check_task(experiment: Experiment) -> None:
     elif target.folder is None:
         raise UserError(
             f"{target.source}: task.network: '{network}' needs labels of the target, and neither a "
-            "build nor a large picture names classes; give target.folder with a subfolder a class, or set "
-            "task.network: none"
+            "build nor a large picture names classes; give target.folder with a subfolder a "
+            "class, or set task.network: none"
         )
     else:
         source = f"{target.folder}: target.folder"

@@ -8,6 +8,7 @@ on Joint Statistics of Complex Wavelet Coefficients" (IJCV 2000).
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -68,10 +69,9 @@ def _levels(colours: torch.Tensor) -> list[torch.Tensor]:
 
 def _bands(levels: list[torch.Tensor]) -> list[torch.Tensor]:
     """Return what each level has that the next has not."""
-    pairs = zip(levels[:-1], levels[1:], strict=True)
     return [
         fine - functional.interpolate(coarse, fine.shape[-2:], mode="bilinear")
-        for fine, coarse in pairs
+        for fine, coarse in itertools.pairwise(levels)
     ]
 
 

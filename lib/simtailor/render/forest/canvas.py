@@ -1,4 +1,4 @@
-"""The grid that a forest is drawn on, and random fields over it that do not depend on its pixels."""
+"""The grid that a forest is drawn on, and random fields over it that are alike at any size."""
 
 from __future__ import annotations
 
