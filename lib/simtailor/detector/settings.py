@@ -16,10 +16,10 @@ SourceName = Literal["prior", "fit", "fit_without_looks", "mixed", "real"]
 class DetectorTraining(Section):
     """How a detector is trained."""
 
-    steps: PositiveInt = Field(300, description="Steps of AdamW.")
-    batch_size: PositiveInt = Field(8, description="Crops a step.")
+    steps: PositiveInt = Field(250, description="Steps of AdamW.")
+    batch_size: PositiveInt = Field(6, description="Crops a step.")
     crop: Annotated[int, Field(ge=32, multiple_of=16, strict=True)] = Field(
-        224, description="Pixels of the square crops."
+        192, description="Pixels of the square crops."
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         5e-4, description="Highest rate of the packaged blocks; the new layers have four times it."
@@ -67,7 +67,7 @@ class Detector(Section):
     )
     seeds: PositiveInt = Field(3, description="Detectors trained on each source.")
     images: Annotated[int, Field(ge=2, strict=True)] = Field(
-        200, description="Pictures of a synthetic source."
+        150, description="Pictures of a synthetic source."
     )
     training: DetectorTraining = DetectorTraining()
     experiments: dict[Name, LabelledTiles] = Field(

@@ -56,7 +56,8 @@ class Textures:
         scale = squares.mean((1, 2)).pow(1.5)
         cubes = [across.pow(3), across.square() * down, across * down.square(), down.pow(3)]
         sides = torch.stack([c.mean((1, 2)) / scale for c in cubes], 1)
-        return (shares / shares.sum(1, keepdim=True).clamp_min(FLOOR)).sqrt(), sides
+        shares = shares + FLOOR
+        return (shares / shares.sum(1, keepdim=True)).sqrt(), sides
 
 
 def _levels(colours: torch.Tensor) -> list[torch.Tensor]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 
 from simtailor.render.description import RenderMachine
 from simtailor.render.forest.canvas import Canvas
 from simtailor.render.forest.contract import FOREST, MOST_TREES, ForestSettings
-from simtailor.render.forest.growth import Fields, grow_trees, lay_logs, meadow
+from simtailor.render.forest.growth import Fields, Growth, grow_trees, lay_logs, meadow
 from simtailor.render.forest.light import lit, reaching
-from simtailor.render.forest.planting import planted
+from simtailor.render.forest.planting import Trees, planted
 from simtailor.render.rendering import Rendering
 from simtailor.scene.graph import SceneGraphBatch
 from simtailor.seeds import generator
@@ -20,6 +21,7 @@ from simtailor.seeds import generator
 MARGIN = 14.0  # metres around the picture, at most, from which shadows fall into it
 LEAST_SEEN = 0.35  # share of a tree's pixels that others leave free, of one that is marked
 SMALLEST_MARKED = 0.6  # square metres
+KEPT_PIXELS = 4_000_000  # of scenes in memory, 18 bytes each
 
 # What a forest is like where the grammar leaves an attribute out.
 USUAL = {
@@ -44,6 +46,8 @@ class ForestRenderer:
     def __init__(self, *, image_size: int, frame_width: float, threads: int = 1) -> None:
         self.canvas = Canvas(image_size, frame_width, min(MARGIN, frame_width / 3))
         self._threads = threads
+        self._changing = Lock()
+        self._kept: dict[tuple[object, ...], Growth] = {}
 
     @classmethod
     def create(cls, settings: ForestSettings, machine: RenderMachine) -> ForestRenderer:
@@ -70,16 +74,30 @@ class ForestRenderer:
 
     def _drawn(self, scene: dict[str, dict[str, float]], seed: int) -> tuple[np.ndarray, ...]:
         """Return the picture and the mask of a scene."""
-        canvas, seed = self.canvas, int(seed)
-        fields = Fields.of(canvas, generator(seed, "fields"))
+        trees, growth = self._grown(scene, int(seed))
+        image = lit(growth, scene["Light"], scene["Camera"], self.canvas)
+        whole = np.pi * trees.radius**2 / self.canvas.pixel**2
+        return image, marked(growth.number[self.canvas.inside], whole, self.canvas.pixel)
+
+    def _grown(self, scene: dict[str, dict[str, float]], seed: int) -> tuple[Trees, Growth]:
+        """Return what stands in a scene; it is kept, for gradients ask for it in other light."""
+        canvas = self.canvas
         trees = planted(scene["Forest"], canvas.width, canvas.margin, generator(seed, "trees"))
-        growth = meadow(scene["Ground"], fields, canvas)
-        lay_logs(growth, scene["Forest"]["logs"], canvas, generator(seed, "logs"))
-        random, needed = generator(seed, "growth"), reaching(trees, scene["Light"], canvas)
-        grow_trees(growth, trees, needed, scene["Foliage"], fields, canvas, random)
-        image = lit(growth, scene["Light"], scene["Camera"], canvas)
-        whole = np.pi * trees.radius**2 / canvas.pixel**2
-        return image, marked(growth.number[canvas.inside], whole, canvas.pixel)
+        needed = reaching(trees, scene["Light"], canvas)
+        of_growth = [tuple(scene[node].items()) for node in ("Forest", "Foliage", "Ground")]
+        key = (seed, needed.tobytes(), *of_growth)
+        growth = self._kept.get(key)
+        if growth is None:
+            fields = Fields.of(canvas, generator(seed, "fields"))
+            growth = meadow(scene["Ground"], fields, canvas)
+            lay_logs(growth, scene["Forest"]["logs"], canvas, generator(seed, "logs"))
+            random = generator(seed, "growth")
+            grow_trees(growth, trees, needed, scene["Foliage"], fields, canvas, random)
+            with self._changing:
+                self._kept[key] = growth
+                while len(self._kept) > max(1, KEPT_PIXELS // canvas.extent**2):
+                    del self._kept[next(iter(self._kept))]
+        return trees, growth
 
 
 def marked(numbers: np.ndarray, whole: np.ndarray, pixel: float) -> np.ndarray:
