@@ -13,6 +13,7 @@ commit. Results that are there already are not made again.
 | own_object | 3 minutes |
 | several_objects | 2 minutes |
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
+| tree_crowns | 40 minutes |
 | study | 20 minutes |
 | controller | 40 minutes; with --reference |
 | classifier | 15 minutes |
@@ -95,6 +96,7 @@ def _policies(render: Callable[[str, str], str], which: str) -> Place:
     return Place("", lambda results: render(SAVED_CONTROLLER.read_text(), which))
 
 
+CROWNS = "detector/tree_crowns/README.md"
 CLASSIFIER = "task2sim/classifier/mnist"
 DISTANCES = "task2sim/task_vectors/summary.json"
 SECTIONS = {
@@ -121,6 +123,14 @@ SECTIONS = {
         ("metasim/several_objects",),
         {"several_objects": _metasim("several_objects")},
         {"metasim/several_objects/images.png": "several_objects.png"},
+    ),
+    "tree_crowns": Section(
+        ("detector/tree_crowns",),
+        {"tree_crowns": Place(CROWNS, lambda results: figures.detector(results / CROWNS))},
+        {
+            "detector/tree_crowns/pictures.png": "tree_crowns.jpg",
+            "detector/tree_crowns/misses.png": "tree_crowns_misses.jpg",
+        },
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),

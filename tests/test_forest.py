@@ -147,4 +147,4 @@ def test_the_shipped_experiment_is_whole():
         experiment = Experiment.model_validate(yaml.safe_load(file))
     assert experiment.contract.scattered == "tree"
     assert experiment.target.packages == ["deepforest"]
-    assert len(experiment.read_grammar(experiment.grammar).layout.entries()) == 20
+    assert len(experiment.read_grammar(experiment.grammar).layout.entries()) == 13

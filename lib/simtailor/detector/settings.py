@@ -16,10 +16,10 @@ SourceName = Literal["prior", "fit", "fit_without_looks", "mixed", "real"]
 class DetectorTraining(Section):
     """How a detector is trained."""
 
-    steps: PositiveInt = Field(250, description="Steps of AdamW.")
-    batch_size: PositiveInt = Field(6, description="Crops a step.")
+    steps: PositiveInt = Field(300, description="Steps of AdamW.")
+    batch_size: PositiveInt = Field(4, description="Crops a step.")
     crop: Annotated[int, Field(ge=32, multiple_of=16, strict=True)] = Field(
-        192, description="Pixels of the square crops."
+        160, description="Pixels of the square crops."
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         5e-4, description="Highest rate of the packaged blocks; the new layers have four times it."

@@ -56,7 +56,8 @@ class Canvas:
         """Return a smooth random field of mean 0 and deviation of about 1: float32 [E, E].
 
         Normal numbers on a lattice of ``cell`` metres, with straight lines between them, so that
-        the same random numbers give the same field at any size in pixels.
+        the same random numbers give the same field at any size in pixels. Where a pixel has
+        several cells, their mean varies less.
         """
         count = int(np.ceil((self.width + 2 * self.margin) / cell)) + 3
         lattice = random.standard_normal((count, count), dtype=np.float32)
@@ -64,7 +65,8 @@ class Canvas:
         low = np.floor(place).astype(np.int64).clip(0, count - 2)
         share = (place - low).astype(np.float32)
         rows = lattice[low] * (1 - share[:, None]) + lattice[low + 1] * share[:, None]
-        return 1.5 * (rows[:, low] * (1 - share) + rows[:, low + 1] * share)
+        strength = 1.5 * min(1.0, cell / self.pixel)
+        return strength * (rows[:, low] * (1 - share) + rows[:, low + 1] * share)
 
     def window(self, x: float, y: float, reach: float) -> tuple[slice, slice]:
         """Return the pixels within ``reach`` metres of a place."""

@@ -50,23 +50,24 @@ def planted(
     crowns = np.sort(np.clip(forest["crown"] * np.exp(logarithm), SMALLEST, LARGEST))[::-1]
     small = random.uniform(0.5, 1.4, saplings)
     widths = np.concatenate([crowns, small])
-    places = np.empty((len(widths), 2))
+    places, taken = np.empty((2, len(widths))), np.empty(len(widths))
     kept: list[int] = []
-    for i, wide in enumerate(widths):
+    for i, wide in enumerate(widths.tolist()):
+        count_of_kept = len(kept)
+        x, y, others = *places[:, :count_of_kept], taken[:count_of_kept]
         for _ in range(TRIES):
-            clustered = kept and i < count and random.random() < forest["clustering"]
-            if clustered:
-                other = kept[int(random.integers(len(kept)))]
+            if kept and i < count and random.random() < forest["clustering"]:
+                other = int(random.integers(count_of_kept))
                 angle = random.uniform(0, 2 * np.pi)
-                away = random.uniform(*NEIGHBOUR) * (wide + widths[other])
-                place = places[other] + away * np.array([np.cos(angle), np.sin(angle)])
+                away = random.uniform(*NEIGHBOUR) * (wide + taken[other])
+                place = x[other] + away * np.cos(angle), y[other] + away * np.sin(angle)
             else:
-                place = random.uniform(-margin, width + margin, 2)
-            if (place < -margin).any() or (place > width + margin).any():
+                place = tuple(random.uniform(-margin, width + margin, 2))
+            if not (-margin <= min(place) and max(place) <= width + margin):
                 continue
-            distance = np.hypot(*(places[kept] - place).T)
-            if (distance >= NEAREST * (widths[kept] + wide)).all():
-                places[i] = place
+            squares = (x - place[0]) ** 2 + (y - place[1]) ** 2
+            if (squares >= (NEAREST * (others + wide)) ** 2).all():
+                places[:, count_of_kept], taken[count_of_kept] = place, wide
                 kept.append(i)
                 break
     chosen = np.array(kept, np.int64)
@@ -75,7 +76,7 @@ def planted(
     dead = random.random(len(widths)) < forest["dead"]
     sapling = np.arange(len(widths)) >= count
     return Trees(
-        places[chosen],
+        places[:, : len(kept)].T,
         widths[chosen] / 2,
         heights[chosen],
         (dead & ~sapling)[chosen],
