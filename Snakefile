@@ -8,6 +8,14 @@ from simtailor.checks import check_configuration
 from simtailor.config import experiment_names, load_configuration, load_experiment
 from simtailor.console.errors import Console
 from simtailor.datasets.formats import FORMATS
+from simtailor.detector.inputs import (
+    DETECTOR_VERSION,
+    DRAWN,
+    classes_of,
+    drawn_for,
+    tiles_of,
+)
+from simtailor.detector.settings import SOURCES
 from simtailor.errors import UserError
 from simtailor.fitted.inputs import (
     DATASETS_VERSION,
@@ -55,6 +63,7 @@ include: "rules/assets.smk"
 include: "rules/metasim.smk"
 include: "rules/datasets_common.smk"
 include: "rules/datasets.smk"
+include: "rules/detector.smk"
 include: "rules/simulation.smk"
 include: "rules/tasks.smk"
 include: "rules/pretrain.smk"

@@ -13,6 +13,7 @@ commit. Results that are there already are not made again.
 | own_object | 3 minutes |
 | several_objects | 2 minutes |
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
+| tree_crowns | 20 minutes |
 | study | 55 minutes; the study that comes with the project, config/study, is this one |
 | study_again | 55 minutes |
 | controller | 40 minutes; with --reference |
@@ -100,6 +101,7 @@ def _policies(render: Callable[[str, str], str], which: str) -> Place:
     return Place("", lambda results: render(SAVED_CONTROLLER.read_text(), which))
 
 
+CROWNS = "detector/tree_crowns/README.md"
 CLASSIFIER = "task2sim/classifier/mnist"
 DISTANCES = "task2sim/task_vectors/summary.json"
 SECTIONS = {
@@ -126,6 +128,15 @@ SECTIONS = {
         ("metasim/several_objects",),
         {"several_objects": _metasim("several_objects")},
         {"metasim/several_objects/images.png": "several_objects.png"},
+    ),
+    "tree_crowns": Section(
+        ("detector/tree_crowns",),
+        {"tree_crowns": Place(CROWNS, lambda results: figures.detector(results / CROWNS))},
+        {
+            "detector/tree_crowns/pictures.png": "tree_crowns.jpg",
+            "detector/tree_crowns/misses.png": "tree_crowns_misses.jpg",
+        },
+        settings={"detector": {"seeds": 2, "training": {"steps": 160}}},
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),

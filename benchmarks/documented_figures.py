@@ -133,6 +133,12 @@ def _signed(values: list[float]) -> str:
     return " to ".join(f"{value:+.1f}" for value in values)
 
 
+def detector(page: Path) -> str:
+    """Return the table of an experiment's detectors and what it says, without title and notes."""
+    parts = page.read_text().strip().split("\n\n")
+    return "\n\n".join(parts[1:-1])
+
+
 def distances(summary: dict, kind: str = "shape") -> str:
     """Return which tasks are near to which by Task2Vec."""
     rows = [

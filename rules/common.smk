@@ -106,7 +106,7 @@ def sources_of_target(wildcards):
     """
     files, experiment = grammars_of(wildcards), experiment_of(wildcards)
     if experiment.target.grammar is None:
-        return {}
+        return {"packages": package_folders(experiment.target.packages)}
     return {
         "target_grammar": files["target_grammar"],
         "kernels": kernels_of(wildcards),

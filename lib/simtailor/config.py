@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 
 from simtailor.classifier.settings import Classifier
 from simtailor.controller.settings import Controller
+from simtailor.detector.settings import Detector
 from simtailor.errors import UserError, nearest_name
 from simtailor.evaluate.settings import Evaluate
 from simtailor.fitted.settings import Datasets
@@ -68,6 +69,7 @@ class Configuration(Section):
     )
     metasim: MetaSim = MetaSim()
     datasets: Datasets = Datasets()
+    detector: Detector = Detector()
     task2sim: Task2Sim = Task2Sim()
 
 
@@ -179,7 +181,7 @@ def _over_target(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
     """
     target, over = first.get("target"), second.get("target")
     if isinstance(target, Mapping) and isinstance(over, Mapping):
-        kinds = {"grammar", "folder", "build"}
+        kinds = {"grammar", "folder", "picture", "build"}
         named = {kind for kind in kinds if over.get(kind) is not None}
         if len(named) == 1:
             dropped = kinds - named

@@ -108,6 +108,9 @@ class Drawing:
                 described |= _seen(mask)
             of_object = {n: rendered[n][number - 1] for n in OF_OBJECTS if n in rendered}
             objects.append(described | _whole(of_object, mask))
+        if self.objects.scattered and "masks" in rendered:
+            mask, name = rendered["masks"], self.objects.classes[0]
+            objects += [_scattered(mask, number, name) for number in np.unique(mask) if number]
         annotation: dict[str, Any] = {}
         if "cameras" in rendered:
             annotation["camera_matrix"] = _plain(rendered["cameras"])
@@ -116,6 +119,12 @@ class Drawing:
         named = {keys[node] for node in self.objects.nodes}
         scene = {key: values for key, values in attributes.items() if key not in named}
         return {**annotation, "objects": objects, "scene": scene}
+
+
+def _scattered(mask: np.ndarray, number: int, name: str) -> dict[str, Any]:
+    """Return what is known of an object that the renderer scattered: where it is seen."""
+    described = {"number": int(number), "label": 0, "class": name, "attributes": {}}
+    return described | _seen(mask == number)
 
 
 def _seen(mask: np.ndarray) -> dict[str, Any]:

@@ -23,15 +23,20 @@ class SceneObjects:
         nodes: of the objects; that at place k has the number k + 1 in a mask.
         classes: names of the objects' classes, sorted; a label is a place in them.
         labels: the label of each class name of the layout, -1 of one that no object has: int [C].
+        scattered: whether the renderer scatters objects of one class, which are no nodes; then
+            every number in a mask is one.
     """
 
     nodes: tuple[int, ...]
     classes: tuple[str, ...]
     labels: np.ndarray
+    scattered: bool = False
 
     @classmethod
     def of(cls, grammar: Grammar, contract: RendererDescription) -> SceneObjects:
         """Return the objects of a grammar; a class given by number has the renderer's name."""
+        if contract.scattered:
+            return cls((), (contract.scattered,), np.zeros(0, np.int64), scattered=True)
         known = contract.nodes[MAIN].classes if MAIN in contract.nodes else ()
 
         def name_of(given: str | int) -> str:
@@ -49,6 +54,8 @@ class SceneObjects:
 
     def labels_of(self, graphs: SceneGraphBatch) -> np.ndarray:
         """Return the label of each object of B scenes, ``NOT_THERE`` of an absent one: [B, K]."""
+        if self.scattered:
+            return np.zeros((len(graphs), 0), np.int64)
         nodes = list(self.nodes)
         labels = self.labels[graphs.classes[:, nodes]]
         return np.where(graphs.present[:, nodes], labels, NOT_THERE)
@@ -59,7 +66,7 @@ class SceneObjects:
         Raises:
             UserError: a number is too large.
         """
-        if masks.size and int(masks.max()) > len(self.nodes):
+        if not self.scattered and masks.size and int(masks.max()) > len(self.nodes):
             raise UserError(
                 f"renderer '{renderer}': a mask holds the number {int(masks.max())}, but the "
                 f"grammar has {len(self.nodes)} node(s) 'object'. Number them from 1 in the order "

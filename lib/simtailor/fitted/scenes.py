@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ class FittedScenes:
         fit: where the generator comes from.
         grammar: of the experiment; renderer: that draws the scenes.
         seed: of the data set; widen: see ``Datasets``.
+        as_prior: names of nodes whose attributes stay as the prior has them; None: all of them.
 
     Attributes:
         noise: standard deviation of what widens the fit, in units of the features: float32 [N, F].
@@ -94,7 +95,13 @@ class FittedScenes:
     """
 
     def __init__(
-        self, fit: Fit, grammar: Grammar, renderer: Renderer, seed: int, widen: float
+        self,
+        fit: Fit,
+        grammar: Grammar,
+        renderer: Renderer,
+        seed: int,
+        widen: float,
+        as_prior: Collection[str] | None = (),
     ) -> None:
         self._grammar, self._seed = grammar, seed
         self._generator: Generator = make_generator(fit.experiment, grammar, renderer)
@@ -106,6 +113,8 @@ class FittedScenes:
         self._generator.load_state_dict(fit.weights)
         self._arranger = Arranger(grammar, renderer)
         self.noise = widen * fit.standard_errors(self.layout)
+        names = self.layout.node_names
+        self._as_prior = np.array([as_prior is None or name in as_prior for name in names])
         self._last: tuple[int, SceneGraphBatch] | None = None
 
     @property
@@ -136,10 +145,12 @@ class FittedScenes:
                 with torch.no_grad():
                     changed = self._generator(graphs) + torch.from_numpy(noise[rows])
                     features = self._generator.finish(changed, torch.from_numpy(graphs.features))
-                return graphs.with_features(features.numpy())
+                kept = self._as_prior[:, None]
+                return graphs.with_features(np.where(kept, graphs.features, features.numpy()))
 
             random = random_generator(self._seed, "data set, arranged", number)
-            prior = self._generator.redrawn(prior)
+            if not self._as_prior.all():
+                prior = self._generator.redrawn(prior)
             prior = self._arranger.arranged(prior, random, moved)
             self._last = number, moved(prior, np.arange(len(prior)))
         return self._last[1]

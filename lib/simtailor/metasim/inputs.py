@@ -148,11 +148,11 @@ def check_task(experiment: Experiment) -> None:
         source = target.grammar
         label_names = object_classes(experiment.read_grammar(target.grammar))
         fix = "give it exactly one node with a random class"
-    elif target.build is not None:
+    elif target.folder is None:
         raise UserError(
-            f"{target.build}: target.build: task.network: '{network}' needs labels of the target, "
-            "and a build names no classes; give target.folder with a subfolder a class, or set "
-            "task.network: none"
+            f"{target.source}: task.network: '{network}' needs labels of the target, and neither a "
+            "build nor a large picture names classes; give target.folder with a subfolder a "
+            "class, or set task.network: none"
         )
     else:
         source = f"{target.folder}: target.folder"

@@ -26,11 +26,24 @@ WEIGHED = 8  # times as many scenes as in an epoch are weighed to learn classes 
 PACKAGED_MODEL, PACKAGE = "tf_efficientnet_lite0", "efficientnet_lite0"
 
 
+class LargePicture(Section):
+    """One large picture, such as a map from the air."""
+
+    file: str = Field(min_length=1, description="Path of the picture, in the package if one is.")
+    package: Name | None = Field(None, description="Fetched package that holds it.")
+    edge: Annotated[int, Field(ge=8, strict=True)] = Field(
+        description="Pixels of the squares that it is cut into, side by side."
+    )
+
+
 class Target(Section):
-    """Where the target images come from: one of a grammar, a folder and a build."""
+    """Where the target images come from: one of a grammar, a folder, a picture and a build."""
 
     grammar: InputPath | None = Field(None, description="Grammar file to render the target from.")
     folder: InputPath | None = Field(None, description="Folder of the user's images.")
+    picture: LargePicture | None = Field(
+        None, description="One large picture that is cut into target images."
+    )
     build: InputPath | None = Field(
         None,
         description="A 3D-TYOL build that draws target images unasked, see docs/unity.md.",
@@ -51,27 +64,36 @@ class Target(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> Target:
-        if [self.grammar, self.folder, self.build].count(None) != 2:
-            raise ValueError("give one of 'grammar', 'folder' and 'build'")
+        if [self.grammar, self.folder, self.picture, self.build].count(None) != 3:
+            raise ValueError("give one of 'grammar', 'folder', 'picture' and 'build'")
         return self
 
     @property
     def source(self) -> str:
         """The file or folder that the images come from."""
-        return str(self.grammar or self.folder or self.build)
+        picture = self.picture.file if self.picture is not None else None
+        return str(self.grammar or self.folder or picture or self.build)
+
+    @property
+    def packages(self) -> list[str]:
+        """The fetched packages that hold it."""
+        named = self.picture is not None and self.picture.package
+        return [named] if named else []
 
 
-WEIGHTLESS = ("pyramid", "edges")
+WEIGHTLESS = ("pyramid", "edges", "textures")
 
 
 class Features(Section):
     """What of the images is compared."""
 
-    kind: Literal["pyramid", "edges", "inception", "timm"] = Field(
+    kind: Literal["pyramid", "edges", "textures", "inception", "timm"] = Field(
         "pyramid",
         description="'pyramid' averages the images down and needs no weights; 'edges' gathers the "
         "edges of each orientation over the same grids, whatever colours, light and exposure: for "
-        "pictures of another camera; 'inception' is as published; 'timm' is any model of timm.",
+        "pictures of another camera; 'textures' averages colours, sizes and edges over the whole "
+        "image, for scenes in which place means nothing; 'inception' is as published; 'timm' is "
+        "any model of timm.",
     )
     pyramid: list[Annotated[int, Field(ge=1, strict=True)]] = Field(
         [32, 16, 8, 4],

@@ -18,6 +18,7 @@ from simtailor.metasim.settings import Experiment
 from simtailor.metasim.target import TargetImages, render_target
 from simtailor.metasim.target_build import fill_snapshots
 from simtailor.metasim.target_folder import read_target
+from simtailor.metasim.target_picture import read_picture
 from simtailor.render.creation import renderer_for
 from simtailor.render.description import RenderMachine
 from simtailor.render.renderer import Renderer
@@ -80,6 +81,9 @@ def make_target(
             threads=machine.threads,
             report=report,
         )
+    elif experiment.target.picture is not None:
+        size, count = experiment.stage.image_size, experiment.target.images
+        target = read_picture(experiment.target.picture, machine.cache, size, count, seed)
     else:
         grammar = experiment.read_grammar(str(experiment.target.grammar))
         with machine.renderer(experiment, report) as renderer:

@@ -126,6 +126,8 @@ class RendererDescription:
         files: what images depend on, from the folder of the description's file; a change of one
             makes the images anew.
         adapted: returns the description for given settings, where they change it.
+        scattered: the class of what a renderer scatters by itself, whose numbers in the masks are
+            no nodes of the grammar; empty where all objects are nodes.
     """
 
     name: str
@@ -144,6 +146,7 @@ class RendererDescription:
     identity: str = ""
     files: tuple[str, ...] = ()
     adapted: Callable[[Any], RendererDescription] | None = None
+    scattered: str = ""
 
     def __post_init__(self) -> None:
         if not re.match(NAME_PATTERN, self.name):

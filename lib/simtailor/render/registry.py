@@ -31,13 +31,14 @@ from simtailor.errors import UserError, nearest_name
 from simtailor.files import checksum
 from simtailor.render.description import RendererDescription, StageSettings
 from simtailor.render.embedded.contracts import DIGITS, TABLETOP
+from simtailor.render.forest.contract import FOREST
 from simtailor.render.program.contract import PROGRAM
 from simtailor.render.unity_files.contract import UNITY_FILES
 from simtailor.render.unity_mlagents.contract import UNITY_MLAGENTS
 from simtailor.section import input_path
 
 GROUP = "simtailor.renderers"
-_OURS = (TABLETOP, DIGITS, PROGRAM, UNITY_FILES, UNITY_MLAGENTS)
+_OURS = (TABLETOP, DIGITS, FOREST, PROGRAM, UNITY_FILES, UNITY_MLAGENTS)
 BUILT_IN = {description.name: description for description in _OURS}
 DEFAULT = TABLETOP.name
 _PLACE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")

@@ -16,6 +16,7 @@ import torch
 from simtailor.metasim.features.edges import OrientedEdges
 from simtailor.metasim.features.networks import make_inception, make_timm
 from simtailor.metasim.features.pyramid import ImagePyramid
+from simtailor.metasim.features.textures import Textures
 from simtailor.metasim.settings import Features
 from simtailor.render.gradient import images_as_tensor
 
@@ -37,6 +38,7 @@ class FeatureExtractor(Protocol):
 _FACTORIES: dict[str, Callable[[Features, torch.device, Path, bool], FeatureExtractor]] = {
     "pyramid": lambda settings, device, cache, grey: ImagePyramid(settings.pyramid, grey),
     "edges": lambda settings, device, cache, grey: OrientedEdges(settings.pyramid),
+    "textures": lambda settings, device, cache, grey: Textures(),
     "inception": lambda settings, device, cache, grey: make_inception(settings, device, cache),
     "timm": lambda settings, device, cache, grey: make_timm(settings, device, cache),
 }

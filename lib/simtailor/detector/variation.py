@@ -1,0 +1,60 @@
+"""Training crops: parts of pictures, turned, mirrored, scaled, of other colours and sharpness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from simtailor.detector.pictures import LabelledPicture
+
+SCALES = (0.75, 1.4)
+BRIGHTNESS, CONTRAST, CHANNEL = 0.25, 0.25, 0.08  # largest changes, shares
+BLURRED, BLUR = 0.3, 1.0  # how often, and up to which standard deviation in pixels
+NOISE = 6.0  # standard deviation in levels, at most
+
+
+def draw_crop(
+    pictures: Sequence[LabelledPicture], size: int, random: np.random.Generator
+) -> LabelledPicture:
+    """Return a square crop of ``size`` pixels of a picture, which is chosen by its area."""
+    pixels = np.array([p.image.shape[0] * p.image.shape[1] for p in pictures], np.float64)
+    picture = pictures[random.choice(len(pictures), p=pixels / pixels.sum())]
+    scale = float(np.exp(random.uniform(*np.log(SCALES))))
+    height, width = picture.image.shape[:2]
+    edge = min(round(size / scale), height, width)
+    left, top = random.integers(0, width - edge + 1), random.integers(0, height - edge + 1)
+    crop = picture.part(int(left), int(top), edge, edge)
+    if edge != size:
+        crop = crop.resized(size / edge)
+    crop = turned(crop, int(random.integers(4)), bool(random.integers(2)))
+    return LabelledPicture(recoloured(crop.image, random), crop.boxes, crop.labels)
+
+
+def turned(picture: LabelledPicture, quarters: int, mirrored: bool) -> LabelledPicture:
+    """Return a square picture after quarter turns to the left, then mirrored left to right."""
+    size, boxes = picture.image.shape[0], picture.boxes
+    for _ in range(quarters):
+        left, top, right, bottom = boxes.T
+        boxes = np.stack([top, size - right, bottom, size - left], 1)
+    image = np.rot90(picture.image, quarters)
+    if mirrored:
+        left, top, right, bottom = boxes.T
+        boxes, image = np.stack([size - right, top, size - left, bottom], 1), image[:, ::-1]
+    return LabelledPicture(np.ascontiguousarray(image), boxes, picture.labels)
+
+
+def recoloured(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return a picture uint8 [H, W, 3] of another brightness, contrast, colour and sharpness."""
+    pixels = image.astype(np.float32)
+    if random.random() < BLURRED:
+        deviation = random.uniform(0, BLUR)
+        pixels = gaussian_filter(pixels, (deviation, deviation, 0))
+    factor = 1 + random.uniform(-BRIGHTNESS, BRIGHTNESS)
+    contrast = 1 + random.uniform(-CONTRAST, CONTRAST)
+    channels = factor * (1 + random.uniform(-CHANNEL, CHANNEL, 3))
+    mean = pixels.mean()
+    pixels = ((pixels - mean) * contrast + mean) * channels
+    pixels += random.standard_normal(pixels.shape) * random.uniform(0, NOISE)
+    return np.rint(pixels.clip(0, 255)).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""A forest from the air, straight from above: trees, bushes, logs and grass, and their shadows."""

@@ -1,0 +1,52 @@
+# What the rules of the detectors ask about an experiment.
+
+
+def tiles_of_experiment(wildcards):
+    """Return the labelled pictures of an experiment, checked now."""
+    return tiles_of(
+        wildcards.experiment, experiment_of(wildcards), CONFIGURATION.detector
+    )
+
+
+def plain_tiles_of(wildcards):
+    return tiles_of_experiment(wildcards).model_dump(mode="json")
+
+
+def package_of_tiles(wildcards):
+    """Return the folder of the fetched package that holds the labelled pictures."""
+    return package_folders([tiles_of_experiment(wildcards).package])
+
+
+def classes_of_experiment(wildcards):
+    return classes_of(experiment_of(wildcards))
+
+
+def drawn_of_source(wildcards):
+    """Return the files of drawn pictures that a source is made of."""
+    names = drawn_for(wildcards.source)
+    return expand(rules.detector_pictures.output[0], drawn=names, allow_missing=True)
+
+
+def detectors_of_sources(wildcards):
+    """Return the folders of all detectors, by source and seed."""
+    return expand(
+        rules.train_detector.output[0],
+        source=DETECTOR.sources,
+        number=range(DETECTOR.seeds),
+        allow_missing=True,
+    )
+
+
+def drawn_of_sources(wildcards):
+    """Return the files of drawn pictures of all sources."""
+    names = dict.fromkeys(n for s in DETECTOR.sources for n in drawn_for(s))
+    return expand(rules.detector_pictures.output[0], drawn=names, allow_missing=True)
+
+
+DETECTOR = CONFIGURATION.detector
+
+
+wildcard_constraints:
+    drawn="|".join(DRAWN),
+    source="|".join(SOURCES),
+    number=r"\d+",
