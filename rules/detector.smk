@@ -9,7 +9,7 @@ rule detector_pictures:
         packages=package_folders_of_renderer,
         fit=rules.metasim_results.output[0],
     output:
-        f"{WORK}/detector/{{experiment}}/{{drawn}}.npz",
+        local(f"{WORK}/detector/{{experiment}}/{{drawn}}.npz"),
     log:
         "logs/detector/{experiment}/{drawn}.log",
     benchmark:
@@ -18,9 +18,9 @@ rule detector_pictures:
         "../envs/simtailor.yaml"
     threads: RENDER_THREADS
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("detector_pictures"),
+        runtime=minutes("detector_pictures"),
+        gpu=gpus("detector_pictures"),
     params:
         tiles=plain_tiles_of,
         images=DETECTOR.images,
@@ -38,10 +38,10 @@ rule train_detector:
     """A part of the target detector."""
     input:
         drawn=drawn_of_source,
-        weights=f"{RESOURCES}/packages/efficientnet_lite0",
+        weights=local(f"{RESOURCES}/packages/efficientnet_lite0"),
         tiles=package_of_tiles,
     output:
-        directory(f"{WORK}/detector/{{experiment}}/{{source}}.{{number}}"),
+        local(directory(f"{WORK}/detector/{{experiment}}/{{source}}.{{number}}")),
     log:
         "logs/detector/{experiment}/{source}.{number}.log",
     benchmark:
@@ -50,9 +50,9 @@ rule train_detector:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
-        gpu=int(CONFIGURATION.device != "cpu"),
+        mem_mb=memory("train_detector"),
+        runtime=minutes("train_detector"),
+        gpu=gpus("train_detector"),
     params:
         tiles=plain_tiles_of,
         classes=classes_of_experiment,
@@ -90,9 +90,9 @@ rule detector:
         "../envs/simtailor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-        gpu=0,
+        mem_mb=memory("detector"),
+        runtime=minutes("detector"),
+        gpu=gpus("detector"),
     params:
         tiles=plain_tiles_of,
         classes=classes_of_experiment,

@@ -24,23 +24,29 @@ def classes_of_experiment(wildcards):
 def drawn_of_source(wildcards):
     """Return the files of drawn pictures that a source is made of."""
     names = drawn_for(wildcards.source)
-    return expand(rules.detector_pictures.output[0], drawn=names, allow_missing=True)
+    return local(
+        expand(rules.detector_pictures.output[0], drawn=names, allow_missing=True)
+    )
 
 
 def detectors_of_sources(wildcards):
     """Return the folders of all detectors, by source and seed."""
-    return expand(
-        rules.train_detector.output[0],
-        source=DETECTOR.sources,
-        number=range(DETECTOR.seeds),
-        allow_missing=True,
+    return local(
+        expand(
+            rules.train_detector.output[0],
+            source=DETECTOR.sources,
+            number=range(DETECTOR.seeds),
+            allow_missing=True,
+        )
     )
 
 
 def drawn_of_sources(wildcards):
     """Return the files of drawn pictures of all sources."""
     names = dict.fromkeys(n for s in DETECTOR.sources for n in drawn_for(s))
-    return expand(rules.detector_pictures.output[0], drawn=names, allow_missing=True)
+    return local(
+        expand(rules.detector_pictures.output[0], drawn=names, allow_missing=True)
+    )
 
 
 DETECTOR = CONFIGURATION.detector

@@ -77,6 +77,8 @@ def needs_of(configuration: Configuration) -> dict[str, Need]:
         "classifier_origin": (on_task, 120, True),
         "compile_renderer": (1000, 10, True),
         "dataset": (3000, 120, True),
+        "detector": (2000, 30, False),
+        "detector_pictures": (3000, 60, True),
         "draw_dag": (500, 5, False),
         "equal_steps": (on_task, 120, True),
         "evaluate_baselines": (on_task, 120, True),
@@ -104,6 +106,7 @@ def needs_of(configuration: Configuration) -> dict[str, Need]:
         "simulation_pictures": (3000, 30, True),
         "task_vector": (on_task + study.task2vec.memory_mb(), 60, True),
         "task_vectors": (1000, 10, False),
+        "train_detector": (3000, 60, True),
         # Its networks are tiny: a GPU would wait for its own kernels' starts.
         "train_controller": (8000, 60, False),
         "validation_task": (on_task, 10, False),

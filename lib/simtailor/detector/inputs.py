@@ -12,7 +12,7 @@ from simtailor.detector.settings import (
     LabelledTiles,
 )
 from simtailor.errors import UserError, nearest_name
-from simtailor.fitted.inputs import check_exportable, experiment_with_stage
+from simtailor.fitted.inputs import experiment_with_stage
 from simtailor.fitted.objects import SceneObjects
 from simtailor.fitted.settings import Datasets
 from simtailor.metasim.settings import Experiment
@@ -38,7 +38,12 @@ def tiles_of(name: str, experiment: Experiment, detector: Detector) -> LabelledT
         )
     tiles = known[name]
     find_package(tiles.package)
-    check_exportable(name, experiment)
+    if "masks" not in experiment.contract.returns:
+        raise UserError(
+            f"detector.experiments.{name}: the renderer '{experiment.contract.name}' gives no "
+            "masks, which the boxes of drawn pictures are made of. Let its render() return them "
+            "and say so in the description's 'returns' (docs/own_renderer.md)."
+        )
     experiment_with_stage(experiment, Datasets(stage=tiles.stage))
     unknown = set(tiles.looks) - set(experiment.contract.nodes)
     if "looks" in tiles.model_fields_set and unknown:
