@@ -210,11 +210,11 @@ def test_killed_and_resumed_on_one_core_in_another_folder_ends_with_the_same_byt
             kills_in_training += checkpoint.exists()
             os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
-        resumed += log.exists() and "resumed after epoch" in log.read_text()
+        resumed += log.exists() and "resumed " in log.read_text()
     last = project.launch(*project.command(RESULT, cores=1))
     output, _ = last.communicate(timeout=200)
     assert last.returncode == 0, output[-4000:]
-    resumed += "resumed after epoch" in log.read_text()
+    resumed += "resumed " in log.read_text()
     assert kills_in_training >= 1
     assert resumed >= 1
     assert stable_bytes(project.folder / RESULT) == stable_bytes(finished.folder / RESULT)

@@ -100,6 +100,8 @@ class Trainer:
         self.objective.prepare(images[parts.training], images[parts.validation], reference)
         state = file.read(report)
         if state is None or KEY in state:
+            if state is not None:
+                report("resumed in the search")
             progress = Progress()
             scenes, random = self.settings.validation_scenes, self.scenes.random("tolerance")
             progress.notes["tolerance"] = self.objective.tolerance(scenes, random)
