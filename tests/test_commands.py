@@ -26,7 +26,9 @@ ELSEWHERE = {"unity_1attr", "my_player", "paper", "bracket"}
 def parser():
     """Return what tells targets from options."""
     found = argparse.ArgumentParser(exit_on_error=False)
-    for name in ("--cores", "--profile", "--report", "--slurm-partition-config"):
+    storage = ("--default-storage-provider", "--default-storage-prefix")
+    of_s3 = ("--storage-s3-endpoint-url",)
+    for name in ("--cores", "--profile", "--report", "--slurm-partition-config", *storage, *of_s3):
         found.add_argument(name)
     for name in ("--config", "--configfile", "--resources", "--forcerun"):
         found.add_argument(name, nargs="+")

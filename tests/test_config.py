@@ -229,7 +229,9 @@ def test_missing_key_of_an_experiment_without_file_names_what_holds_it():
 @pytest.mark.parametrize("target", ["{}", "{grammar: a.json, folder: photos}"])
 def test_target_needs_exactly_one_source(target):
     message = Project(own=f"grammar: a.json\ntarget: {target}\n").error()
-    assert message == f"{EXPERIMENT}:2: target: give one of 'grammar', 'folder' and 'build'"
+    assert (
+        message == f"{EXPERIMENT}:2: target: give one of 'grammar', 'folder', 'picture' and 'build'"
+    )
 
 
 def test_unknown_experiment_names_the_nearest_one():

@@ -99,7 +99,7 @@ def test_the_plan_is_printed_and_makes_nothing(project):
     run = project.make("plan")
     assert "Reward database: 8 sets x" in run.stdout
     assert re.search(r"With 2 cores: about \d+ minutes", run.stdout)
-    assert re.search(r"^tyol_1attr +tabletop +128 +22,600 +2\.3  measured$", run.stdout, re.M)
+    assert re.search(r"^tyol_5attr +tabletop +128 +47,200 +4\.8  measured$", run.stdout, re.M)
     assert "Assumed: " in run.stdout
     assert not (project.folder / "results").exists()
 
