@@ -217,7 +217,7 @@ FIRST = re.escape(str(GRAPHS.find("object", "yaw")[0])[:5])
         ("malformed", r"5 bytes of image; expected 768: 16 x 16 pixels of 3"),
         ("half_written", rf"lost 2 times at the scene \{{.*\"yaw\": {FIRST}"),
         ("wrong_order", "answered to render 1, scene 1000; asked for was render 1"),
-        ("resend", "answered to render 1, scene 0; asked for was render 1"),
+        ("resend", "answered to render 1, scene 0; asked for was render"),
         ("chance", "the same scene was drawn twice"),
         ("setup", "it says: RuntimeError: no such material"),
         ("exit", "does not connect; it ended with status 3; the last that it printed: no display"),
