@@ -321,7 +321,7 @@ def test_the_stage_knows_which_objects_are_in_each_other():
     """
     grammar = Grammar(expanded(yaml.safe_load(text), TABLETOP.attributes, "short"))
     graphs = grammar.sample(400, np.random.default_rng(0))
-    placing = Placing.of(Stage(), list(tabletop_objects().values()), 0.42, grounded=True)
+    placing = Placing.of(Stage(), list(tabletop_objects().values()), 0.42, (0,), 1)
     scenes, free = placing.scenes(graphs), placing.apart(graphs)
     first, ground, second = range(3)
     there = scenes.mesh[:, second] >= 0
