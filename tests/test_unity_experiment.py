@@ -71,7 +71,7 @@ def test_a_changed_target_build_draws_the_target_anew(here):
     assert folder_state(experiment.target) != before
     classes = {"grammar": GRAMMAR.replace("tyol", "tyol_multi"), "task": {"network": "digits"}}
     experiment = load("unity_files", {"build": str(tgt)}, tgt, **classes)
-    with pytest.raises(UserError, match="a build names no classes"):
+    with pytest.raises(UserError, match="neither a build nor a large picture names classes"):
         check_task(experiment)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shlex
 import signal
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -38,7 +40,10 @@ def stop_on_signals(silence: Callable[[], None]) -> None:
             signal.signal(one, signal.SIG_IGN)
         silence()
         say(STOPPED)
-        threading.Thread(target=_end_jobs, daemon=True).start()
+        # At once, while this process ends, and at its very end: a job may start only now.
+        _end_jobs()
+        threading.Thread(target=_go_on_ending_jobs, daemon=True).start()
+        atexit.register(_end_jobs)
         raise SystemExit(INTERRUPTED)
 
     if threading.current_thread() is threading.main_thread():
@@ -48,15 +53,21 @@ def stop_on_signals(silence: Callable[[], None]) -> None:
 
 
 def _end_jobs() -> None:
-    """End the scripts of jobs and what they started, also those that start only now."""
+    """End the scripts of jobs and what they started."""
+    for process in psutil.Process().children(recursive=True):
+        ending: list[psutil.Process] = []
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if any(SCRIPTS in word for word in process.cmdline()):
+                ending = [process]
+                ending = [*process.children(recursive=True), process]
+        for one in ending:
+            with suppress(psutil.Error):
+                one.terminate()
+
+
+def _go_on_ending_jobs() -> None:
     while True:
-        for process in psutil.Process().children(recursive=True):
-            try:
-                if any(SCRIPTS in word for word in process.cmdline()):
-                    for one in (*process.children(recursive=True), process):
-                        one.terminate()
-            except psutil.Error:  # it has ended meanwhile
-                continue
+        _end_jobs()
         time.sleep(0.1)
 
 
