@@ -128,7 +128,8 @@ def measure(size: int) -> list[str]:
     vectors = [found.values for _, found in ours]
     means = [values for _, values in public]
     return [
-        f"| {size} px | per-sample, {draws} draws | {ours[0][0]:.1f} | {total:.1f} | "
+        f"| {size} px | per-sample, {draws} draws | {ours[0][0]:.1f} | {total:.1f} "
+        f"(features {preparing:.1f}, head {fitting:.1f}) | "
         f"{LIMITS[size]} | {100 * difference(*vectors):.1f} % | "
         f"{100 * difference(on_few, truth):.1f} % | {on_few.sum() / truth.sum():.3f} |",
         f"| {size} px | squared batch mean, {-(-IMAGES // BATCH) * BATCH} draws | "
