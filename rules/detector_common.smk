@@ -21,12 +21,16 @@ def classes_of_experiment(wildcards):
     return classes_of(experiment_of(wildcards))
 
 
-def drawn_of_source(wildcards):
-    """Return the files of drawn pictures that a source is made of."""
-    names = drawn_for(wildcards.source)
+def drawn_files(names):
+    """Return the files of drawn pictures of some names."""
     return local(
         expand(rules.detector_pictures.output[0], drawn=names, allow_missing=True)
     )
+
+
+def drawn_of_source(wildcards):
+    """Return the files of drawn pictures that a source is made of."""
+    return drawn_files(drawn_for(wildcards.source))
 
 
 def detectors_of_sources(wildcards):
@@ -43,10 +47,7 @@ def detectors_of_sources(wildcards):
 
 def drawn_of_sources(wildcards):
     """Return the files of drawn pictures of all sources."""
-    names = dict.fromkeys(n for s in DETECTOR.sources for n in drawn_for(s))
-    return local(
-        expand(rules.detector_pictures.output[0], drawn=names, allow_missing=True)
-    )
+    return drawn_files(dict.fromkeys(n for s in DETECTOR.sources for n in drawn_for(s)))
 
 
 DETECTOR = CONFIGURATION.detector

@@ -164,13 +164,13 @@ def test_coco_and_yolo_know_width_from_height(made, tmp_path):
 
 def test_objects_of_several_sizes_and_simulated_sets_are_refused(made, tmp_path):
     class Growing(FittedSet):
-        def samples(self):
-            for number, sample in enumerate(super().samples()):
-                for described in sample.annotation["objects"]:
+        def annotations(self):
+            for number, annotation in enumerate(super().annotations()):
+                for described in annotation["objects"]:
                     pose = np.array(described["pose"])
                     pose[:, :3] *= 1 + number / 10
                     described["pose"] = pose.tolist()
-                yield sample
+                yield annotation
 
     with pytest.raises(UserError, match=r"one model of a class.*'size'"):
         export_bop(Growing(made.folder), tmp_path / "export")

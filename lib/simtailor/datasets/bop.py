@@ -65,10 +65,10 @@ def export_bop(made: ShardedSet, output: str | Path) -> None:
 def _scales(made: ShardedSet) -> dict[int, float]:
     """Return the scale of each label's objects, that of their poses."""
     sizes: dict[int, list[float]] = {}
-    for sample in made.samples():
-        for instance in made.all_instances(sample):
-            rotation = np.array(instance.described["pose"])[:, :3]
-            sizes.setdefault(instance.label, []).append(np.cbrt(np.linalg.det(rotation)))
+    for annotation in made.annotations():
+        for known in annotation["objects"]:
+            rotation = np.array(known["pose"])[:, :3]
+            sizes.setdefault(known["label"], []).append(np.cbrt(np.linalg.det(rotation)))
     for label, of_label in sizes.items():
         if np.ptp(of_label) > SAME * max(of_label):
             raise UserError(
@@ -121,16 +121,14 @@ class _Scenes:
         """Write all images; return height, width, camera matrix and depth scale of the first."""
         first = None
         tables: dict[str, dict[str, Any]] = {}
-        for number, (encoded, sample) in enumerate(
-            zip(made.encoded(), made.samples(), strict=True)
-        ):
+        for number, sample in enumerate(made.samples()):
             scene, image = divmod(number, IMAGES_OF_SCENE)
             folder = self._folder / f"{scene:06d}"
             if not image:
                 for name in FOLDERS:
                     (folder / name).mkdir(parents=True)
-            (folder / "rgb" / f"{image:06d}.jpg").write_bytes(encoded.jpg)
-            (folder / "depth" / f"{image:06d}.png").write_bytes(encoded.depth or b"")
+            (folder / "rgb" / f"{image:06d}.jpg").write_bytes(sample.encoded.jpg)
+            (folder / "depth" / f"{image:06d}.png").write_bytes(sample.encoded.depth or b"")
             known = sample.annotation
             instances = made.all_instances(sample)
             for place, instance in enumerate(instances):

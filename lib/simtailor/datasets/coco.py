@@ -34,11 +34,9 @@ def export_coco(made: ShardedSet, output: str | Path) -> None:
     numbers = count(first)
     with staged_folder(output) as staging:
         (staging / IMAGES).mkdir()
-        for number, (encoded, sample) in enumerate(
-            zip(made.encoded(), made.samples(), strict=True), first
-        ):
-            name = f"{encoded.key}.jpg"
-            (staging / IMAGES / name).write_bytes(encoded.jpg)
+        for number, sample in enumerate(made.samples(), first):
+            name = f"{sample.key}.jpg"
+            (staging / IMAGES / name).write_bytes(sample.encoded.jpg)
             images.append(
                 {
                     "id": number,

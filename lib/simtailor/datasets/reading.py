@@ -59,14 +59,16 @@ class Sample:
         annotation: what is known of the image, plain values.
         depth: uint16 [H, W], or None where the set has none.
         full_masks: bool [n, H, W] of the n objects of the annotation, or None.
+        encoded: the files that all of this is in.
     """
 
     key: str
     image: np.ndarray
     mask: np.ndarray | None
     annotation: dict[str, Any]
-    depth: np.ndarray | None = None
-    full_masks: np.ndarray | None = None
+    depth: np.ndarray | None
+    full_masks: np.ndarray | None
+    encoded: EncodedImage
 
 
 class ShardedSet(ABC):
@@ -167,7 +169,14 @@ class ShardedSet(ABC):
                 )
                 if bits is not None:
                     bits = unstacked(bits, len(annotation["objects"]), len(image))
-            yield Sample(encoded.key, image, mask, annotation, depth, bits)
+            yield Sample(encoded.key, image, mask, annotation, depth, bits, encoded)
+
+    def annotations(self) -> Iterator[dict[str, Any]]:
+        """Yield what is known of every image, as ``samples`` does, without decoding pictures."""
+        for encoded in self.encoded():
+            with self._naming(encoded):
+                annotation = json.loads(encoded.annotation)
+            yield annotation
 
     def load_shards(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield images uint8 [n, H, W, 3] and labels int64 [n], shard by shard."""

@@ -38,14 +38,12 @@ def export_yolo(made: ShardedSet, output: str | Path) -> None:
                 for name in ("images", "labels"):
                     (staging / kind / name / part).mkdir(parents=True)
             (staging / kind / "data.yaml").write_text(_description(made))
-        for number, (encoded, sample) in enumerate(
-            zip(made.encoded(), made.samples(), strict=True)
-        ):
+        for number, sample in enumerate(made.samples()):
             part = VALIDATION if number % EVERY == EVERY - 1 else TRAIN
-            image = Path("images") / part / f"{encoded.key}.jpg"
-            (staging / DETECTION / image).write_bytes(encoded.jpg)
+            image = Path("images") / part / f"{sample.key}.jpg"
+            (staging / DETECTION / image).write_bytes(sample.encoded.jpg)
             link_or_copy(staging / DETECTION / image, staging / SEGMENTATION / image)
-            instances, text = made.instances(sample), Path("labels") / part / f"{encoded.key}.txt"
+            instances, text = made.instances(sample), Path("labels") / part / f"{sample.key}.txt"
             for kind, of_instance in ((DETECTION, _box), (SEGMENTATION, _polygon)):
                 lines = [
                     f"{i.label} {_numbers((of_instance(i) / size).reshape(-1))}\n"

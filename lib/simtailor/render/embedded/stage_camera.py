@@ -62,10 +62,8 @@ class StageCamera(Section):
 
     @model_validator(mode="after")
     def _seen_once(self) -> StageCamera:
-        if self.intrinsics is None:
-            width, height = self.image_size or (1, 1)
-        else:
-            width, height = self.intrinsics.width, self.intrinsics.height
+        width, height = self.form
+        if self.intrinsics is not None:
             for key in ("field_of_view", "image_size"):
                 if key in self.model_fields_set and getattr(self, key) is not None:
                     raise ValueError(f"give either 'intrinsics' or '{key}'")
@@ -92,6 +90,14 @@ class StageCamera(Section):
         return self
 
     @property
+    def form(self) -> tuple[int, int]:
+        """Width and height of the pictures in some unit."""
+        if self.intrinsics is not None:
+            return self.intrinsics.width, self.intrinsics.height
+        width, height = self.image_size or (1, 1)
+        return width, height
+
+    @property
     def degrees_across(self) -> float:
         """The field of view from side to side, as if the axis met the middle."""
         if self.intrinsics is None:
@@ -113,7 +119,5 @@ class StageCamera(Section):
 
     def size(self, width: int) -> tuple[int, int]:
         """Return height and width of pictures that are so many pixels wide."""
-        across, down = self.image_size or (1, 1)
-        if self.intrinsics is not None:
-            across, down = self.intrinsics.width, self.intrinsics.height
+        across, down = self.form
         return max(SMALLEST, round(width * down / across)), width

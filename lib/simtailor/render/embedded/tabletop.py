@@ -146,13 +146,17 @@ class TabletopRenderer:
         self, scenes: Scenes, *, masks: bool = False, depth: bool = False
     ) -> Rendering:
         """Render scenes of ``Placing``, those of one ground together."""
-        rendering = Rendering(np.zeros((len(scenes), *self.size, 3), np.uint8))
         # What depends on depth is drawn whole: the ground's picture is that of a pinhole.
         below = scenes.mesh[:, BELOW] if self.placing.grounded else np.full(len(scenes), -1)
         below = np.where(scenes.aperture > 0, -1, below)
-        for ground in np.unique(below):
-            some = np.flatnonzero(below == ground)
-            rendering.images[some] = self._images(scenes[some], int(ground))
+        kinds = np.unique(below)
+        if len(kinds) == 1:  # as most stages have it: nothing to put together
+            rendering = Rendering(self._images(scenes, int(kinds[0])))
+        else:
+            rendering = Rendering(np.zeros((len(scenes), *self.size, 3), np.uint8))
+            for ground in kinds:
+                some = np.flatnonzero(below == ground)
+                rendering.images[some] = self._images(scenes[some], int(ground))
         if masks or depth:
             seen = self._caster.look(scenes, self.size)
             rendering.masks = seen.masks if masks else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ FAULTS = {
     "exit": "ends at its start, with status 3",
 }
 SEGMENTATION_FAULT = 11
+FAILED = 3  # the status of one that cannot start
 
 
 def add_faults(parser: ArgumentParser, faults: Mapping[str, str]) -> None:
@@ -44,6 +46,14 @@ def add_drawing(parser: ArgumentParser) -> None:
     """Add what tells a stand-in for scene graphs how to draw."""
     parser.add_argument("--drawing", choices=("tabletop", "bars"), default="tabletop")
     parser.add_argument("--frame-width", type=float, default=0.42, help="metres, of 'tabletop'")
+
+
+def fails_to_start(given: Namespace) -> bool:
+    """Return whether it is to end at once with status ``FAILED``, and say why."""
+    if given.fault != "exit":
+        return False
+    print("no display", file=sys.stderr)
+    return True
 
 
 class Faults:

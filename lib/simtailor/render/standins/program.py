@@ -17,7 +17,7 @@ import numpy as np
 import simtailor_simulator
 from simtailor_simulator import Server
 
-from simtailor.render.standins.faults import Faults, add_drawing, add_faults
+from simtailor.render.standins.faults import FAILED, Faults, add_drawing, add_faults, fails_to_start
 from simtailor.render.standins.program_scenes import ATTRIBUTES, bars, graph_of
 
 FAULTS = {
@@ -122,9 +122,8 @@ def main() -> int:
     add_drawing(parser)
     add_faults(parser, FAULTS)
     given = parser.parse_args()
-    if given.fault == "exit":
-        print("no display", file=sys.stderr)
-        return 3
+    if fails_to_start(given):
+        return FAILED
     if given.fault == "deaf":
         time.sleep(given.idle)
         return 0

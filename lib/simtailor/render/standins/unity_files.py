@@ -22,7 +22,14 @@ import numpy as np
 from PIL import Image
 
 from simtailor.render.players.settings import data_folder
-from simtailor.render.standins.faults import FAULTS, Faults, add_drawing, add_faults
+from simtailor.render.standins.faults import (
+    FAILED,
+    FAULTS,
+    Faults,
+    add_drawing,
+    add_faults,
+    fails_to_start,
+)
 from simtailor.render.standins.scenes import (
     Drawing,
     RefusedError,
@@ -158,9 +165,8 @@ def main() -> int:
     add_drawing(parser)
     add_faults(parser, FAULTS)
     given = parser.parse_args()
-    if given.fault == "exit":
-        print("no display", file=sys.stderr)
-        return 3
+    if fails_to_start(given):
+        return FAILED
     with ExitStack() as held:
         draw = drawing_of(given, SIZE, held)
         build = Build(given, draw)

@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from simtailor.render.standins.faults import FAULTS, Faults, add_drawing, add_faults
+from simtailor.render.standins.faults import (
+    FAILED,
+    FAULTS,
+    Faults,
+    add_drawing,
+    add_faults,
+    fails_to_start,
+)
 from simtailor.render.standins.scenes import (
     Drawing,
     RefusedError,
@@ -162,9 +169,8 @@ def main() -> int:
     add_drawing(parser)
     add_faults(parser, FAULTS)
     given = parser.parse_args()
-    if given.fault == "exit":
-        print("no display", file=sys.stderr)
-        return 3
+    if fails_to_start(given):
+        return FAILED
     with ExitStack() as held:
         draw = drawing_of(given, given.image_size, held)
         Player(given, draw).run()

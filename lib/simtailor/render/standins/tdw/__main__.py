@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import zmq
 
-from simtailor.render.standins.faults import Faults, add_faults
+from simtailor.render.standins.faults import FAILED, Faults, add_faults, fails_to_start
 from simtailor.render.standins.tdw import answers
 from simtailor.render.standins.tdw.drawing import Discs, encoded
 from simtailor.render.standins.tdw.world import QuitError, World
@@ -135,9 +135,8 @@ def main() -> int:
     # The port stands in one word with its option, as ThreeDWorld's own controller gives it.
     words = [part for word in sys.argv[1:] for part in _parted(word)]
     given = parser.parse_args(words)
-    if given.fault == "exit":
-        print("no display", file=sys.stderr)
-        return 3
+    if fails_to_start(given):
+        return FAILED
     Build(given).run()
     return 0
 
