@@ -1,10 +1,16 @@
-"""Whether the device that the configuration names is there: while planning, and in a job."""
+"""The cores, and whether the device of the configuration is there: while planning, in a job."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 
 from simtailor.errors import UserError
+
+
+def cores_here() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def number_of(device: str) -> int:

@@ -7,12 +7,15 @@ name in ``simtailor.metasim.settings.Features``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 
+from simtailor.devices import cores_here
 from simtailor.metasim.features.edges import OrientedEdges
 from simtailor.metasim.features.networks import make_inception, make_timm
 from simtailor.metasim.features.pyramid import ImagePyramid
@@ -67,9 +70,20 @@ def features_of(
     extractor: FeatureExtractor, images: np.ndarray, device: torch.device | str = "cpu"
 ) -> list[torch.Tensor]:
     """Return the features, without gradient, of images as they are stored, uint8 [n, H, W, 3]."""
-    with torch.no_grad():
-        parts = [
-            extractor(images_as_tensor(images[i : i + CHUNK], device))
-            for i in range(0, len(images), CHUNK)
-        ]
+
+    def features(first: int) -> list[torch.Tensor]:
+        with torch.no_grad():  # holds for one thread
+            return extractor(images_as_tensor(images[first : first + CHUNK], device))
+
+    starts = range(0, len(images), CHUNK)
+    # Jobs let torch work on one core, so that sums keep their order; so a chunk a core.
+    if torch.device(device).type == "cpu" and torch.get_num_threads() == 1:
+        parts = list(_pool().map(features, starts))
+    else:
+        parts = list(map(features, starts))
     return [torch.cat(level) for level in zip(*parts, strict=True)]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores_here())

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import psutil
 
+from simtailor.devices import cores_here
 from simtailor.preflight.asked import Asked
 from simtailor.preflight.findings import Finding, check, missing, ok, unknown
 
 MEGABYTE = 1e6
-
-
-def cores_here() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @check("cores")

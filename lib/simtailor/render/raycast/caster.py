@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import warp as wp
 
 from simtailor.assets.mesh import Material, Mesh
+from simtailor.devices import cores_here
 from simtailor.errors import UserError
 from simtailor.render.raycast import records
 from simtailor.render.raycast.environment import Environment
@@ -96,13 +97,16 @@ class RayCaster:
         tracer: str | None = None,
     ) -> None:
         self.device = warp_device(device)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        self.threads = max(1, threads or cores or 1)
+        self.threads = max(1, threads or cores_here())
         self._first_extra_material = sum(len(mesh.materials) for mesh in meshes)
         self.assets = upload_assets(meshes, environments, extra_materials, self.device)
         traced = make_tracer(tracer, meshes, self.assets, self.device)
         self._painter = Painter(self.device, self.assets, traced, self.threads)
         self.traced_by = tracing_package(self.device.alias, tracer)
+
+    def share(self, work: Callable[[slice], None], count: int) -> None:
+        """Do work on parts of ``count`` scenes, all cores at a time; see ``Painter.share``."""
+        self._painter.share(work, count)
 
     def close(self) -> None:
         """Stop the threads."""

@@ -152,12 +152,22 @@ class Ground:
         together = max(1, BLOCK_PIXELS // (size[0] * size[1]))
         for first in range(0, len(scenes), together):
             part = slice(first, first + together)
-            left = self._interpolate(scenes[part], images[part]) if self._smooth else None
+            left = self._interpolate_all(scenes[part], images[part]) if self._smooth else None
             self._caster.draw(scenes[part], Rendering(images[part]), left, samples=samples)
         return images
 
-    def _interpolate(self, scenes: Scenes, images: np.ndarray) -> np.ndarray:
+    def _interpolate_all(self, scenes: Scenes, images: np.ndarray) -> np.ndarray:
         """Draw the smooth cells and return what is left to draw: bool [B, H, W]."""
+        left = np.empty(images.shape[:3], dtype=bool)
+
+        def work(part: slice) -> None:
+            left[part] = self._interpolate(scenes[part], images[part])
+
+        self._caster.share(work, len(images))
+        return left
+
+    def _interpolate(self, scenes: Scenes, images: np.ndarray) -> np.ndarray:
+        """Do so for a part of them."""
         caster, (count, height, width) = self._caster, images.shape[:3]
         device, cells = caster.device, (-(-height // STEP), -(-width // STEP))
         scene_records, instances = caster.upload(scenes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -57,6 +58,12 @@ class Painter:
         self._pool = ThreadPoolExecutor(threads if device.is_cpu else 1)
         self._free: queue.SimpleQueue[records.Rays] = queue.SimpleQueue()
         wp.load_module(kernels, device=device)
+
+    def share(self, work: Callable[[slice], None], count: int) -> None:
+        """Do work on parts of a row of ``count``, one a thread; a GPU does all in one."""
+        length = max(1, -(-count // (self._threads if self._device.is_cpu else 1)))
+        parts = [slice(first, first + length) for first in range(0, count, length)]
+        list(self._pool.map(work, parts))
 
     def close(self) -> None:
         """Stop the threads."""

@@ -43,5 +43,9 @@ def pixel_list(
         before = np.cumsum(length) - length
         places = np.arange(len(scenes)) + np.repeat(begin - before, length)
         return scenes, places.astype(np.int32)
-    position, places = np.nonzero(where.reshape(len(where), -1)[order])
-    return scenes[position], places.astype(np.int32)
+    chosen = where.reshape(len(where), -1)[order]
+    counts = np.count_nonzero(chosen, axis=1)
+    # Places in one row of all pictures, which are found faster than in many rows.
+    places = np.flatnonzero(chosen)
+    places -= np.repeat(np.arange(len(chosen)) * chosen.shape[1], counts)
+    return np.repeat(scenes, counts), places.astype(np.int32)
