@@ -104,7 +104,9 @@ def row_of(name: str) -> dict[str, str] | None:
         "mean, 95 %": range_of("mean"),
         "spread, 95 %": range_of("std"),
         "distance": f"{yaw['wasserstein']:.2f}",
-        "within bounds": "yes" if within and summary["converged"] else "no",
+        "within bounds": "yes" if within else "no",
+        "converged": "yes" if summary["converged"] else "no",
+        "p": f"{summary['held_out_mmd']['p_value']:.3f}",
         "renders": f"{summary['renders']:,}",
         "training, s": f"{summary['seconds']:.0f}",
     }

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
 
 from simtailor.errors import UserError
-from simtailor.metasim.features import features_of, make_features, networks
+from simtailor.metasim.features import Seen, features_of, make_features, networks
+from simtailor.metasim.features.colours import OPPONENT
 from simtailor.metasim.features.pyramid import ImagePyramid
 from simtailor.metasim.features.weights import PACKAGE_FILE, weights_file
 from simtailor.metasim.inputs import checked_features, required_packages, settings_of_job
@@ -86,6 +88,42 @@ def test_edges_tell_the_pose_whatever_the_colours_and_never_prefer_an_empty_pict
     )
     for first, second in zip(features(brighter), features(images[:1]), strict=True):
         torch.testing.assert_close(first, second, atol=1e-4, rtol=0)
+
+
+def test_looks_are_compared_beside_edges_only_where_they_change():
+    images = torch.stack(
+        [bar(20, (0.4, 0.3, 0.2), (0.8, 0.2, 0.2)) * factor for factor in (1, 1.2)]
+    )
+    edges = make_features(Features(kind="edges"))(images)
+    *same, colours = make_features(Features(kind="edges"), seen=Seen(looks=True))(images)
+    torch.testing.assert_close(same, edges)
+    torch.testing.assert_close(colours, images.mean((2, 3)) @ torch.tensor(OPPONENT).T)
+    torch.testing.assert_close(colours[1], 1.2 * colours[0])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "seen"),
+    [({"yaw": "normal(180, 20)"}, False), ({"hue": "normal(0, 20)"}, True)],
+)
+def test_a_grammar_that_changes_looks_is_known_by_the_contract(attributes, seen, tmp_path):
+    path = tmp_path / "grammar.yaml"
+    path.write_text(yaml.safe_dump({"object": {"class": 0, **attributes}}))
+    experiment = Experiment(grammar=str(path), target={"grammar": str(path)})
+    grammar = experiment.read_grammar(path)
+    assert experiment.contract.changes_looks(grammar.layout) is seen
+
+
+def test_photographs_are_compared_by_edges_unless_the_user_chose(tmp_path):
+    def kind(target, **features):
+        given = {"grammar": "config/grammars/tyol_1attr.json", "features": features}
+        return Experiment.model_validate({**given, "target": target}).features.kind
+
+    (tmp_path / "photographs").mkdir()
+    folder = {"folder": str(tmp_path / "photographs")}
+    assert kind(folder) == "edges"
+    assert kind(folder, pyramid=[16, 8]) == "edges"
+    assert kind(folder, kind="pyramid") == "pyramid"
+    assert kind({"grammar": "config/grammars/tyol_1attr_target.json"}) == "pyramid"
 
 
 def test_edges_have_a_gradient_even_where_nothing_is_seen():

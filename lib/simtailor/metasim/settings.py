@@ -90,8 +90,10 @@ class Features(Section):
     kind: Literal["pyramid", "edges", "textures", "inception", "timm"] = Field(
         "pyramid",
         description="'pyramid' averages the images down and needs no weights; 'edges' gathers the "
-        "edges of each orientation over the same grids, whatever colours, light and exposure: for "
-        "pictures of another camera; 'textures' averages colours, sizes and edges over the whole "
+        "edges of each orientation over the same grids, whatever colours, light and exposure, and, "
+        "where the grammar changes those, the mean colour of the image: for pictures of another "
+        "camera, and what a folder of photographs is compared by unless this says otherwise; "
+        "'textures' averages colours, sizes and edges over the whole "
         "image, for scenes in which place means nothing; 'inception' is as published; 'timm' is "
         "any model of timm.",
     )
@@ -290,6 +292,15 @@ class Experiment(Section):
     def _known(cls, renderer: str) -> str:
         find_renderer(renderer)
         return renderer
+
+    @field_validator("features")
+    @classmethod
+    def _photographs_by_edges(cls, features: Features, info: ValidationInfo) -> Features:
+        """Compare photographs by what does not depend on the camera, unless the user chose."""
+        target = info.data.get("target")
+        if target is None or target.folder is None or "kind" in features.model_fields_set:
+            return features
+        return features.model_copy(update={"kind": "edges"})
 
     @field_validator("stage", mode="before")
     @classmethod

@@ -133,16 +133,18 @@ def make_results(
     report: Callable[[str], None],
 ) -> None:
     """Assemble the results directory."""
-    from simtailor.metasim.features import make_features  # noqa: PLC0415
+    from simtailor.metasim.features import Seen, make_features  # noqa: PLC0415
     from simtailor.metasim.results import TrainedExperiment, assemble  # noqa: PLC0415
 
+    grammar = experiment.read_grammar(experiment.grammar)
+    seen = Seen(looks=experiment.contract.changes_looks(grammar.layout))
     with machine.renderer(experiment, report) as renderer:
         trained = TrainedExperiment(
             name=name,
             experiment=experiment,
-            grammar=experiment.read_grammar(experiment.grammar),
+            grammar=grammar,
             renderer=renderer,
-            features=make_features(experiment.features, machine.device, machine.cache),
+            features=make_features(experiment.features, machine.device, machine.cache, seen),
             device=machine.device,
             target=TargetImages.read(target),
             folder=Path(training),

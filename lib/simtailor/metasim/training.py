@@ -16,7 +16,7 @@ from simtailor.metasim.checkpoint import Checkpoint
 from simtailor.metasim.clock import Clock
 from simtailor.metasim.counted import CountedRenderer
 from simtailor.metasim.descent import Descent, EpochOutcome
-from simtailor.metasim.features import make_features
+from simtailor.metasim.features import Seen, make_features
 from simtailor.metasim.fingerprint import fingerprint_of
 from simtailor.metasim.generator import Generator
 from simtailor.metasim.generators import make_generator
@@ -66,7 +66,8 @@ class Trainer:
         self.layout = self.generator.layout
         self.fingerprint = fingerprint_of(experiment, grammar, renderer, target, device, cache)
         grey = getattr(renderer, "grey", False) and target.grey
-        extractor = make_features(experiment.features, self.device, cache, grey)
+        looks = experiment.contract.changes_looks(grammar.layout)
+        extractor = make_features(experiment.features, self.device, cache, Seen(grey, looks))
         self._counted = CountedRenderer(renderer)
         self._arranger = Arranger(grammar, renderer)
         self.scenes = PriorScenes(

@@ -180,6 +180,14 @@ class RendererDescription:
         identity = "\n".join(filter(None, (self.identity, adapted.identity)))
         return replace(adapted, identity=identity)
 
+    def changes_looks(self, layout: SceneGraphLayout) -> bool:
+        """Return whether a generator changes colours or light of the graphs."""
+        return any(
+            layout.features[feature] in (read := self.attributes.get(layout.node_names[node], {}))
+            and read[layout.features[feature]].look
+            for node, feature in layout.entries()
+        )
+
     def effective(self, layout: SceneGraphLayout) -> np.ndarray:
         """Return which entries of the graphs the renderer looks at: bool [N, F]."""
         read = [

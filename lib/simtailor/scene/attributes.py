@@ -17,12 +17,14 @@ class Attribute:
         unit: unit of its values, for axes and tables.
         period: 360 for an angle in degrees; 0 where the values lie on a line.
         low, high: the range that can be drawn. Not for angles, which go round.
+        look: whether it changes colours and light alone, and no edge.
     """
 
     unit: str = ""
     period: float = 0.0
     low: float = -math.inf
     high: float = math.inf
+    look: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.period) and self.period >= 0):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from simtailor.devices import cores_here
-from simtailor.metasim.features.edges import OrientedEdges
+from simtailor.metasim.features.edges import EdgesAndColours, OrientedEdges
 from simtailor.metasim.features.networks import make_inception, make_timm
 from simtailor.metasim.features.pyramid import ImagePyramid
 from simtailor.metasim.features.textures import Textures
@@ -38,12 +39,29 @@ class FeatureExtractor(Protocol):
         ...
 
 
-_FACTORIES: dict[str, Callable[[Features, torch.device, Path, bool], FeatureExtractor]] = {
-    "pyramid": lambda settings, device, cache, grey: ImagePyramid(settings.pyramid, grey),
-    "edges": lambda settings, device, cache, grey: OrientedEdges(settings.pyramid),
-    "textures": lambda settings, device, cache, grey: Textures(),
-    "inception": lambda settings, device, cache, grey: make_inception(settings, device, cache),
-    "timm": lambda settings, device, cache, grey: make_timm(settings, device, cache),
+@dataclass(frozen=True)
+class Seen:
+    """What is known of the images that are to be described.
+
+    Attributes:
+        grey: all are grey, which some features can be computed faster for.
+        looks: they differ in colours and light that are to be told.
+    """
+
+    grey: bool = False
+    looks: bool = False
+
+
+def _edges(settings: Features, seen: Seen) -> FeatureExtractor:
+    return (EdgesAndColours if seen.looks else OrientedEdges)(settings.pyramid)
+
+
+_FACTORIES: dict[str, Callable[[Features, torch.device, Path, Seen], FeatureExtractor]] = {
+    "pyramid": lambda settings, device, cache, seen: ImagePyramid(settings.pyramid, seen.grey),
+    "edges": lambda settings, device, cache, seen: _edges(settings, seen),
+    "textures": lambda settings, device, cache, seen: Textures(),
+    "inception": lambda settings, device, cache, seen: make_inception(settings, device, cache),
+    "timm": lambda settings, device, cache, seen: make_timm(settings, device, cache),
 }
 
 
@@ -51,19 +69,19 @@ def make_features(
     settings: Features,
     device: torch.device | str = "cpu",
     cache: str | Path = "resources",
-    grey: bool = False,
+    seen: Seen | None = None,
 ) -> FeatureExtractor:
     """Return the feature extractor that the settings name, on ``device``.
 
     Args:
         settings: the experiment's section ``features``.
         cache: folder of fetched packages.
-        grey: all images will be grey, which some features can be computed faster for.
+        seen: what is known of the images, if anything.
 
     Raises:
         UserError: there is no such model, or its weights cannot be had or do not fit.
     """
-    return _FACTORIES[settings.kind](settings, torch.device(device), Path(cache), grey)
+    return _FACTORIES[settings.kind](settings, torch.device(device), Path(cache), seen or Seen())
 
 
 def features_of(

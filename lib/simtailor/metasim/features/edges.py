@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+from simtailor.metasim.features.colours import opponent
+
 ORIENTATIONS = 6
 FINE = 64  # pixels of the longer edge at which gradients are taken, at most
 SMOOTHING = (0.25, 0.5, 0.25)  # taken twice along each axis: noise has no edges
@@ -51,6 +53,18 @@ class OrientedEdges:
         edges = torch.stack(parts, 1)  # [B, 6, H, W]
         levels = [functional.adaptive_avg_pool2d(edges, size).flatten(1) for size in self.sizes]
         return [functional.normalize(level, dim=1, eps=FLOOR) for level in levels]
+
+
+class EdgesAndColours(OrientedEdges):
+    """Edges, and the mean colour of the whole image, which tells of looks and hardly of a pose.
+
+    Exposure, white balance and tint can reach any mean colour. More of the colours, such as how
+    they scatter, a renderer of other materials cannot reach; then it would tell nothing.
+    """
+
+    def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return the levels of the edges and one of the mean colour, [B, 3]."""
+        return [*super().__call__(images), opponent(images).mean((2, 3))]
 
 
 def _shrunk(images: torch.Tensor) -> torch.Tensor:

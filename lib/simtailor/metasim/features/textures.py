@@ -14,8 +14,8 @@ import math
 import torch
 from torch.nn import functional
 
-# Brightness, red over blue, green over both: linear in the channels.
-OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.0, -0.5), (-0.25, 0.5, -0.25))
+from simtailor.metasim.features.colours import opponent
+
 BINS, RANGES = 8, ((0.0, 1.0), (-0.15, 0.15), (-0.15, 0.15))
 SMALLEST = 4  # pixels of the coarsest level
 ORIENTATIONS = 6
@@ -26,13 +26,12 @@ class Textures:
     """Averages of colours, sizes, orientations and sides of edges; needs no weights."""
 
     def __init__(self) -> None:
-        self._opponent = torch.tensor(OPPONENT)
         angles = 2 * math.pi * torch.arange(ORIENTATIONS) / ORIENTATIONS  # of twice the direction
         self._waves = torch.stack([angles.cos(), angles.sin()], 1)
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return moments, shares of colours, sizes, orientations and sides: one [B, D] each."""
-        colours = torch.einsum("kc,bchw->bkhw", self._opponent.to(images), images)
+        colours = opponent(images)
         levels = _levels(colours)
         parts = [_moments(colours), _shares(colours)]
         parts.append(torch.cat([_strengths(band) for band in _bands(levels)], 1))

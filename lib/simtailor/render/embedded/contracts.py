@@ -55,10 +55,10 @@ class TabletopSettings(StageSettings):
 
 # Changes of colours: hue about the grey axis; factors of saturation, brightness and roughness.
 LOOKS = {
-    "hue": ANGLE,
-    "saturation": Attribute("of its own", low=0, high=4),
-    "brightness": Attribute("of its own", low=0, high=8),
-    "roughness": Attribute("of its own", low=0.05, high=20),
+    "hue": replace(ANGLE, look=True),
+    "saturation": Attribute("of its own", low=0, high=4, look=True),
+    "brightness": Attribute("of its own", low=0, high=8, look=True),
+    "roughness": Attribute("of its own", low=0.05, high=20, look=True),
 }
 
 
@@ -98,14 +98,14 @@ TABLETOP = RendererDescription(
         ),
         "Ground": NodeKind(LOOKS),
         "Environment": NodeKind(
-            {"brightness": Attribute("of its own", low=0, high=20), "turn": ANGLE}
+            {"brightness": Attribute("of its own", low=0, high=20, look=True), "turn": ANGLE}
         ),
         "Light": NodeKind(
             {
-                "intensity": Attribute("of the nominal light", low=0),
+                "intensity": Attribute("of the nominal light", low=0, look=True),
                 "azimuth": ANGLE,
                 "elevation": Attribute("degrees", low=5, high=90),
-                "warmth": Attribute("red over blue", low=0.05, high=20),
+                "warmth": Attribute("red over blue", low=0.05, high=20, look=True),
                 "softness": Attribute("of its distance", low=0, high=1),
             }
         ),
@@ -116,9 +116,9 @@ TABLETOP = RendererDescription(
                 "camera_yaw": ANGLE,
                 "distance": Attribute("m", low=0.05, high=100),
                 "field_of_view": Attribute("degrees", low=5, high=120),
-                "exposure": Attribute("of the stage's", low=0.01, high=100),
-                "white_balance": Attribute("red over blue", low=0.05, high=20),
-                "tint": Attribute("green over both", low=0.05, high=20),
+                "exposure": Attribute("of the stage's", low=0.01, high=100, look=True),
+                "white_balance": Attribute("red over blue", low=0.05, high=20, look=True),
+                "tint": Attribute("green over both", low=0.05, high=20, look=True),
                 "blur": Attribute("% of the width", low=0, high=10),
                 "noise": Attribute("levels", low=0, high=64),
                 "aperture": Attribute("mm", low=0, high=WIDEST_LENS),
