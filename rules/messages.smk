@@ -97,10 +97,15 @@ def tell_plan():
     logger.info("", extra={"event": PLANNED, **facts})
 
 
-def tell_what_to_open():
-    """Write the page of all results, and tell the console what was asked for."""
+def write_page_of_results():
+    """Write the page of all results, which jobs leave to others where they end fast."""
     if Path(RESULTS).is_dir():
         refresh_page(RESULTS, logger.warning)
+
+
+def tell_what_to_open():
+    """Write the page of all results, and tell the console what was asked for."""
+    write_page_of_results()
     asked = [
         str(path)
         for job in workflow.dag.targetjobs
@@ -134,4 +139,6 @@ onsuccess:
 
 # The console has told why. Snakemake would add a banner, and give a stopped run the status 1.
 onerror:
+    if not STOPPED:
+        write_page_of_results()
     raise SystemExit(INTERRUPTED if STOPPED else 1)
