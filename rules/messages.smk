@@ -1,4 +1,6 @@
 # What is said of a run, and when something goes wrong; see simtailor.console.
+import gc
+
 from snakemake.io import strip_wildcard_constraints
 
 from simtailor.assets.pack import folder_names, pack_names
@@ -124,9 +126,12 @@ def stop_quietly():
 CONSOLE = Console(logger, unknown_targets, describe_lock)
 if workflow.is_main_process:
     stop_on_signals(stop_quietly)
+    # Until jobs start: of the graph of thousands of jobs nothing is let go of while it grows.
+    gc.disable()
 
 
 onstart:
+    gc.enable()
     stop_on_signals(
         stop_quietly
     )  # Snakemake's scheduler has set a handler of its own
