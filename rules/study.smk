@@ -12,7 +12,7 @@ def names_of_tasks():
 def listed_tasks(wildcards):
     """Return the list of the study's prepared tasks, whose names are checked now."""
     names_of_tasks()
-    return local(rules.list_tasks.output)
+    return local(rules.list_tasks.output[0])
 
 
 def packages_of_study(wildcards):
