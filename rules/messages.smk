@@ -126,12 +126,11 @@ def stop_quietly():
 CONSOLE = Console(logger, unknown_targets, describe_lock)
 if workflow.is_main_process:
     stop_on_signals(stop_quietly)
-    # Until jobs start: of the graph of thousands of jobs nothing is let go of while it grows.
-    gc.disable()
+    # Seldom: of the graph of thousands of jobs nothing is let go of while it grows.
+    gc.set_threshold(500_000, 10, 10)
 
 
 onstart:
-    gc.enable()
     stop_on_signals(
         stop_quietly
     )  # Snakemake's scheduler has set a handler of its own
