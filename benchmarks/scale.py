@@ -189,8 +189,8 @@ def main() -> None:
         TABLE.write_text(
             f"# Scale\n\nMade by `benchmarks/scale.py`, {time.strftime('%Y-%m-%d')}; "
             f"{describe_machine()}; load at the end {os.getloadavg()[0]:.0f} on "
-            f"{os.cpu_count()} cores: where it is more than the cores, the same work takes more CPU "
-            "seconds than on a quiet machine.\n\n"
+            f"{os.cpu_count()} cores: where it is more than the cores, the same work takes more "
+            "CPU seconds than on a quiet machine.\n\n"
             "| planning | jobs | CPU seconds | MB | wanted below |\n"
             f"|---|---|---|---|---|\n{rows}\n\n" + "\n".join(lines["sets"]) + "\n"
         )
