@@ -38,7 +38,7 @@ rule evaluate_set:
     """results/task2sim/evaluations/SET.json: accuracy of a backbone on all tasks."""
     input:
         backbone=f"{RESULTS}/task2sim/backbones/{{backbone}}",
-        tasks=prepared_tasks,
+        tasks=listed_tasks,
     output:
         f"{EVALUATIONS}/{{backbone,{BACKBONE_PATTERN}}}.json",
     log:
@@ -68,7 +68,7 @@ rule evaluate_set:
 rule evaluate_baselines:
     """A part of the target reward_db."""
     input:
-        tasks=prepared_tasks,
+        tasks=listed_tasks,
         network=local(f"{RESOURCES}/packages/efficientnet_lite0"),
     output:
         f"{EVALUATIONS}/baselines.json",
@@ -99,7 +99,7 @@ rule evaluate_baselines:
 rule equal_steps:
     """A part of the target reward_db."""
     input:
-        tasks=prepared_tasks,
+        tasks=listed_tasks,
         backbone=lambda wildcards: (
             []
             if wildcards.start.startswith("scratch")

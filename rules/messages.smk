@@ -1,4 +1,6 @@
 # What is said of a run, and when something goes wrong; see simtailor.console.
+import gc
+
 from snakemake.io import strip_wildcard_constraints
 
 from simtailor.assets.pack import folder_names, pack_names
@@ -97,10 +99,15 @@ def tell_plan():
     logger.info("", extra={"event": PLANNED, **facts})
 
 
-def tell_what_to_open():
-    """Write the page of all results, and tell the console what was asked for."""
+def write_page_of_results():
+    """Write the page of all results, which jobs leave to others where they end fast."""
     if Path(RESULTS).is_dir():
         refresh_page(RESULTS, logger.warning)
+
+
+def tell_what_to_open():
+    """Write the page of all results, and tell the console what was asked for."""
+    write_page_of_results()
     asked = [
         str(path)
         for job in workflow.dag.targetjobs
@@ -119,6 +126,8 @@ def stop_quietly():
 CONSOLE = Console(logger, unknown_targets, describe_lock)
 if workflow.is_main_process:
     stop_on_signals(stop_quietly)
+    # Seldom: of the graph of thousands of jobs nothing is let go of while it grows.
+    gc.set_threshold(500_000, 10, 10)
 
 
 onstart:
@@ -134,4 +143,6 @@ onsuccess:
 
 # The console has told why. Snakemake would add a banner, and give a stopped run the status 1.
 onerror:
+    if not STOPPED:
+        write_page_of_results()
     raise SystemExit(INTERRUPTED if STOPPED else 1)

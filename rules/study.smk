@@ -9,9 +9,10 @@ def names_of_tasks():
     return study_tasks(TASKS)
 
 
-def prepared_tasks(wildcards):
-    """Return the folders of the study's tasks."""
-    return [local(f"{WORK}/task2sim/tasks/{task}") for task in names_of_tasks()]
+def listed_tasks(wildcards):
+    """Return the list of the study's prepared tasks, whose names are checked now."""
+    names_of_tasks()
+    return local(rules.list_tasks.output[0])
 
 
 def packages_of_study(wildcards):

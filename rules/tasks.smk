@@ -41,6 +41,26 @@ rule prepare_task:
         "../workflow_scripts/prepare_task.py"
 
 
+rule list_tasks:
+    """A part of the target reward_db."""
+    input:
+        tasks=in_study(f"{WORK}/task2sim/tasks/{{task}}", local),
+    output:
+        local(f"{WORK}/task2sim/tasks.json"),
+    log:
+        "logs/task2sim/list_tasks.log",
+    conda:
+        "../envs/simtailor.yaml"
+    resources:
+        mem_mb=memory("list_tasks"),
+        runtime=minutes("list_tasks"),
+        gpu=gpus("list_tasks"),
+    message:
+        "List the prepared tasks of the study"
+    script:
+        "../workflow_scripts/list_tasks.py"
+
+
 rule task_vector:
     """A part of the target task_vectors."""
     input:

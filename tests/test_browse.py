@@ -13,7 +13,7 @@ from PIL import Image
 from some_results import SETS, make_experiment, make_results
 from tiny_sets import make_set
 
-from simtailor.browse.page import refresh_page, write_page
+from simtailor.browse.page import refresh_page, write_page, written_lately
 
 MANY = 10_000
 
@@ -103,6 +103,16 @@ def test_jobs_that_end_at_once_leave_a_whole_page(results):
     assert [job.wait() for job in jobs] == [0, 0]
     assert len(entries(results / "index.html")) == 6
     assert not [p for p in results.rglob("*staging*") if p.exists()]
+
+
+def test_of_many_jobs_only_some_write_the_page(results, monkeypatch):
+    assert not written_lately(results)
+    page = write_page(results)
+    took = float((results / "index/.seconds").read_text())
+    assert written_lately(results)  # by a job that ended just now
+    later = page.stat().st_mtime + took / 0.05 + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert not written_lately(results)
 
 
 def test_a_page_that_cannot_be_written_costs_no_result(tmp_path):

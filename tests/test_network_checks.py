@@ -1,6 +1,7 @@
 """Networks, objects and sizes that cannot be are refused before any job starts."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 from simtailor.errors import UserError
 from simtailor.metasim.inputs import checked_features, checked_grammars
 from simtailor.metasim.settings import Experiment
-from simtailor.pretrain.inputs import checked_settings
+from simtailor.pretrain.inputs import CHECKED_NETWORKS, checked_settings
+from simtailor.pretrain.network import check_network
 from simtailor.pretrain.settings import Pretrain
+from simtailor.shipped import ROOT
 from simtailor.tasks.table import COLUMNS, read_table
+from simtailor.yaml_files import read_yaml
 
 
 @pytest.fixture(autouse=True)
@@ -126,14 +130,30 @@ def test_a_backbone_that_cannot_be_is_refused(settings, words):
 def test_a_backbone_found_right_costs_no_torch_again():
     code = (
         "import sys; from simtailor.pretrain.inputs import checked_settings as check;"
-        "from simtailor.pretrain.settings import Pretrain; check(Pretrain(), 'resources');"
-        "print('torch' in sys.modules)"
+        "from simtailor.pretrain.settings import Pretrain as Network;"
+        "check(Network(image_size=40), 'resources'); print('torch' in sys.modules)"
     )
     told = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         for _ in range(2)
     ]
     assert [run.stdout.strip() for run in told] == ["True", "False"]
+
+
+def test_networks_that_ship_as_checked_are_right():
+    pins = (ROOT / "constraints.txt").read_text()
+    known = read_yaml(CHECKED_NETWORKS)
+    for name, version in known["versions"].items():
+        assert re.search(rf"^{name}=={re.escape(version)}$", pins, re.MULTILINE)
+    for network in known["networks"]:
+        check_network(**{"options": network.pop("model_options"), **network})
+
+
+@pytest.mark.parametrize("name", ["config", "gpu", "paper"])
+def test_the_networks_of_the_configurations_cost_no_torch_while_planning(name):
+    values = read_yaml(ROOT / f"config/{name}.yaml").get("task2sim", {}).get("pretrain", {})
+    asked = Pretrain(**values).model_dump(include={"model", "model_options", "image_size"})
+    assert asked in read_yaml(CHECKED_NETWORKS)["networks"]
 
 
 ROW = "flowers\tFlowers\tregistry\tfolder\tphotos\t\t\tcrop\tCC0\t\n"

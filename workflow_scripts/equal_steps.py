@@ -13,6 +13,7 @@ from simtailor.pretrain.backbone import Backbone
 from simtailor.pretrain.settings import Pretrain
 from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
+from simtailor.tasks.listing import read_task_list
 from simtailor.tracking.jobs import tracked_job
 
 hold_gpus(snakemake.resources.gpu, snakemake.params.device)
@@ -34,7 +35,7 @@ with reporter(snakemake.log[0], name) as report, tracked_job(snakemake, report):
         start,
         digest,
         params.pair,
-        snakemake.input.tasks,
+        read_task_list(snakemake.input.tasks),
         settings,
         params.seed,
         params.cache,

@@ -8,6 +8,7 @@ from simtailor.gpus import hold_gpus
 from simtailor.pretrain.settings import Pretrain
 from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
+from simtailor.tasks.listing import read_task_list
 from simtailor.tracking.jobs import tracked_job
 
 hold_gpus(snakemake.resources.gpu, snakemake.params.device)
@@ -16,7 +17,7 @@ torch.set_num_threads(snakemake.threads)
 params = snakemake.params
 with reporter(snakemake.log[0], "baselines") as report, tracked_job(snakemake, report):
     evaluate_baselines(
-        snakemake.input.tasks,
+        read_task_list(snakemake.input.tasks),
         Evaluate.model_validate(params.settings),
         Pretrain.model_validate(params.pretrain),
         params.seed,

@@ -7,6 +7,7 @@ from simtailor.evaluate.stage import evaluate_set
 from simtailor.gpus import hold_gpus
 from simtailor.provenance import write_provenance
 from simtailor.reporting import reporter
+from simtailor.tasks.listing import read_task_list
 from simtailor.tracking.jobs import tracked_job
 
 hold_gpus(snakemake.resources.gpu, snakemake.params.device)
@@ -17,7 +18,7 @@ with reporter(snakemake.log[0], name) as report, tracked_job(snakemake, report):
     evaluate_set(
         name,
         snakemake.input.backbone,
-        snakemake.input.tasks,
+        read_task_list(snakemake.input.tasks),
         Evaluate.model_validate(params.settings),
         params.seed,
         params.device,

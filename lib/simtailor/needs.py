@@ -88,6 +88,7 @@ def needs_of(configuration: Configuration) -> dict[str, Need]:
         "export_dataset": (1000, 60, False),
         "export_set": (1000, 60, False),
         "fetch_package": (500, 15, False),
+        "list_tasks": (500, 10, False),
         "metasim_results": (3000, 30, True),
         "metasim_target": (2000, 30, True),
         "metasim_train": (3000, 120, True),

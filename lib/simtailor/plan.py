@@ -181,8 +181,9 @@ def plan_study(
         )
         for stage, jobs, items, place, work, gigabytes in rows
     ]
-    jobs = 1 + sum(stage.jobs for stage in stages)
-    return [*stages, StagePlan(ASSEMBLE, 1, jobs, "cpu", rates.rate("job", "cpu", 1), 0)]
+    assembling = 2  # list_tasks and reward_db
+    jobs = assembling + sum(stage.jobs for stage in stages)
+    return [*stages, StagePlan(ASSEMBLE, assembling, jobs, "cpu", rates.rate("job", "cpu", 1), 0)]
 
 
 def _augmented(pretrain: Pretrain, images: int) -> list[tuple[str, int, int, str, float, float]]:

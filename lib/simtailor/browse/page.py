@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from simtailor.files import staged
 
 ASSETS = Path(__file__).parent / "assets"
 PAGE, BESIDE = "index.html", "index"
+SECONDS = ".seconds"  # beside the page: how long its writing took
+SHARE = 0.05  # of the time of a run that jobs may write pages
 
 
 def write_page(results: str | Path) -> Path:
@@ -33,6 +36,7 @@ def write_page(results: str | Path) -> Path:
     galleries = folder / BESIDE / "galleries"
     galleries.mkdir(parents=True, exist_ok=True)
     with _in_turn(folder / BESIDE / ".lock"):
+        started = time.monotonic()
         found = Results(folder, galleries, [], set())
         sections = []
         for one in all_sections():
@@ -46,6 +50,7 @@ def write_page(results: str | Path) -> Path:
         for unused in galleries.iterdir():  # of sets that were made anew
             if unused.name not in found.used:
                 shutil.rmtree(unused, ignore_errors=True)
+        (folder / BESIDE / SECONDS).write_text(f"{time.monotonic() - started:.3f}\n")
     return folder / PAGE
 
 
@@ -55,6 +60,20 @@ def refresh_page(results: str | Path, report: Callable[[str], None]) -> None:
         write_page(results)
     except Exception as error:
         report(f"the page {Path(results) / PAGE} was not written: {type(error).__name__}: {error}")
+
+
+def written_lately(results: str | Path) -> bool:
+    """Return whether a job may leave the page as it is, for a later job or the end of the run.
+
+    A page looks at all results: of thousands of sets it takes seconds, and each set's job would
+    write it anew.
+    """
+    try:
+        age = time.time() - (Path(results) / PAGE).stat().st_mtime
+        took = float((Path(results) / BESIDE / SECONDS).read_text())
+    except (OSError, ValueError):
+        return False
+    return 0 <= age < took / SHARE
 
 
 @contextmanager

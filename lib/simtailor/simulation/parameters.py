@@ -8,7 +8,7 @@ values in alphabetical order of their names, joined by ``_``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import product
 
 from simtailor.errors import UserError, nearest_name
@@ -56,7 +56,7 @@ class SimulationParameters:
 
     def as_tuple(self) -> tuple[int, ...]:
         """Return the nine values in the published order."""
-        return astuple(self)
+        return tuple(getattr(self, name) for name in PARAMETER_NAMES)
 
     def as_dict(self) -> dict[str, int]:
         """Return the nine values by name."""

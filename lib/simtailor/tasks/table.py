@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -128,6 +130,13 @@ def read_table(path: str | Path) -> dict[str, TaskRow]:
     Raises:
         UserError: names line and column of what is wrong.
     """
+    state = os.stat(path) if os.path.isfile(path) else None
+    return dict(_read(path, state and (state.st_mtime_ns, state.st_size, state.st_ino)))
+
+
+@lru_cache(maxsize=1)
+def _read(path: str | Path, state: object) -> dict[str, TaskRow]:
+    """Return ``read_table``; read again where the file's state is another."""
     text = read_text(path)
     lines = [
         (number, next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE), []))

@@ -7,6 +7,7 @@ at a time; those that pass by its bounding box are left out.
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -103,19 +104,23 @@ def take_shadows(rays: Rays, selection: Selection):
         rays.shadowed[selection.ray[place]] = 1
 
 
+def _built(mesh: Mesh) -> EmbreeScene:
+    # Robust: no ray slips through between two triangles. It costs nothing here.
+    scene = EmbreeScene(robust=True)
+    TriangleMesh(scene, np.ascontiguousarray(mesh.vertices), mesh.faces)
+    scene.run(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32))  # builds it
+    return scene
+
+
 class EmbreeTracer:
     """Traces with Embree; may be used by several threads at a time."""
 
     def __init__(self, meshes: Sequence[Mesh], assets: Assets, device: wp.Device) -> None:
         wp.load_module(select_rays.module, device=device)
-        self._assets, self._device = assets, device
-        self._scenes = []
-        for mesh in meshes:
-            # Robust: no ray slips through between two triangles. It costs nothing here.
-            scene = EmbreeScene(robust=True)
-            TriangleMesh(scene, np.ascontiguousarray(mesh.vertices), mesh.faces)
-            scene.run(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32))  # builds it
-            self._scenes.append(scene)
+        self._assets, self._device, self._meshes = assets, device, meshes
+        # By the mesh, made when rays first come near it: a small set shows few of many models.
+        self._scenes: dict[int, EmbreeScene] = {}
+        self._building = threading.Lock()
         self._free: queue.SimpleQueue[_Room] = queue.SimpleQueue()
 
     def hits(self, batch: RayList) -> None:
@@ -152,8 +157,15 @@ class EmbreeTracer:
                 inputs = [batch.rays, batch.instances, self._assets, k, first, room.selection]
                 wp.launch(select, dim=end - first, inputs=inputs, device=self._device)
                 if n := int(room.counts[0]):
-                    find(self._scenes[mesh], room, n, k)
+                    find(self._scene(mesh), room, n, k)
         self._free.put(room)
+
+    def _scene(self, mesh: int) -> EmbreeScene:
+        """Return Embree's scene of a mesh."""
+        with self._building:
+            if mesh not in self._scenes:
+                self._scenes[mesh] = _built(self._meshes[mesh])
+            return self._scenes[mesh]
 
     def _room(self, count: int) -> _Room:
         """Return room for so many rays, used again where one is free that is large enough."""
