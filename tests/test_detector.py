@@ -157,7 +157,7 @@ def test_a_class_that_nobody_knows_and_absent_boxes_are_named(tmp_path):
     with pytest.raises(UserError, match=r"rock.*bush, tree"):
         read_pascal_voc(tmp_path, "tile", ["bush", "tree"])
     (tmp_path / "tile.xml").unlink()
-    with pytest.raises(UserError, match=r"tile\.png.*Pascal VOC"):
+    with pytest.raises(UserError, match=r"tile\.xml.*Pascal VOC"):
         read_pascal_voc(tmp_path, "tile")
 
 

@@ -148,3 +148,18 @@ def test_the_shipped_experiment_is_whole():
     assert experiment.contract.scattered == "tree"
     assert experiment.target.packages == ["deepforest"]
     assert len(experiment.read_grammar(experiment.grammar).layout.entries()) == 13
+
+
+def test_a_large_picture_of_16_bits_lies_on_its_side_and_is_read_as_it_is_meant(tmp_path):
+    values = np.repeat(np.arange(24, dtype=np.uint16).repeat(10)[:, None] * 1000, 25, 1)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the rows go down from the right
+    Image.fromarray(values[:, ::-1]).save(tmp_path / "map.png", exif=exif)
+    picture = LargePicture(file=str(tmp_path / "map.png"), edge=10)
+    target = read_picture(picture, tmp_path, 8, 100, 0)
+    levels = target.images[:24, 4, 4, 0].astype(int)
+    assert len(target.images) == 48 and abs(np.diff(levels)).min() >= 9  # nothing is cut off
+    assert any("EXIF" in note for note in target.notes)
+    assert any("16 bits" in note for note in target.notes)
+    with pytest.raises(UserError, match=r"map\.png.*more than target\.most_pixels"):
+        read_picture(picture, tmp_path, 8, 100, 0, most_pixels=5000)

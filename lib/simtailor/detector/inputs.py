@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simtailor.datasets.formats import check_parts
 from simtailor.detector.settings import (
     FIT,
     MIXED,
@@ -38,18 +39,22 @@ def tiles_of(name: str, experiment: Experiment, detector: Detector) -> LabelledT
         )
     tiles = known[name]
     find_package(tiles.package)
-    if "masks" not in experiment.contract.returns:
-        raise UserError(
-            f"detector.experiments.{name}: the renderer '{experiment.contract.name}' gives no "
-            "masks, which the boxes of drawn pictures are made of. Let its render() return them "
-            "and say so in the description's 'returns' (docs/own_renderer.md)."
-        )
+    contract = experiment.contract
+    check_parts(
+        f"detector.experiments.{name}: the experiment '{name}'",
+        ("masks",),
+        "the training of a detector",
+        contract.returns,
+        f"The renderer '{contract.name}' gives no more. Let its render() return masks, which the "
+        "boxes of drawn pictures are made of, and say so in the description's 'returns' "
+        "(docs/own_renderer.md).",
+    )
     experiment_with_stage(experiment, Datasets(stage=tiles.stage))
-    unknown = set(tiles.looks) - set(experiment.contract.nodes)
+    unknown = set(tiles.looks) - set(contract.nodes)
     if "looks" in tiles.model_fields_set and unknown:
         raise UserError(
-            f"detector.experiments.{name}.looks: the renderer '{experiment.contract.name}' has no "
-            f"node '{min(unknown)}'.{nearest_name(min(unknown), experiment.contract.nodes)}"
+            f"detector.experiments.{name}.looks: the renderer '{contract.name}' has no "
+            f"node '{min(unknown)}'.{nearest_name(min(unknown), contract.nodes)}"
         )
     return tiles
 

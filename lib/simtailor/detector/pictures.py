@@ -12,6 +12,7 @@ from PIL import Image
 
 from simtailor.datasets.reading import ShardedSet
 from simtailor.errors import UserError
+from simtailor.intake.whole import read_whole
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 LEAST_VISIBLE = 0.4  # share of an object that a part of a picture must show to count as its
@@ -81,16 +82,15 @@ def read_pascal_voc(
     """
     path = Path(folder) / f"{name}.png"
     known = None if classes is None else [c.lower() for c in classes]
+    image = read_whole(path, str(path)).images[0]
     try:
-        with Image.open(path) as opened:
-            image = np.asarray(opened.convert("RGB"))
         objects = list(ET.parse(path.with_suffix(".xml")).iter("object"))
         boxes = [[float(o.findtext(f"bndbox/{c}")) for c in CORNERS] for o in objects]
         named = [str(o.findtext("name")).lower() for o in objects]
     except (OSError, ET.ParseError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path}: cannot read this picture and its boxes ({path.stem}.xml): {error}. Give a "
-            "PNG file with a Pascal VOC file of the same name beside it."
+            f"{path.with_suffix('.xml')}: cannot read the boxes of {path.name}: {error}. Give a "
+            "Pascal VOC file of the picture's name beside it."
         ) from error
     if known is not None and (unknown := set(named) - set(known)):
         raise UserError(

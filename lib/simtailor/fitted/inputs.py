@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simtailor.datasets.formats import check_parts
+from simtailor.datasets.formats import check_export
 from simtailor.errors import UserError, nearest_name
 from simtailor.fitted.settings import Datasets
 from simtailor.metasim.settings import Experiment
@@ -63,7 +63,7 @@ def check_exportable(name: str, experiment: Experiment, output_format: str) -> N
         UserError: its renderer does not give it.
     """
     contract = experiment.contract
-    check_parts(
+    check_export(
         f"the data set of '{name}'",
         output_format,
         contract.returns,

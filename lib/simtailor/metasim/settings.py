@@ -54,7 +54,7 @@ class Target(Section):
     )
     most_pixels: Annotated[int, Field(ge=1_000_000, strict=True)] = Field(
         MOST_PIXELS,
-        description="Pixels of an image of the folder, at most; larger ones are refused by name.",
+        description="Pixels of an image, at most; larger ones are refused by name.",
     )
 
     @field_validator("build")
