@@ -21,7 +21,7 @@ from simtailor.packages import find_package
 
 DRAWN = (PRIOR, FIT, WITHOUT_LOOKS)  # sources whose pictures are drawn
 # Raised when the same settings give other results, so that those made before do not count.
-DETECTOR_VERSION = 1
+DETECTOR_VERSION = 2
 
 
 def tiles_of(name: str, experiment: Experiment, detector: Detector) -> LabelledTiles:

@@ -16,8 +16,8 @@ SourceName = Literal["prior", "fit", "fit_without_looks", "mixed", "real"]
 class DetectorTraining(Section):
     """How a detector is trained."""
 
-    steps: PositiveInt = Field(300, description="Steps of AdamW.")
-    batch_size: PositiveInt = Field(4, description="Crops a step.")
+    steps: PositiveInt = Field(200, description="Steps of AdamW.")
+    batch_size: PositiveInt = Field(8, description="Crops a step.")
     crop: Annotated[int, Field(ge=32, multiple_of=16, strict=True)] = Field(
         160, description="Pixels of the square crops."
     )

@@ -82,6 +82,7 @@ class Target(Section):
 
 
 WEIGHTLESS = ("pyramid", "edges", "textures")
+PLACELESS = ("textures",)
 
 
 class Features(Section):
@@ -160,7 +161,9 @@ class Search(Section):
     """Population search for the target's place before the gradient takes over."""
 
     rounds: Annotated[int, Field(ge=0, strict=True)] = Field(
-        16, description="Rounds of the search; 0 starts from the prior."
+        16,
+        description="Rounds of the search; 0 starts from the prior. With features of the kind "
+        "'textures' a regression of the attributes on the features takes its place.",
     )
     candidates: Annotated[int, Field(ge=2, strict=True)] = Field(
         200,
