@@ -17,7 +17,7 @@ class DetectorTraining(Section):
     """How a detector is trained."""
 
     steps: PositiveInt = Field(200, description="Steps of AdamW.")
-    batch_size: PositiveInt = Field(8, description="Crops a step.")
+    batch_size: PositiveInt = Field(4, description="Crops a step.")
     crop: Annotated[int, Field(ge=32, multiple_of=16, strict=True)] = Field(
         160, description="Pixels of the square crops."
     )
@@ -67,7 +67,7 @@ class Detector(Section):
     )
     seeds: PositiveInt = Field(3, description="Detectors trained on each source.")
     images: Annotated[int, Field(ge=2, strict=True)] = Field(
-        150, description="Pictures of a synthetic source."
+        100, description="Pictures of a synthetic source."
     )
     training: DetectorTraining = DetectorTraining()
     experiments: dict[Name, LabelledTiles] = Field(
