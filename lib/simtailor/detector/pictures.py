@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from PIL import Image
 
 from simtailor.datasets.reading import ShardedSet
 from simtailor.errors import UserError
+from simtailor.intake.formats import readable_suffixes
 from simtailor.intake.whole import read_whole
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -69,10 +71,38 @@ def pictures_of_set(made: ShardedSet) -> list[LabelledPicture]:
     return pictures
 
 
+def picture_of(folder: str | Path, name: str) -> Path:
+    """Return the file of a picture by its name without suffix.
+
+    Raises:
+        UserError: there is none, or several.
+    """
+    paths = Path(folder).glob(f"{glob.escape(name)}.*")
+    found = sorted(path for path in paths if path.suffix.lower() in readable_suffixes())
+    if len(found) != 1:
+        many = f"several: {', '.join(p.name for p in found)}" if found else "none"
+        raise UserError(
+            f"{Path(folder, name)}: expected one picture of this name, such as {name}.png; there "
+            f"are {many}."
+        )
+    return found[0]
+
+
+def named_pictures(folder: str | Path) -> list[str]:
+    """Return the names, without suffix, of the pictures of a folder with boxes beside them.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder}: there is no such folder of labelled pictures")
+    return sorted(path.stem for path in Path(folder).glob("*.xml"))
+
+
 def read_pascal_voc(
     folder: str | Path, name: str, classes: Sequence[str] | None = None
 ) -> LabelledPicture:
-    """Return a picture NAME.png with its boxes in NAME.xml, as Pascal VOC has them.
+    """Return a picture NAME.png, or of another format, with its boxes in Pascal VOC's NAME.xml.
 
     Args:
         classes: names by label, without regard to case; None: all objects are of one class.
@@ -80,7 +110,7 @@ def read_pascal_voc(
     Raises:
         UserError: a file is absent or cannot be read, or an object's class is unknown.
     """
-    path = Path(folder) / f"{name}.png"
+    path = picture_of(folder, name)
     known = None if classes is None else [c.lower() for c in classes]
     image = read_whole(path, str(path)).images[0]
     try:
