@@ -13,6 +13,8 @@ from simtailor.detector.inputs import (
     DRAWN,
     classes_of,
     drawn_for,
+    labels_state,
+    sources_of,
     tiles_of,
 )
 from simtailor.detector.settings import SOURCES

@@ -56,6 +56,7 @@ rule train_detector:
     params:
         tiles=plain_tiles_of,
         classes=classes_of_experiment,
+        labels=labels_state_of,
         training=DETECTOR.training.model_dump(mode="json"),
         images=DETECTOR.images,
         version=DETECTOR_VERSION,
@@ -96,6 +97,7 @@ rule detector:
     params:
         tiles=plain_tiles_of,
         classes=classes_of_experiment,
+        labels=labels_state_of,
         version=DETECTOR_VERSION,
         resources=lambda wildcards: RESOURCES,
     message:

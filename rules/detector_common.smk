@@ -13,8 +13,14 @@ def plain_tiles_of(wildcards):
 
 
 def package_of_tiles(wildcards):
-    """Return the folder of the fetched package that holds the labelled pictures."""
-    return package_folders([tiles_of_experiment(wildcards).package])
+    """Return the folder of the fetched package that holds the labelled pictures, if one does."""
+    tiles = tiles_of_experiment(wildcards)
+    return [] if tiles.package is None else package_folders([tiles.package])
+
+
+def labels_state_of(wildcards):
+    """Return in which state a user's labelled pictures are."""
+    return labels_state(tiles_of_experiment(wildcards))
 
 
 def classes_of_experiment(wildcards):
@@ -38,7 +44,7 @@ def detectors_of_sources(wildcards):
     return local(
         expand(
             rules.train_detector.output[0],
-            source=DETECTOR.sources,
+            source=sources_of(DETECTOR, tiles_of_experiment(wildcards)),
             number=range(DETECTOR.seeds),
             allow_missing=True,
         )
@@ -47,7 +53,8 @@ def detectors_of_sources(wildcards):
 
 def drawn_of_sources(wildcards):
     """Return the files of drawn pictures of all sources."""
-    return drawn_files(dict.fromkeys(n for s in DETECTOR.sources for n in drawn_for(s)))
+    sources = sources_of(DETECTOR, tiles_of_experiment(wildcards))
+    return drawn_files(dict.fromkeys(n for s in sources for n in drawn_for(s)))
 
 
 DETECTOR = CONFIGURATION.detector

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -154,6 +155,25 @@ def test_widening_spreads_by_the_error_of_the_mean(fit, machine):
     for widen in (1, 8):
         expected = np.hypot(spread[0][0], widen * error)
         assert spread[widen][0] == pytest.approx(expected, rel=0.05)
+
+
+def test_a_fit_without_intervals_is_not_narrower_than_the_prior(fit):
+    read = Fit.read(fit)
+    row = {"prior": {"mean": 1.0, "std": 0.5}, "generated": {"mean": 1.2, "std": 0.3}}
+    wide = {"prior": {"mean": 1.0, "std": 0.2}, "generated": {"mean": 1.2, "std": 0.3}}
+    layout = read.experiment.read_grammar(read.experiment.grammar).layout
+    entries = layout.entries()[:2]
+    rows = {layout.entry_name(*e): r for e, r in zip(entries, (row, wide), strict=True)}
+    read = replace(read, summary=read.summary | {"attributes": rows})
+
+    def uncertainty(fit):
+        return [fit.uncertainty(layout)[e] * layout.maximum[e] for e in entries]
+
+    assert uncertainty(read) == pytest.approx([0.4, 0], abs=1e-6)
+    row["generated"]["mean_95"] = [1.1, 1.3]
+    assert uncertainty(read) == pytest.approx([0.2 / 3.92, 0], abs=1e-6)
+    failed = replace(read, summary=read.summary | {"converged": False})
+    assert uncertainty(failed) == pytest.approx([0.4, 0], abs=1e-6)
 
 
 def test_killed_and_resumed_ends_with_the_same_bytes(fit, machine, tmp_path):

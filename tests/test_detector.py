@@ -122,6 +122,16 @@ def test_a_part_keeps_what_it_shows_enough_of():
     assert len(picture.part(7, 0, 16, 20).boxes) == 0
 
 
+def test_crops_of_a_sparse_source_show_as_many_objects_as_those_of_a_full_one():
+    nothing = np.zeros((0, 4), np.float32), NO_LABELS[:0]
+    empty = LabelledPicture(np.zeros((64, 64, 3), np.uint8), *nothing)
+    random = np.random.default_rng(0)
+    for source in ([*squares(2), *[empty] * 18], squares(20)):
+        shown = [len(draw_crop(source, 32, random).boxes) for _ in range(120)]
+        assert 0.55 < np.mean(shown) < 0.95
+    assert len(draw_crop([empty], 32, random).boxes) == 0
+
+
 def test_crops_are_square_and_depend_on_their_numbers_alone():
     crops = [draw_crop(squares(), 48, np.random.default_rng(3)) for _ in range(2)]
     assert crops[0].image.shape == (48, 48, 3)
@@ -157,7 +167,7 @@ def test_a_class_that_nobody_knows_and_absent_boxes_are_named(tmp_path):
     with pytest.raises(UserError, match=r"rock.*bush, tree"):
         read_pascal_voc(tmp_path, "tile", ["bush", "tree"])
     (tmp_path / "tile.xml").unlink()
-    with pytest.raises(UserError, match=r"tile\.png.*Pascal VOC"):
+    with pytest.raises(UserError, match=r"tile\.xml.*Pascal VOC"):
         read_pascal_voc(tmp_path, "tile")
 
 

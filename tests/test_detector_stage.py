@@ -7,10 +7,10 @@ from fits import write_fit
 from PIL import Image
 
 from simtailor.detector.drawing import draw_pictures, read_pictures
-from simtailor.detector.inputs import classes_of, drawn_for, tiles_of
+from simtailor.detector.inputs import classes_of, drawn_for, labels_state, sources_of, tiles_of
 from simtailor.detector.results import write_results
 from simtailor.detector.settings import Detector, LabelledTiles
-from simtailor.detector.stage import FOUND, WEIGHTS, training_pictures
+from simtailor.detector.stage import FOUND, WEIGHTS, read_tiles, training_pictures
 from simtailor.errors import UserError
 from simtailor.files import read_json, write_json
 from simtailor.fitted.scenes import Fit, FittedScenes
@@ -130,5 +130,41 @@ def test_what_cannot_work_is_told_while_planning():
         tiles_of("crowns", experiment, wrong)
     with pytest.raises(ValueError, match=r"'second' is in 'train', too"):
         LabelledTiles(**TILES | {"train": ["second"]})
+    with pytest.raises(ValueError, match="either 'folder' or 'package'"):
+        LabelledTiles(**TILES, folder="here")
     assert classes_of(experiment) == ["tree"]
     assert drawn_for("mixed") == ["prior", "fit"] and drawn_for("real") == []
+
+
+def test_a_folder_of_ones_own_pictures(tmp_path):
+    values = {
+        "grammar": str(ROOT / "config/grammars/tree_crowns.yaml"),
+        "renderer": "forest",
+        "target": {"folder": str(tmp_path)},
+    }
+    experiment = Experiment.model_validate(values)
+
+    def tiles(**keys):
+        known = Detector(experiments={"mine": LabelledTiles(folder=str(tmp_path), **keys)})
+        return tiles_of("mine", experiment, known), known
+
+    with pytest.raises(UserError, match=r"no picture to try a detector on: none with.*NAME\.xml"):
+        tiles()
+    for name in ("a", "b", "c"):
+        write_tile(tmp_path, name)
+    Image.open(tmp_path / "b.png").save(tmp_path / "b.JPG", format="JPEG")
+    with pytest.raises(UserError, match=r"one picture of this name.*several: b\.JPG, b\.png"):
+        tiles()
+    (tmp_path / "b.png").unlink()
+    found, detector = tiles()
+    assert "real" in detector.sources and "real" not in sources_of(detector, found)
+    read = read_tiles("test", found, "nowhere", ["tree"])
+    assert [len(picture.boxes) for picture in read] == [1, 1, 1]
+    before = labels_state(found)
+    (tmp_path / "c.xml").write_text((tmp_path / "c.xml").read_text().replace("70", "71"))
+    assert labels_state(found) != before
+    some, detector = tiles(train=["b"])
+    assert sources_of(detector, some) == detector.sources
+    assert len(read_tiles("test", some, "nowhere", ["tree"])) == 2
+    with pytest.raises(UserError, match=r"mine\.test: .* has no bb\.xml.*'b'"):
+        tiles(test=["bb"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simtailor.datasets.bop import export_bop
 from simtailor.datasets.coco import export_coco
-from simtailor.datasets.formats import FORMATS, check_parts
+from simtailor.datasets.formats import FORMATS, check_export
 from simtailor.datasets.reading import ShardedSet
 from simtailor.datasets.yolo import export_yolo
 
@@ -23,5 +23,5 @@ def export(made: ShardedSet, output_format: str, output: str | Path) -> None:
         UserError: it lacks what the format needs.
     """
     fix = "Its shards have images and labels."
-    check_parts(f"{made.folder}: this {made.kind}", output_format, made.parts, fix)
+    check_export(f"{made.folder}: this {made.kind}", output_format, made.parts, fix)
     EXPORTS[output_format](made, output)

@@ -18,7 +18,7 @@ FORMATS = {
 }
 
 
-def check_parts(what: str, output_format: str, parts: Collection[str], fix: str) -> None:
+def check_export(what: str, output_format: str, parts: Collection[str], fix: str) -> None:
     """Check that a data set has what an export to a format is made of.
 
     Args:
@@ -27,10 +27,25 @@ def check_parts(what: str, output_format: str, parts: Collection[str], fix: str)
     Raises:
         UserError: names the parts that it lacks.
     """
-    absent = [part for part in FORMATS[output_format] if part not in parts]
+    check_parts(what, FORMATS[output_format], f"an export to {output_format}", parts, fix)
+
+
+def check_parts(
+    what: str, needed: Collection[str], purpose: str, parts: Collection[str], fix: str
+) -> None:
+    """Check that there are the parts of renderings that something is made of.
+
+    Args:
+        what: begins the message; needed: parts that the ``purpose`` needs.
+        parts: that there are; fix: what the user can do.
+
+    Raises:
+        UserError: names the parts that are lacking.
+    """
+    absent = [part for part in needed if part not in parts]
     if absent:
         raise UserError(
-            f"{what} has no {_joined(absent)}, which an export to {output_format} needs: it has "
+            f"{what} has no {_joined(absent)}, which {purpose} needs: it has "
             f"{_joined(['images', *parts])} only. {fix}"
         )
 

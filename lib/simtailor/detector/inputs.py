@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from simtailor.datasets.formats import check_parts
+from simtailor.detector.pictures import named_pictures, picture_of
 from simtailor.detector.settings import (
     FIT,
     MIXED,
@@ -12,6 +16,7 @@ from simtailor.detector.settings import (
     LabelledTiles,
 )
 from simtailor.errors import UserError, nearest_name
+from simtailor.files import files_state
 from simtailor.fitted.inputs import experiment_with_stage
 from simtailor.fitted.objects import SceneObjects
 from simtailor.fitted.settings import Datasets
@@ -20,7 +25,7 @@ from simtailor.packages import find_package
 
 DRAWN = (PRIOR, FIT, WITHOUT_LOOKS)  # sources whose pictures are drawn
 # Raised when the same settings give other results, so that those made before do not count.
-DETECTOR_VERSION = 1
+DETECTOR_VERSION = 2
 
 
 def tiles_of(name: str, experiment: Experiment, detector: Detector) -> LabelledTiles:
@@ -33,25 +38,72 @@ def tiles_of(name: str, experiment: Experiment, detector: Detector) -> LabelledT
     if name not in known:
         raise UserError(
             f"detector.experiments: no labelled pictures of '{name}'; known: "
-            f"{', '.join(known) or 'none'}.{nearest_name(name, known)} Give it the keys 'package', "
-            "'train' and 'test' there: a detector is tried on real pictures with boxes."
+            f"{', '.join(known) or 'none'}.{nearest_name(name, known)} Give it the key 'folder' "
+            "there: a detector is tried on real pictures with boxes (docs/tree_crowns.md)."
         )
     tiles = known[name]
-    find_package(tiles.package)
-    if "masks" not in experiment.contract.returns:
-        raise UserError(
-            f"detector.experiments.{name}: the renderer '{experiment.contract.name}' gives no "
-            "masks, which the boxes of drawn pictures are made of. Let its render() return them "
-            "and say so in the description's 'returns' (docs/own_renderer.md)."
-        )
+    if tiles.package is not None:
+        find_package(tiles.package)
+    else:
+        _check_folder(name, tiles)
+    contract = experiment.contract
+    check_parts(
+        f"detector.experiments.{name}: the experiment '{name}'",
+        ("masks",),
+        "the training of a detector",
+        contract.returns,
+        f"The renderer '{contract.name}' gives no more. Let its render() return masks, which the "
+        "boxes of drawn pictures are made of, and say so in the description's 'returns' "
+        "(docs/own_renderer.md).",
+    )
     experiment_with_stage(experiment, Datasets(stage=tiles.stage))
-    unknown = set(tiles.looks) - set(experiment.contract.nodes)
+    unknown = set(tiles.looks) - set(contract.nodes)
     if "looks" in tiles.model_fields_set and unknown:
         raise UserError(
-            f"detector.experiments.{name}.looks: the renderer '{experiment.contract.name}' has no "
-            f"node '{min(unknown)}'.{nearest_name(min(unknown), experiment.contract.nodes)}"
+            f"detector.experiments.{name}.looks: the renderer '{contract.name}' has no "
+            f"node '{min(unknown)}'.{nearest_name(min(unknown), contract.nodes)}"
         )
     return tiles
+
+
+def _check_folder(name: str, tiles: LabelledTiles) -> None:
+    """Check that the user's folder has the pictures that are named, each with its boxes."""
+    folder, where = str(tiles.folder), f"detector.experiments.{name}"
+    there = named_pictures(folder)
+    for key in ("train", "test"):
+        if missing := set(getattr(tiles, key)) - set(there):
+            raise UserError(
+                f"{where}.{key}: {folder} has no {min(missing)}.xml."
+                f"{nearest_name(min(missing), there)} Name pictures without their suffix."
+            )
+    if not tests_of(tiles):
+        raise UserError(
+            f"{where}.folder: {folder} has no picture to try a detector on: none with a file "
+            "NAME.xml (Pascal VOC) beside it that trains none"
+        )
+    for one in (*tiles.train, *tests_of(tiles)):
+        picture_of(folder, one)
+
+
+def tests_of(tiles: LabelledTiles) -> list[str]:
+    """Return the names of the pictures that detectors are tried on."""
+    if tiles.test or tiles.folder is None:
+        return tiles.test
+    return [name for name in named_pictures(tiles.folder) if name not in tiles.train]
+
+
+def sources_of(detector: Detector, tiles: LabelledTiles) -> list[str]:
+    """Return what a detector is trained on each: real labels only where there are some."""
+    return [source for source in detector.sources if source != REAL or tiles.train]
+
+
+def labels_state(tiles: LabelledTiles) -> str:
+    """Return a digest of names, sizes and times of a user's pictures and boxes."""
+    if tiles.folder is None:
+        return ""
+    names = {*tiles.train, *tests_of(tiles)}
+    boxes = [Path(tiles.folder, f"{name}.xml") for name in sorted(names)]
+    return files_state([*boxes, *(picture_of(tiles.folder, name) for name in sorted(names))])
 
 
 def drawn_for(source: str) -> list[str]:

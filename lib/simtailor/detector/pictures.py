@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from PIL import Image
 
 from simtailor.datasets.reading import ShardedSet
 from simtailor.errors import UserError
+from simtailor.intake.formats import readable_suffixes
+from simtailor.intake.whole import read_whole
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 LEAST_VISIBLE = 0.4  # share of an object that a part of a picture must show to count as its
@@ -68,10 +71,38 @@ def pictures_of_set(made: ShardedSet) -> list[LabelledPicture]:
     return pictures
 
 
+def picture_of(folder: str | Path, name: str) -> Path:
+    """Return the file of a picture by its name without suffix.
+
+    Raises:
+        UserError: there is none, or several.
+    """
+    paths = Path(folder).glob(f"{glob.escape(name)}.*")
+    found = sorted(path for path in paths if path.suffix.lower() in readable_suffixes())
+    if len(found) != 1:
+        many = f"several: {', '.join(p.name for p in found)}" if found else "none"
+        raise UserError(
+            f"{Path(folder, name)}: expected one picture of this name, such as {name}.png; there "
+            f"are {many}."
+        )
+    return found[0]
+
+
+def named_pictures(folder: str | Path) -> list[str]:
+    """Return the names, without suffix, of the pictures of a folder with boxes beside them.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder}: there is no such folder of labelled pictures")
+    return sorted(path.stem for path in Path(folder).glob("*.xml"))
+
+
 def read_pascal_voc(
     folder: str | Path, name: str, classes: Sequence[str] | None = None
 ) -> LabelledPicture:
-    """Return a picture NAME.png with its boxes in NAME.xml, as Pascal VOC has them.
+    """Return a picture NAME.png, or of another format, with its boxes in Pascal VOC's NAME.xml.
 
     Args:
         classes: names by label, without regard to case; None: all objects are of one class.
@@ -79,18 +110,17 @@ def read_pascal_voc(
     Raises:
         UserError: a file is absent or cannot be read, or an object's class is unknown.
     """
-    path = Path(folder) / f"{name}.png"
+    path = picture_of(folder, name)
     known = None if classes is None else [c.lower() for c in classes]
+    image = read_whole(path, str(path)).images[0]
     try:
-        with Image.open(path) as opened:
-            image = np.asarray(opened.convert("RGB"))
         objects = list(ET.parse(path.with_suffix(".xml")).iter("object"))
         boxes = [[float(o.findtext(f"bndbox/{c}")) for c in CORNERS] for o in objects]
         named = [str(o.findtext("name")).lower() for o in objects]
     except (OSError, ET.ParseError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path}: cannot read this picture and its boxes ({path.stem}.xml): {error}. Give a "
-            "PNG file with a Pascal VOC file of the same name beside it."
+            f"{path.with_suffix('.xml')}: cannot read the boxes of {path.name}: {error}. Give a "
+            "Pascal VOC file of the picture's name beside it."
         ) from error
     if known is not None and (unknown := set(named) - set(known)):
         raise UserError(

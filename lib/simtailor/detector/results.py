@@ -9,12 +9,14 @@ from typing import Any
 
 from simtailor.detector.comparison import Trial, closed, sentences_of, table_of
 from simtailor.detector.drawing import read_pictures
+from simtailor.detector.inputs import tests_of
 from simtailor.detector.settings import PRIOR, REAL, LabelledTiles
 from simtailor.detector.stage import WEIGHTS, read_tiles
 from simtailor.figures.detector import misses_sheet, pictures_sheet
 from simtailor.files import staged, staged_folder, write_json
 
 PICTURED = 4  # columns of the sheet of pictures
+MOST_NAMED = 5  # pictures that are named one by one
 
 
 def write_results(
@@ -37,13 +39,13 @@ def write_results(
     Returns:
         The summary.
     """
-    tests = read_tiles(tiles.test, tiles, resources, classes)
+    tests = read_tiles("test", tiles, resources, classes)
     trials = {source: Trial.read(source, some) for source, some in folders.items()}
     rows = {source: trial.row(tests, len(classes)) for source, trial in trials.items()}
     summary = {
         "experiment": name,
         "classes": list(classes),
-        "test": tiles.test,
+        "test": tests_of(tiles),
         "objects": sum(len(t.boxes) for t in tests),
         "sources": rows,
         "closed": {s: closed(rows, s) for s in rows if s not in (PRIOR, REAL)},
@@ -57,9 +59,8 @@ def write_results(
             page.write_text("\n".join([*lines, _note(tiles), ""]))
         shutil.copyfile(Path(folders[shown][0]) / WEIGHTS, staging / WEIGHTS)
         pictures = {source: read_pictures(path)[:PICTURED] for source, path in drawn.items()}
-        pictures_sheet(
-            read_tiles(tiles.train, tiles, resources, classes), pictures, staging / "pictures.png"
-        )
+        real = read_tiles("train", tiles, resources, classes) or tests
+        pictures_sheet(real, pictures, staging / "pictures.png")
         misses_sheet(tests, trials[shown].found[0], staging / "misses.png")
     for line in lines[2:]:
         report(line)
@@ -67,11 +68,15 @@ def write_results(
 
 
 def _note(tiles: LabelledTiles) -> str:
+    real = f"; 'real labels' trained on those of {_named(tiles.train)}" if tiles.train else ""
     return (
-        f"Average precision (AP) on {', '.join(tiles.test)}, whose labels nothing else has seen. "
-        "The fit saw no label; 'real labels' trained on those of "
-        f"{', '.join(tiles.train)}. Closed: the share of the way from the prior to real labels. "
+        f"Average precision (AP) on {_named(tests_of(tiles))}, whose labels nothing else has seen. "
+        f"The fit saw no label{real}. Closed: the share of the way from the prior to real labels. "
         "Spread of blocks: standard deviation if the test pictures' blocks are drawn anew. "
         "misses.png shows the boxes that the first detector missed (orange), and its surest wrong "
         "ones (blue)."
     )
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} pictures"

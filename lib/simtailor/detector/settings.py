@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from simtailor.section import Name, PositiveInt, Section, Unique
+from simtailor.section import InputPath, Name, PositiveInt, Section, Unique
 
 PRIOR, FIT, WITHOUT_LOOKS, MIXED, REAL = "prior", "fit", "fit_without_looks", "mixed", "real"
 SOURCES = (PRIOR, FIT, WITHOUT_LOOKS, MIXED, REAL)
@@ -16,7 +16,7 @@ SourceName = Literal["prior", "fit", "fit_without_looks", "mixed", "real"]
 class DetectorTraining(Section):
     """How a detector is trained."""
 
-    steps: PositiveInt = Field(300, description="Steps of AdamW.")
+    steps: PositiveInt = Field(200, description="Steps of AdamW.")
     batch_size: PositiveInt = Field(4, description="Crops a step.")
     crop: Annotated[int, Field(ge=32, multiple_of=16, strict=True)] = Field(
         160, description="Pixels of the square crops."
@@ -29,12 +29,21 @@ class DetectorTraining(Section):
 class LabelledTiles(Section):
     """Real pictures with boxes (Pascal VOC), on which the detectors of an experiment are tried."""
 
-    package: Name = Field(description="Fetched package that holds NAME.png and NAME.xml.")
+    folder: InputPath | None = Field(
+        None, description="Folder of the user's pictures, each with NAME.xml beside it."
+    )
+    package: Name | None = Field(
+        None, description="Or a fetched package that holds NAME.png and NAME.xml."
+    )
     train: Annotated[list[str], Unique] = Field(
-        min_length=1, description="Names of pictures whose labels train the detector 'real'."
+        [],
+        description="Names, without suffix, of pictures whose labels train the detector 'real'; "
+        "empty: no detector is trained on real labels.",
     )
     test: Annotated[list[str], Unique] = Field(
-        min_length=1, description="Names of pictures on which all detectors are tried."
+        [],
+        description="Names of pictures on which all detectors are tried; empty: all of the folder "
+        "that train none.",
     )
     scale: Annotated[float, Field(gt=0, le=4)] = Field(
         1.0,
@@ -48,6 +57,14 @@ class LabelledTiles(Section):
         ["Ground", "Environment", "Light", "Camera"],
         description="Nodes of the grammar whose attributes are looks.",
     )
+
+    @model_validator(mode="after")
+    def _of_one_place(self) -> LabelledTiles:
+        if (self.folder is None) == (self.package is None):
+            raise ValueError("give either 'folder' or 'package': where the labelled pictures are")
+        if self.package is not None and not self.test:
+            raise ValueError("test: name the pictures of the package to try the detectors on")
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> LabelledTiles:
@@ -67,7 +84,7 @@ class Detector(Section):
     )
     seeds: PositiveInt = Field(3, description="Detectors trained on each source.")
     images: Annotated[int, Field(ge=2, strict=True)] = Field(
-        150, description="Pictures of a synthetic source."
+        100, description="Pictures of a synthetic source."
     )
     training: DetectorTraining = DetectorTraining()
     experiments: dict[Name, LabelledTiles] = Field(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from simtailor.detector.drawing import read_pictures
+from simtailor.detector.inputs import tests_of
 from simtailor.detector.pictures import LabelledPicture, read_pascal_voc
 from simtailor.detector.precision import Detections
 from simtailor.detector.settings import DetectorTraining, LabelledTiles
@@ -21,7 +22,7 @@ FOUND, WEIGHTS = "detections.json", "detector.safetensors"
 
 
 def read_tiles(
-    names: Sequence[str],
+    part: Literal["train", "test"],
     tiles: LabelledTiles,
     resources: str | Path,
     classes: Sequence[str],
@@ -31,9 +32,17 @@ def read_tiles(
     Args:
         classes: names by label; of a single one the name in the files does not matter.
     """
-    folder = Path(resources) / "packages" / tiles.package
+    folder = folder_of(tiles, resources)
+    names = tiles.train if part == "train" else tests_of(tiles)
     known = classes if len(classes) > 1 else None
     return [read_pascal_voc(folder, name, known).resized(tiles.scale) for name in names]
+
+
+def folder_of(tiles: LabelledTiles, resources: str | Path) -> Path:
+    """Return where the labelled pictures lie."""
+    if tiles.folder is not None:
+        return Path(tiles.folder)
+    return Path(resources) / "packages" / str(tiles.package)
 
 
 def training_pictures(
@@ -45,7 +54,7 @@ def training_pictures(
 ) -> list[LabelledPicture]:
     """Return what a source trains on: as much of each file of drawn pictures, or real ones."""
     if not drawn:
-        return read_tiles(tiles.train, tiles, resources, classes)
+        return read_tiles("train", tiles, resources, classes)
     share = images // len(drawn)
     return [picture for path in drawn for picture in read_pictures(path)[:share]]
 
@@ -64,7 +73,7 @@ def train_and_detect(
     """Train a detector, and write it with what it finds in the test pictures."""
     torch.set_num_threads(1)  # sums in one order, so that the result does not depend on cores
     detector = train_detector(pictures, len(classes), settings, seed, resources, report, device)
-    found = [detector.detect(p.image) for p in read_tiles(tiles.test, tiles, resources, classes)]
+    found = [detector.detect(p.image) for p in read_tiles("test", tiles, resources, classes)]
     with staged_folder(output) as staging:
         weights = {name: v.contiguous().cpu() for name, v in detector.state_dict().items()}
         save_file(weights, staging / WEIGHTS)

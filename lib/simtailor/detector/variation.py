@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from simtailor.detector.pictures import LabelledPicture
 
 SCALES = (0.75, 1.4)
+WITH_OBJECT = 0.75  # share of the crops that are taken around an object
 BRIGHTNESS, CONTRAST, CHANNEL = 0.25, 0.25, 0.08  # largest changes, shares
 BLURRED, BLUR = 0.3, 1.0  # how often, and up to which standard deviation in pixels
 NOISE = 6.0  # standard deviation in levels, at most
@@ -18,14 +19,27 @@ NOISE = 6.0  # standard deviation in levels, at most
 def draw_crop(
     pictures: Sequence[LabelledPicture], size: int, random: np.random.Generator
 ) -> LabelledPicture:
-    """Return a square crop of ``size`` pixels of a picture, which is chosen by its area."""
+    """Return a square crop of ``size`` pixels, most of them with an object in it.
+
+    ``WITH_OBJECT`` of the crops show a place around an object, each object as often as any other,
+    so that sources in which many places are empty teach as much of objects as others. The other
+    crops are from anywhere.
+    """
+    counts = np.array([len(p.boxes) for p in pictures], np.float64)
+    around = counts.sum() > 0 and random.random() < WITH_OBJECT
     pixels = np.array([p.image.shape[0] * p.image.shape[1] for p in pictures], np.float64)
-    picture = pictures[random.choice(len(pictures), p=pixels / pixels.sum())]
+    weights = counts if around else pixels
+    picture = pictures[random.choice(len(pictures), p=weights / weights.sum())]
     scale = float(np.exp(random.uniform(*np.log(SCALES))))
     height, width = picture.image.shape[:2]
     edge = min(round(size / scale), height, width)
-    left, top = random.integers(0, width - edge + 1), random.integers(0, height - edge + 1)
-    crop = picture.part(int(left), int(top), edge, edge)
+    corner = random.integers(0, [width - edge + 1, height - edge + 1])
+    if around:
+        box = picture.boxes[random.integers(len(picture.boxes))]
+        middle = (box[:2] + box[2:]) / 2
+        corner = np.rint(middle - random.uniform(0.1, 0.9, 2) * edge).astype(np.int64)
+        corner = corner.clip(0, [width - edge, height - edge])
+    crop = picture.part(int(corner[0]), int(corner[1]), edge, edge)
     if edge != size:
         crop = crop.resized(size / edge)
     crop = turned(crop, int(random.integers(4)), bool(random.integers(2)))

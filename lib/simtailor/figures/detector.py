@@ -20,6 +20,10 @@ MISSED, WRONG, FOUND = (230, 159, 0), (86, 180, 233), (255, 255, 255)  # Okabe a
 SIZE = 240
 ROWS = {"prior": "prior", "fit": "fit", "fit_without_looks": "fit, prior's looks"}
 WORST = 40  # surest wrong detections that are drawn
+MOST_TESTS, COLUMNS = (
+    12,
+    4,
+)  # test pictures that are shown, beside one another, where there are more
 RIGHT, LEAST = 0.4, 0.1  # overlap of a hit; score of a detection that counts
 
 
@@ -52,10 +56,13 @@ def _parts(image: np.ndarray, edge: int, count: int) -> list[np.ndarray]:
 def misses_sheet(
     tests: Sequence[LabelledPicture], found: Sequence[Detections], path: str | Path
 ) -> None:
-    """Write the test pictures with hits (white), misses (orange) and wrong detections (blue)."""
+    """Write the test pictures with hits (white), misses (orange) and wrong detections (blue).
+
+    Of many pictures those with most mistakes, the worst first.
+    """
     from simtailor.detector.precision import matched  # noqa: PLC0415  a stage imports figures
 
-    sheets = []
+    sheets, mistakes = [], []
     for test, some in zip(tests, found, strict=True):
         picture = Image.fromarray(test.image)
         draw = ImageDraw.Draw(picture)
@@ -69,10 +76,17 @@ def misses_sheet(
         for i in wrong[np.argsort(-some.scores[wrong], kind="stable")][:WORST]:
             draw.rectangle(some.boxes[i].tolist(), outline=WRONG, width=2)
         sheets.append(picture)
-    whole = Image.new("RGB", (max(s.width for s in sheets), sum(s.height for s in sheets)))
-    top = 0
-    for sheet in sheets:
-        whole.paste(sheet, (0, top))
-        top += sheet.height
+        mistakes.append(len(test.boxes) - len(seen) + len(wrong))
+    columns = 1
+    if len(sheets) > MOST_TESTS:
+        worst = np.argsort(-np.array(mistakes), kind="stable")[:MOST_TESTS]
+        sheets, columns = [sheets[i] for i in worst], COLUMNS
+    rows = [sheets[first : first + columns] for first in range(0, len(sheets), columns)]
+    heights = [max(sheet.height for sheet in row) for row in rows]
+    width = max(sheet.width for sheet in sheets)
+    whole = Image.new("RGB", (columns * width, sum(heights)))
+    for number, row in enumerate(rows):
+        for column, sheet in enumerate(row):
+            whole.paste(sheet, (column * width, sum(heights[:number])))
     with staged(path) as staging:
         whole.save(staging)

@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simtailor.datasets.formats import check_parts
+from simtailor.datasets.formats import check_export
 from simtailor.errors import UserError, nearest_name
 from simtailor.fitted.settings import Datasets
 from simtailor.metasim.settings import Experiment
 
 # Raised when the same settings give other files, so that data sets made before do not count.
-DATASETS_VERSION = 2
+DATASETS_VERSION = 3
 
 
 def experiment_with_stage(experiment: Experiment, settings: Datasets) -> Experiment:
@@ -63,7 +63,7 @@ def check_exportable(name: str, experiment: Experiment, output_format: str) -> N
         UserError: its renderer does not give it.
     """
     contract = experiment.contract
-    check_parts(
+    check_export(
         f"the data set of '{name}'",
         output_format,
         contract.returns,

@@ -63,19 +63,25 @@ class Fit:
             ) from error
         return cls(experiment, summary, weights, digest)
 
-    def standard_errors(self, layout: SceneGraphLayout) -> np.ndarray:
-        """Return the standard error of each entry's mean, in units of the features: float32 [N, F].
+    def uncertainty(self, layout: SceneGraphLayout) -> np.ndarray:
+        """Return how uncertain each entry is, a spread in units of the features: float32 [N, F].
 
-        It is a quarter of the 95 % interval's width, nearly; 0 where the fit has no interval.
+        It is the standard error of the mean, nearly a quarter of the 95 % interval's width. Where
+        the fit states no interval or did not converge, nothing says that it may be narrower than
+        the prior: it is at least what the fit's spread lacks of the prior's.
         """
-        errors = np.zeros(layout.maximum.shape, dtype=np.float32)
+        spreads = np.zeros(layout.maximum.shape, dtype=np.float32)
         for entry in layout.entries():
             row = self.summary["attributes"].get(layout.entry_name(*entry)) or {}
-            interval = (row.get("generated") or {}).get("mean_95")
-            if interval:
-                width = (interval[1] - interval[0]) / layout.maximum[entry]
-                errors[entry] = width / ERRORS_OF_INTERVAL
-        return errors
+            generated, prior = row.get("generated") or {}, row.get("prior") or {}
+            low, high = generated.get("mean_95") or (0, 0)
+            spread = (high - low) / ERRORS_OF_INTERVAL
+            sure = generated.get("mean_95") and self.summary["converged"]
+            if generated and prior and not sure:
+                lacking = max(prior["std"] ** 2 - generated["std"] ** 2, 0)
+                spread = max(spread, float(np.sqrt(lacking)))
+            spreads[entry] = spread / layout.maximum[entry]
+        return spreads
 
 
 class FittedScenes:
@@ -112,7 +118,7 @@ class FittedScenes:
             )
         self._generator.load_state_dict(fit.weights)
         self._arranger = Arranger(grammar, renderer)
-        self.noise = widen * fit.standard_errors(self.layout)
+        self.noise = widen * fit.uncertainty(self.layout)
         names = self.layout.node_names
         self._as_prior = np.array([as_prior is None or name in as_prior for name in names])
         self._last: tuple[int, SceneGraphBatch] | None = None

@@ -19,6 +19,7 @@ from simtailor.metasim.search.view import View
 from simtailor.metasim.starts.candidates import Candidate, starts_from
 from simtailor.metasim.starts.contest import choose_start
 from simtailor.metasim.starts.policy import STARTS
+from simtailor.metasim.starts.regression import start_by_regression
 from simtailor.metasim.transport import TransportGenerator
 from simtailor.scene.graph import SceneGraphLayout
 
@@ -33,13 +34,14 @@ class Preparation:
 
     Args:
         descent: of the training, whose generator and objective are prepared.
+        placeless: whether the features mean no place, so that scenes match no picture.
         report: receives lines.
     """
 
-    def __init__(self, descent: Descent, report: Report) -> None:
+    def __init__(self, descent: Descent, placeless: bool, report: Report) -> None:
         self.generator, self.objective = descent.generator, descent.objective
         self.descent, self.scenes, self.settings = descent, descent.scenes, descent.settings
-        self.report = report
+        self.placeless, self.report = placeless, report
 
     def report_entries(self, wanted: SceneGraphLayout) -> None:
         """Say of which entries that the grammar lets change nothing, or not all, is fitted."""
@@ -61,7 +63,12 @@ class Preparation:
             self._pretrain(self.generator)
             untrained = self.generator.weights()
         elif isinstance(self.generator, TransportGenerator) and self.settings.search.rounds:
-            notes["start"] = self._search(self.generator, journal)
+            if self.placeless:
+                notes["start"] = start_by_regression(
+                    self.generator, self.objective, self.scenes, self.report
+                )
+            else:
+                notes["start"] = self._search(self.generator, journal)
         steps = self._choose_steps()
         if steps is not None:
             notes["steps"] = steps

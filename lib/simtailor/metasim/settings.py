@@ -54,7 +54,7 @@ class Target(Section):
     )
     most_pixels: Annotated[int, Field(ge=1_000_000, strict=True)] = Field(
         MOST_PIXELS,
-        description="Pixels of an image of the folder, at most; larger ones are refused by name.",
+        description="Pixels of an image, at most; larger ones are refused by name.",
     )
 
     @field_validator("build")
@@ -82,6 +82,7 @@ class Target(Section):
 
 
 WEIGHTLESS = ("pyramid", "edges", "textures")
+PLACELESS = ("textures",)
 
 
 class Features(Section):
@@ -162,7 +163,9 @@ class Search(Section):
     """Population search for the target's place before the gradient takes over."""
 
     rounds: Annotated[int, Field(ge=0, strict=True)] = Field(
-        16, description="Rounds of the search; 0 starts from the prior."
+        16,
+        description="Rounds of the search; 0 starts from the prior. With features of the kind "
+        "'textures' a regression of the attributes on the features takes its place.",
     )
     candidates: Annotated[int, Field(ge=2, strict=True)] = Field(
         200,

@@ -82,8 +82,14 @@ def make_target(
             report=report,
         )
     elif experiment.target.picture is not None:
-        size, count = experiment.stage.image_size, experiment.target.images
-        target = read_picture(experiment.target.picture, machine.cache, size, count, seed)
+        target = read_picture(
+            experiment.target.picture,
+            machine.cache,
+            experiment.stage.image_size,
+            experiment.target.images,
+            seed,
+            experiment.target.most_pixels,
+        )
     else:
         grammar = experiment.read_grammar(str(experiment.target.grammar))
         with machine.renderer(experiment, report) as renderer:

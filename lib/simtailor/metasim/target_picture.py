@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 from simtailor.errors import UserError
+from simtailor.intake.limits import MOST_PIXELS
+from simtailor.intake.whole import read_whole
 from simtailor.metasim.settings import LargePicture
 from simtailor.metasim.target import TargetImages
 from simtailor.seeds import generator
@@ -17,7 +19,12 @@ FEWEST_SQUARES = 20
 
 
 def read_picture(
-    picture: LargePicture, cache: str | Path, size: int, most: int, seed: int
+    picture: LargePicture,
+    cache: str | Path,
+    size: int,
+    most: int,
+    seed: int,
+    most_pixels: int = MOST_PIXELS,
 ) -> TargetImages:
     """Cut a large picture into squares that do not overlap, from its upper left corner on.
 
@@ -32,11 +39,8 @@ def read_picture(
     path = Path(cache) / "packages" / picture.package / picture.file if picture.package else Path(
         found_path(picture.file)
     )  # fmt: skip
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: target.picture.file: cannot read it: {error}") from error
+    read = read_whole(path, f"{path}: target.picture.file", most_pixels, "target.most_pixels")
+    image = Image.fromarray(read.images[0])
     edge = picture.edge
     corners = [
         (left, top)
@@ -58,4 +62,4 @@ def read_picture(
         square = image.crop((left, top, left + edge, top + edge))
         images[place] = np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
     note = f"{len(images)} squares of {edge} x {edge} pixels of {path.name}, resized to {size}"
-    return TargetImages(images, None, [note])
+    return TargetImages(images, None, [note, *read.notes()])

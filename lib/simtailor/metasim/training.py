@@ -27,7 +27,7 @@ from simtailor.metasim.optimisation import Averaging, half_cosine
 from simtailor.metasim.preparation import Preparation, Report
 from simtailor.metasim.prior_scenes import PriorScenes
 from simtailor.metasim.progress import Progress
-from simtailor.metasim.settings import Experiment
+from simtailor.metasim.settings import PLACELESS, Experiment
 from simtailor.metasim.target import TargetImages, split_target
 from simtailor.metasim.task_loss import TaskLoss
 from simtailor.metasim.task_reward import TaskReward
@@ -201,7 +201,7 @@ class Trainer:
 
     def _start(self, progress: Progress, clock: Clock, journal: Journal, report: Report) -> None:
         """Prepare the generator, and record the state before the training as epoch 0."""
-        preparation = Preparation(self.descent, report)
+        preparation = Preparation(self.descent, self.experiment.features.kind in PLACELESS, report)
         preparation.report_entries(self.grammar.layout)
         graphs = self.scenes.sample("start", self.settings.batch_size * 2)
         loss = self.objective.value(graphs, self.generator.encode(graphs)[0])

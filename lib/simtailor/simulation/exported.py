@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simtailor.assets.pack import find_pack
-from simtailor.datasets.formats import check_parts
+from simtailor.datasets.formats import check_export
 from simtailor.datasets.reading import IMAGE_BITS
 from simtailor.errors import UserError
 from simtailor.packages import PACKAGES
@@ -24,7 +24,7 @@ def check_set_exportable(name: str, output_format: str) -> None:
         UserError: they do not.
     """
     fix = "Export the data set of a fit (results/exports), or choose another format."
-    check_parts(f"the simulated set '{name}'", output_format, PARTS, fix)
+    check_export(f"the simulated set '{name}'", output_format, PARTS, fix)
 
 
 def first_number(parameters: SimulationParameters, seed: int) -> int:

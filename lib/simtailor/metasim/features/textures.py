@@ -3,7 +3,9 @@
 For scenes in which place means nothing, such as a forest or a heap: how the colours are spread, how
 strong each is at every size, which way edges run and on which side they are dark. All are averages
 over the picture, as in the statistics of Portilla and Simoncelli, "A Parametric Texture Model Based
-on Joint Statistics of Complex Wavelet Coefficients" (IJCV 2000).
+on Joint Statistics of Complex Wavelet Coefficients" (IJCV 2000). How large bright and dark parts
+are is their pattern spectrum: Maragos, "Pattern Spectrum and Multiscale Shape Representation"
+(PAMI 1989).
 """
 
 from __future__ import annotations
@@ -30,13 +32,14 @@ class Textures:
         self._waves = torch.stack([angles.cos(), angles.sin()], 1)
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return moments, shares of colours, sizes, orientations and sides: one [B, D] each."""
+        """Return moments, shares of colours, strengths, orientations, sides, sizes: [B, D] each."""
         colours = opponent(images)
         levels = _levels(colours)
         parts = [_moments(colours), _shares(colours)]
         parts.append(torch.cat([_strengths(band) for band in _bands(levels)], 1))
         edges = [self._edges(level[:, 0]) for level in levels[:-1]]
-        return parts + [torch.cat(some, 1) for some in zip(*edges, strict=True)]
+        parts += [torch.cat(some, 1) for some in zip(*edges, strict=True)]
+        return [*parts, _spectrum(colours[:, :1])]
 
     def _edges(self, brightness: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the shares of orientations, [B, 6], and how edges differ by side, [B, 4]."""
@@ -57,6 +60,28 @@ class Textures:
         sides = torch.stack([c.mean((1, 2)) / scale for c in cubes], 1)
         shares = shares + FLOOR
         return (shares / shares.sum(1, keepdim=True)).sqrt(), sides
+
+
+def _spectrum(brightness: torch.Tensor) -> torch.Tensor:
+    """Return how much of the brightness is in bright, then in dark parts of each size, [B, 2 n].
+
+    The roots of what openings with growing squares take away; the largest square is narrower than
+    half of the picture.
+    """
+    parts = []
+    for signed in (brightness, -brightness):
+        last, size = signed, 3
+        while size < brightness.shape[-1] / 2:
+            opened = _largest(-_largest(-signed, size), size)
+            parts.append((functional.relu(last - opened).mean((1, 2, 3)) + FLOOR).sqrt())
+            last, size = opened, 2 * size - 1
+    return torch.stack(parts, 1)
+
+
+def _largest(values: torch.Tensor, size: int) -> torch.Tensor:
+    """Return the largest value in a square around each pixel, of an odd ``size``."""
+    rows = functional.max_pool2d(values, (size, 1), 1, (size // 2, 0))
+    return functional.max_pool2d(rows, (1, size), 1, (0, size // 2))
 
 
 def _levels(colours: torch.Tensor) -> list[torch.Tensor]:

@@ -20,6 +20,11 @@ class ForestSettings(StageSettings):
     frame_width: Annotated[float, Field(gt=0, le=500)] = Field(
         41.6, description="Metres of the ground that a picture shows from side to side."
     )
+    samples: Annotated[int, Field(ge=1, le=4, strict=True)] = Field(
+        2,
+        description="Points along each edge of a pixel whose mean it shows, so that edges are as "
+        "soft as in a photograph that was made smaller.",
+    )
 
 
 FOREST = RendererDescription(
@@ -65,6 +70,7 @@ FOREST = RendererDescription(
                 "exposure": OF_ITS_OWN,
                 "white_balance": Attribute("red over blue", low=0.1, high=10),
                 "blur": Attribute("m", low=0, high=2),
+                "haze": Attribute("of white", low=0, high=0.5),
             }
         ),
     },

@@ -15,6 +15,9 @@ from simtailor.render.forest.planting import Trees
 SUN, SKY = np.float32([1.08, 1.0, 0.88]), np.float32([0.72, 0.92, 1.40])
 STEEPNESS = 0.30  # share of a slope that shades: needles shine through and scatter
 THROUGH = 0.25  # light on a side that is turned away
+# Light of the air between ground and camera: as Rayleigh's law has it, 1 / wavelength ** 4, at 690,
+# 550 and 470 nanometres.
+AIR = np.float32([0.4, 1.0, 1.9])
 SOFT = 0.12  # metres that edges of shadows are blurred by
 STEEPEST = math.radians(89)
 GAMMA = 1 / 2.2
@@ -45,6 +48,7 @@ def lit(
     open_sky = 1 - 0.6 * hollow
     direct = (facing * sunlit)[..., None] * SUN * (1 - light["shade"])
     linear = growth.colour[canvas.inside] * (direct + open_sky[..., None] * SKY * light["shade"])
+    linear += (WHITE * camera["haze"]) * AIR
     balance = math.sqrt(camera["white_balance"])
     linear *= np.float32([balance, 1, 1 / balance]) * (camera["exposure"] / WHITE)
     if camera["blur"] > 0:

@@ -30,7 +30,7 @@ USUAL = {
     "Foliage": {"brightness": 1.0, "greenness": 0.4, "raggedness": 0.7},
     "Ground": {"brightness": 1.0, "greenness": 0.5, "brush": 0.15},
     "Light": {"azimuth": 135.0, "elevation": 50.0, "shade": 0.25},
-    "Camera": {"exposure": 1.0, "white_balance": 1.0, "blur": 0.0},
+    "Camera": {"exposure": 1.0, "white_balance": 1.0, "blur": 0.0, "haze": 0.0},
 }  # fmt: skip
 
 
@@ -40,11 +40,15 @@ class ForestRenderer:
     Args:
         image_size: pixels of the square pictures.
         frame_width: metres of their edges.
+        samples: points along each edge of a pixel, see ``ForestSettings``.
         threads: scenes that are drawn at once.
     """
 
-    def __init__(self, *, image_size: int, frame_width: float, threads: int = 1) -> None:
-        self.canvas = Canvas(image_size, frame_width, min(MARGIN, frame_width / 3))
+    def __init__(
+        self, *, image_size: int, frame_width: float, samples: int = 2, threads: int = 1
+    ) -> None:
+        self.canvas = Canvas(image_size * samples, frame_width, min(MARGIN, frame_width / 3))
+        self._size, self._samples = image_size, samples
         self._threads = threads
         self._changing = Lock()
         self._kept: dict[tuple[object, ...], Growth] = {}
@@ -55,6 +59,7 @@ class ForestRenderer:
         return cls(
             image_size=settings.image_size,
             frame_width=settings.frame_width,
+            samples=settings.samples,
             threads=machine.threads or 1,
         )
 
@@ -65,7 +70,7 @@ class ForestRenderer:
         if self._threads > 1 and len(graphs) > 1:
             with ThreadPoolExecutor(self._threads) as pool:
                 scenes = list(pool.map(self._drawn, _attributes(graphs), graphs.seeds))
-        size = self.canvas.size
+        size = self._size
         images = np.empty((len(graphs), size, size, 3), np.uint8)
         numbers = np.empty((len(graphs), size, size), np.uint8)
         for place, (image, number) in enumerate(scenes):
@@ -77,7 +82,12 @@ class ForestRenderer:
         trees, growth = self._grown(scene, int(seed))
         image = lit(growth, scene["Light"], scene["Camera"], self.canvas)
         whole = np.pi * trees.radius**2 / self.canvas.pixel**2
-        return image, marked(growth.number[self.canvas.inside], whole, self.canvas.pixel)
+        mask = marked(growth.number[self.canvas.inside], whole, self.canvas.pixel)
+        if self._samples == 1:
+            return image, mask
+        parts = image.reshape(self._size, self._samples, self._size, self._samples, 3)
+        middle = slice(self._samples // 2, None, self._samples)
+        return np.rint(parts.mean((1, 3))).astype(np.uint8), mask[middle, middle]
 
     def _grown(self, scene: dict[str, dict[str, float]], seed: int) -> tuple[Trees, Growth]:
         """Return what stands in a scene; it is kept, for gradients ask for it in other light."""
