@@ -49,8 +49,8 @@ def test_another_error_stays_what_it_is(small_disk):
 
 
 def test_a_job_tells_of_the_full_disk_though_its_log_is_on_it(small_disk, capsys):
-    ballast = small_disk / "ballast"
-    with pytest.raises(SystemExit) as ended, reporter(small_disk / "a.log", "set") as report:
+    ballast, log = small_disk / "ballast", small_disk / "a.log"
+    with pytest.raises(SystemExit) as ended, reporter(log, "set") as report:
         with pytest.raises(OSError, match="No space left"), ballast.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
                 pass
@@ -59,5 +59,5 @@ def test_a_job_tells_of_the_full_disk_though_its_log_is_on_it(small_disk, capsys
     assert ended.value.code == 1
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    assert said[1].startswith(f"set: failed: {small_disk}/a.log cannot be written: its disk is full")
-    assert failure_in(small_disk / "a.log") is None
+    assert said[1].startswith(f"set: failed: {log} cannot be written: its disk is full")
+    assert failure_in(log) is None

@@ -24,7 +24,7 @@ class Cluster:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Start Slurm, and end it."""
-        lines = ("TaskPlugin=task/cgroup", "SlurmdTimeout=10")
+        lines = ("TaskPlugin=task/cgroup", "SlurmdTimeout=30")
         try:
             subprocess.run(["bash", SCRIPT, "start", self.folder, *lines], check=True)
             yield

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,8 +17,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs", "run",
-         "slurm", "pyproject.toml", "constraints.txt")  # fmt: skip
+PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs/captions",
+         "run", "slurm", "pyproject.toml", "constraints.txt")  # fmt: skip
 EPOCHS, SHARDS, SHARD_SIZE = 40, 6, 20
 NAME = "0_0_0_0_0_1_0_0_0"
 SETTINGS = {
@@ -40,8 +39,9 @@ SET_LOG, LOG = f"logs/task2sim/sets/{NAME}/set.log", f"logs/task2sim/backbones/{
 WORK = f"work/task2sim/sets/{NAME}"
 # What a run says of its progress, not of a fault.
 PROGRESS = re.compile(
-    r"^No SLURM account|^\[\d+/\d+ |^\d+ jobs?, about |^Done|^  |^Job \d+ has been submitted|^SLURM run ID"
-    r"|^Using profile|^No account was given|^Unable to guess SLURM|^Cleaning up SLURM"
+    r"^\[\d+/\d+ |^\d+ jobs?, about |^Done|^  |^Job \d+ has been submitted|^SLURM run ID"
+    r"|^Using profile|^No SLURM account|^No account was given|^Unable to guess SLURM"
+    r"|^Cleaning up SLURM"
 )
 SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "1",
          "--latency-wait", "10")  # fmt: skip
@@ -77,7 +77,11 @@ class Run:
 
     def submitted(self) -> Counter[str]:
         """Return how often a job of each rule was given to Slurm."""
-        return Counter(re.findall(r"submitted with SLURM jobid \d+ \(log: \S*/(?:rule|group)_(\w+?)/", self.text))
+        return Counter(
+            re.findall(
+                r"submitted with SLURM jobid \d+ \(log: \S*/(?:rule|group)_(\w+?)/", self.text
+            )
+        )
 
     def job_id(self) -> str | None:
         """Return the number of Slurm's job that was submitted last."""
@@ -86,7 +90,8 @@ class Run:
 
     def said(self) -> list[str]:
         """Return the lines that are no progress."""
-        return [line for line in self.text.splitlines() if line and not PROGRESS.match(line)]
+        text = self.text.replace(f"{self.output.parent}/", "")
+        return [line for line in text.splitlines() if line and not PROGRESS.match(line)]
 
 
 class SmallProject:
@@ -100,14 +105,7 @@ class SmallProject:
         """Copy the project and write its configuration."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for part in PARTS:
-            source = ROOT / part
-            if source.is_symlink():
-                (folder / part).symlink_to(source.readlink())
-            elif source.is_dir():
-                shutil.copytree(source, folder / part)
-            else:
-                shutil.copy(source, folder / part)
+        _copy_parts(folder)
         (folder / "small.yaml").write_text(yaml.safe_dump(SETTINGS | {"resources": str(cache)}))
         return cls(folder)
 
@@ -115,6 +113,7 @@ class SmallProject:
         """Return a copy without a backbone, or without a set either."""
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.folder, folder, symlinks=True)
+        _copy_parts(folder)  # as they are today
         made = SmallProject(folder)
         for path in [BACKBONE, *([] if with_set else [SET, WORK])]:
             shutil.rmtree(folder / path, ignore_errors=True)
@@ -164,6 +163,20 @@ class SmallProject:
         }  # fmt: skip
 
 
+def _copy_parts(folder: Path) -> None:
+    """Copy the project as it is today."""
+    for part in PARTS:
+        source, target = ROOT / part, folder / part
+        if source.is_symlink():
+            target.unlink(missing_ok=True)
+            target.symlink_to(source.readlink())
+        elif source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+
+
 def wait_for(condition: Callable[[], object], run: Run, seconds: float = 900) -> None:
     """Wait until something is so.
 
@@ -173,6 +186,5 @@ def wait_for(condition: Callable[[], object], run: Run, seconds: float = 900) ->
     until = time.monotonic() + seconds
     while not condition():
         if run.process.poll() is not None or time.monotonic() > until:
-            run.process.poll() is None and run.signal(signal.SIGKILL)
             raise RuntimeError(f"it did not come to that:\n{run.text[-3000:]}")
         time.sleep(0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import signal
 import subprocess
@@ -15,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from cluster_trials.cluster import Cluster
-from cluster_trials.project import EPOCHS, SHARDS, SLURM, Run, SmallProject, wait_for
+from cluster_trials.project import EPOCHS, SET_LOG, SLURM, Run, SmallProject, wait_for
 
 MIDDLE = EPOCHS // 3  # the epoch at which most strike
 AFTER = 2  # shards, likewise
-CORES = ("--cores", "2")
 SHIMS = Path(__file__).with_name("shims.c")
 DISK_MB = 90  # holds the project, its results, and the first few things to be written
 
@@ -116,46 +116,35 @@ def out_of_memory(trial: Trial) -> None:
     trial.training_went_on(0)
 
 
-def job_killed(trial: Trial) -> None:
-    """The job's processes are killed by SIGKILL."""
-    run = trial.launch()
-    job = trial.in_the_middle(run)
-    trial.cluster.kill(job)
-    reached = trial.project.epoch()
-    trial.end(run)
-    trial.training_went_on(reached)
-
-
-def head_killed(trial: Trial) -> None:
+def head_killed(trial: Trial, **environment: str) -> None:
     """The launcher and Snakemake are killed by SIGKILL; the job goes on alone."""
-    run = trial.launch()
+    run = trial.launch(**environment)
     trial.in_the_middle(run)
     run.signal(signal.SIGKILL)
     trial.end(run)
     time.sleep(3)
     reached = trial.project.epoch()
-    trial.end(trial.launch())
+    trial.end(trial.launch(**environment))
     trial.training_went_on(reached)
 
 
 def interrupted(trial: Trial) -> None:
     """Ctrl-C."""
     run = trial.launch()
-    trial.in_the_middle(run)
+    job = trial.in_the_middle(run)
     run.signal(signal.SIGINT)
     reached = trial.project.epoch()
     trial.end(run)
-    left = subprocess.check_output(["squeue", "--noheader", "--states=R,PD"], text=True)
-    trial.note = "jobs were left at work" if left.strip() else ""
+    time.sleep(3)  # KillWait
+    if trial.cluster.node_of(job):
+        trial.note = "its job was left at work"
     trial.end(trial.launch())
     trial.training_went_on(reached)
 
 
-def full_disk(trial: Trial, options: tuple[str, ...] = CORES) -> None:
-    """The disk of the project is full, and then has space again."""
+def full_disk(trial: Trial) -> None:
+    """A small disk, on which all of the project lies, fills up; then it has space again."""
     where = trial.project.folder
-    with suppress(FileNotFoundError):
-        subprocess.run(["umount", where], check=False, capture_output=True)
     kept = where.with_name(f"{where.name}.kept")
     shutil.rmtree(kept, ignore_errors=True)
     where.rename(kept)
@@ -166,7 +155,7 @@ def full_disk(trial: Trial, options: tuple[str, ...] = CORES) -> None:
     try:
         shutil.copytree(kept, where, symlinks=True, dirs_exist_ok=True)
         ballast = where / "ballast"
-        run = trial.launch(*options)
+        run = trial.launch()
         wait_for(lambda: trial.project.shards() >= AFTER, run)
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
@@ -174,15 +163,14 @@ def full_disk(trial: Trial, options: tuple[str, ...] = CORES) -> None:
         done = trial.project.shards()
         trial.end(run)
         ballast.unlink()
-        trial.end(trial.launch(*options))
-        log = (where / "logs/task2sim").rglob("set.log")
-        kept_shards = next((p.read_text() for p in log), "")
-        trial.lost = f"{done} of {SHARDS} shards were there; then: {kept_shards.splitlines()[:1]}"
-        trial.end(trial.launch(*options))
+        trial.end(trial.launch())
+        found = re.findall(r"^(\d+) of \d+ shards are there", (where / SET_LOG).read_text(), re.M)
+        again = done - int(found[0]) if found else done
+        trial.lost = f"{again} of {done} shards"
         shutil.rmtree(kept)
         shutil.copytree(where, kept, symlinks=True)
     finally:
-        subprocess.run(["umount", where], check=False)
+        subprocess.run(["umount", "--lazy", where], check=False)
     where.rmdir()
     kept.rename(where)
 
@@ -195,11 +183,11 @@ def _shims(trial: Trial) -> str:
 
 
 def no_locks(trial: Trial) -> None:
-    """No file can be locked, by flock or fcntl: ENOLCK, for Snakemake and all jobs."""
-    shims = {"LD_PRELOAD": _shims(trial), "FAULT_LOCKS": str(errno.ENOLCK)}
-    trial.end(trial.launch(**shims))
-    trial.lost = "nothing"
-    trial.end(trial.launch(**shims))
+    """No file can be locked, by flock or fcntl: ENOLCK, for Snakemake, its jobs and the launcher.
+
+    In the middle the launcher and Snakemake are killed, which a lock would tell of.
+    """
+    head_killed(trial, LD_PRELOAD=_shims(trial), FAULT_LOCKS=str(errno.ENOLCK))
 
 
 def clock(trial: Trial, seconds: int, on_it: str, elsewhere: str) -> None:
@@ -218,24 +206,64 @@ def clock(trial: Trial, seconds: int, on_it: str, elsewhere: str) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of the table."""
+    """A fault of the table: its name, what it is, and what does it."""
 
     name: str
+    what: str
     strike: Callable[[Trial], None]
     with_set: bool = True
 
 
 FAULTS = (
-    Fault("none", nothing, with_set=False),
-    Fault("time limit", time_limit),
-    Fault("scancel", cancelled),
-    Fault("node down", node_down),
-    Fault("out of memory", out_of_memory),
-    Fault("job killed", job_killed),
-    Fault("Snakemake killed", head_killed),
-    Fault("Ctrl-C", interrupted),
-    Fault("full disk", full_disk, with_set=False),
-    Fault("no locks", no_locks, with_set=False),
-    Fault("clock behind", lambda t: clock(t, -240, "pretrain", "simulate_set"), with_set=False),
-    Fault("clock ahead", lambda t: clock(t, 240, "simulate_set", "pretrain"), with_set=False),
+    Fault("none", "nothing happens.", nothing, with_set=False),
+    Fault(
+        "time limit",
+        "the training is stopped (SIGSTOP) until the minute that it had is over; Slurm ends it.",
+        time_limit,
+    ),
+    Fault("scancel", "the training is cancelled.", cancelled),
+    Fault(
+        "node down",
+        "all processes of the training's node are killed by SIGKILL. Slurm finds it down and puts "
+        "the job back into its queue, as it does unless told otherwise.",
+        node_down,
+    ),
+    Fault(
+        "out of memory",
+        "the training has 150 MB and the kernel ends it by its cgroup; the next attempt has 1,200.",
+        out_of_memory,
+    ),
+    Fault(
+        "Snakemake killed",
+        "`./run` and Snakemake are killed by SIGKILL; the training goes on until the same command "
+        "is given.",
+        head_killed,
+    ),
+    Fault("Ctrl-C", "SIGINT to `./run` and Snakemake.", interrupted),
+    Fault(
+        "full disk",
+        f"a file system of {DISK_MB} MB that holds all of the project is filled while shards are "
+        "written; then there is room again.",
+        full_disk,
+        with_set=False,
+    ),
+    Fault(
+        "no locks",
+        "flock and fcntl fail with ENOLCK in all processes (a library loaded before others), and "
+        "Snakemake is killed as above.",
+        no_locks,
+    ),
+    Fault(
+        "clock behind",
+        "on the training's node the clock is four minutes behind, and so are the times of files "
+        "written there; more than five minutes munge does not let pass.",
+        lambda trial: clock(trial, -240, "pretrain", "simulate_set"),
+        with_set=False,
+    ),
+    Fault(
+        "clock ahead",
+        "on the set's node the clock is four minutes ahead, likewise.",
+        lambda trial: clock(trial, 240, "simulate_set", "pretrain"),
+        with_set=False,
+    ),
 )

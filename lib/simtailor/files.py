@@ -43,7 +43,9 @@ def staged(path: str | Path) -> Iterator[Path]:
         _give_mode(staging, mode)
         os.replace(staging, path)
     except Exception as error:  # libraries have their own for a full disk
-        raise want_of_space(error, path) or error
+        if full := want_of_space(error, path):
+            raise full from error
+        raise
     finally:
         staging.unlink(missing_ok=True)
 
@@ -70,7 +72,9 @@ def staged_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
         os.replace(staging, path)
     except Exception as error:
-        raise want_of_space(error, path) or error
+        if full := want_of_space(error, path):
+            raise full from error
+        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
