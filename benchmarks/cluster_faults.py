@@ -125,7 +125,8 @@ def main() -> None:
     folder = options.folder.resolve()
     rows = folder / "rows"
     rows.mkdir(parents=True, exist_ok=True)
-    left = [f for f in FAULTS if f.name in options.only and not (rows / f"{f.name}.json").exists()]
+    named = {fault.name: fault for fault in FAULTS}
+    left = [named[name] for name in options.only if not (rows / f"{name}.json").exists()]
     cluster = Cluster(folder / "slurm")
     if left and not options.present:
         undisturbed(folder)

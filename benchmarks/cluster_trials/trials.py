@@ -255,15 +255,15 @@ FAULTS = (
     ),
     Fault(
         "clock behind",
-        "on the training's node the clock is four minutes behind, and so are the times of files "
-        "written there; more than five minutes munge does not let pass.",
-        lambda trial: clock(trial, -240, "pretrain", "simulate_set"),
+        "on the training's node the clock is ten minutes behind, and so are the times of files "
+        "written there.",
+        lambda trial: clock(trial, -600, "pretrain", "simulate_set"),
         with_set=False,
     ),
     Fault(
         "clock ahead",
-        "on the set's node the clock is four minutes ahead, likewise.",
-        lambda trial: clock(trial, 240, "simulate_set", "pretrain"),
+        "on the set's node the clock is ten minutes ahead, likewise.",
+        lambda trial: clock(trial, 600, "simulate_set", "pretrain"),
         with_set=False,
     ),
 )

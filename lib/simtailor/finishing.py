@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simtailor.browse.page import refresh_page
+from simtailor.clocks import wait_for_times
 from simtailor.provenance import Job, write_provenance
 
 
@@ -12,3 +13,5 @@ def finish(job: Job, report: Callable[[str], None]) -> None:
     """Write where the results of a job come from, then the page of all results."""
     write_provenance(job)
     refresh_page(job.config["results"], report)
+    for output in job.output:
+        wait_for_times(job.input, output, report)
