@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import shutil
 import signal
 import subprocess
@@ -16,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from cluster_trials.cluster import Cluster
-from cluster_trials.project import EPOCHS, SET_LOG, SLURM, Run, SmallProject, wait_for
+from cluster_trials.project import EPOCHS, SLURM, Run, SmallProject, wait_for
 
 MIDDLE = EPOCHS // 3  # the epoch at which most strike
-AFTER = 2  # shards, likewise
 SHIMS = Path(__file__).with_name("shims.c")
 DISK_MB = 90  # holds the project, its results, and the first few things to be written
 
@@ -156,17 +154,15 @@ def full_disk(trial: Trial) -> None:
         shutil.copytree(kept, where, symlinks=True, dirs_exist_ok=True)
         ballast = where / "ballast"
         run = trial.launch()
-        wait_for(lambda: trial.project.shards() >= AFTER, run)
+        trial.in_the_middle(run)
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
                 pass
-        done = trial.project.shards()
+        reached = trial.project.epoch()
         trial.end(run)
         ballast.unlink()
         trial.end(trial.launch())
-        found = re.findall(r"^(\d+) of \d+ shards are there", (where / SET_LOG).read_text(), re.M)
-        again = done - int(found[0]) if found else done
-        trial.lost = f"{again} of {done} shards"
+        trial.training_went_on(reached)
         shutil.rmtree(kept)
         shutil.copytree(where, kept, symlinks=True)
     finally:
@@ -242,10 +238,9 @@ FAULTS = (
     Fault("Ctrl-C", "SIGINT to `./run` and Snakemake.", interrupted),
     Fault(
         "full disk",
-        f"a file system of {DISK_MB} MB that holds all of the project is filled while shards are "
-        "written; then there is room again.",
+        f"a file system of {DISK_MB} MB that holds all of the project is filled, so the training "
+        "cannot write its checkpoint, nor anybody a log; then there is room again.",
         full_disk,
-        with_set=False,
     ),
     Fault(
         "no locks",
