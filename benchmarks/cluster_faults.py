@@ -56,7 +56,6 @@ def row_of(fault: Fault, folder: Path, cluster: Cluster) -> dict[str, Any]:
                 cluster.cancel_all()
     return {
         "fault": fault.name,
-        "what": fault.what,
         "lost": trial.lost,
         "note": trial.note,
         "begun": dict(trial.begun),
@@ -91,14 +90,15 @@ def table(rows: Path) -> str:
     ]
     lines += [_line(row) for row in kept]
     lines += ["", "What the faults are:", ""]
-    lines += [f"- {row['fault']}: {row['what']}" for row in kept]
+    lines += [f"- {fault.name}: {fault.what}" for fault in FAULTS if found[fault.name].exists()]
     absent = [name for name, path in found.items() if not path.exists()]
     lines += ["", f"Not tried: {', '.join(absent)}."] if absent else []
     return "\n".join(lines) + "\n"
 
 
 def _line(row: dict[str, Any]) -> str:
-    jobs = f"{sum(row['begun'].values())} ({sum(row['needed'].values())})"
+    ran = sum(row["begun"].get(rule, 0) for rule in row["needed"])
+    jobs = f"{ran} ({sum(row['needed'].values())})"
     seconds = " + ".join(f"{run['seconds']:.0f}" for run in row["runs"])
     said = dict.fromkeys(line.replace("|", "/") for run in row["runs"] for line in run["said"])
     cells = (row["fault"], row["lost"], jobs, seconds, "same" if row["same"] else "OTHER",
@@ -108,10 +108,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def slurm_version() -> str:
     """Return the name and version of the Slurm at hand."""
-    try:
-        return subprocess.check_output(["sinfo", "--version"], text=True).strip()
-    except OSError:
-        return "no Slurm"
+    return subprocess.check_output(["slurmctld", "-V"], text=True).strip()
 
 
 def main() -> None:
