@@ -124,6 +124,8 @@ def main() -> None:
     rows.mkdir(parents=True, exist_ok=True)
     named = {fault.name: fault for fault in FAULTS}
     left = [named[name] for name in options.only if not (rows / f"{name}.json").exists()]
+    # What is begun in a shell's background ignores Ctrl-C, and so would the runs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     cluster = Cluster(folder / "slurm")
     if left and not options.present:
         undisturbed(folder)
