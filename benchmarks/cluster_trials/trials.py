@@ -244,8 +244,8 @@ FAULTS = (
     ),
     Fault(
         "no locks",
-        "flock and fcntl fail with ENOLCK in all processes (a library loaded before others), and "
-        "Snakemake is killed as above.",
+        "flock and fcntl fail with ENOLCK in all processes (by a library loaded first); in the "
+        "middle `./run` and Snakemake are killed by SIGKILL.",
         no_locks,
     ),
     Fault(
