@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real Slurm on this machine for the tests: four nodes, two of them with a pretended GPU, in the
 # partitions cpu and gpu.
-#   tests/slurm.sh start FOLDER   installs it with apt where it is missing, and starts it
+#   tests/slurm.sh start FOLDER [LINE ...]   installs it with apt where it is missing, and starts it;
+#                                 the lines are added to slurm.conf, where the last of a key counts
 #   tests/slurm.sh stop FOLDER    cancels all jobs, ends the daemons, removes their settings
 # Needs root. No systemd, munge, database or cgroups. Exit status 3: this machine belongs to a
 # cluster; 4: Slurm cannot be installed.
@@ -65,6 +66,9 @@ NodeName=n[3-4] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[17003-17004] CPU
 PartitionName=cpu Nodes=n[1-2] Default=YES MaxTime=UNLIMITED DefMemPerCPU=100
 PartitionName=gpu Nodes=n[3-4] MaxTime=UNLIMITED DefMemPerCPU=100
 END
+    if [ "$#" -gt 0 ]; then printf '%s\n' "$@" >>"$settings/slurm.conf"; fi
+    # Read where a line above asks for task/cgroup.
+    printf '%s\nCgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\n' "$mark" >"$settings/cgroup.conf"
     printf '%s\nNodeName=n[3-4] Name=gpu File=%s\n' "$mark" "$folder/gpu0" >"$settings/gres.conf"
 }
 
@@ -89,7 +93,7 @@ stop() {
         for _ in $(seq 50); do kill -0 "$process" 2>/dev/null || break; sleep 0.1; done
         kill -KILL "$process" 2>/dev/null || true
     done
-    for file in "$settings/slurm.conf" "$settings/gres.conf"; do
+    for file in "$settings"/{slurm,gres,cgroup}.conf; do
         if grep -qs "$mark" "$file"; then rm "$file"; fi
     done
 }
@@ -97,7 +101,7 @@ stop() {
 case $1 in
 start)
     install_slurm || exit 4
-    configure
+    configure "${@:3}"
     start || { stop && exit 1; }
     ;;
 stop) stop ;;

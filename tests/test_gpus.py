@@ -1,5 +1,6 @@
 """Jobs side by side on a machine with several GPUs."""
 
+import errno
 import subprocess
 import sys
 
@@ -53,6 +54,18 @@ def test_jobs_spread_over_the_gpus_and_a_killed_one_gives_its_own_back(start, mo
     _, shared, _ = start(2)  # all are in use: nobody waits
     assert len(set(shared)) == 2
     assert len({*shared, *start()[1]}) == 3  # the one that fewer use
+
+
+def test_without_locks_jobs_are_spread_by_chance(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(gpus.fcntl, "flock", refuse)
+    found = []
+    for process in range(3):
+        monkeypatch.setattr(gpus.os, "getpid", lambda process=process: process)
+        found += gpus._lock(["GPU-a", "GPU-b", "GPU-c"], 1, tmp_path)
+    assert set(found) == {"GPU-a", "GPU-b", "GPU-c"}
 
 
 @pytest.mark.parametrize(("count", "device"), [(0, "cuda"), (1, "cuda:1"), (3, "cuda")])

@@ -36,11 +36,18 @@ def home(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("killed", "options", "cancelled"),
-    [(True, [], "12\n"), (True, ["-n"], ""), (False, [], "")],
-    ids=["killed", "dry run", "ended"],
-)
-def test_only_jobs_of_a_killed_run_in_this_folder_are_cancelled(home, killed, options, cancelled):
+    ("killed", "options", "cancelled", "locks"),
+    [(True, [], "12\n", True), (True, ["-n"], "", True), (False, [], "", True),
+     (True, [], "12\n", False)],
+    ids=["killed", "dry run", "ended", "no file locks"],
+)  # fmt: skip
+def test_only_jobs_of_a_killed_run_in_this_folder_are_cancelled(
+    home, killed, options, cancelled, locks
+):
+    if not locks:
+        flock = home / ".venv/bin/flock"
+        flock.write_text("#!/bin/sh\nexit 71\n")
+        flock.chmod(0o755)
     if killed:
         lock = home / ".snakemake/locks/0.input.lock"
         lock.parent.mkdir(parents=True)

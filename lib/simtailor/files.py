@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from simtailor.disks import want_of_space
 from simtailor.errors import UserError
 
 # What flock answers where the file system knows no locks, or has none left.
@@ -24,39 +25,56 @@ HELD = (errno.EAGAIN, errno.EACCES)
 
 @contextmanager
 def staged(path: str | Path) -> Iterator[Path]:
-    """Yield a staging path beside ``path``; rename it to ``path`` if the block succeeds."""
+    """Yield a staging path beside ``path``; rename it to ``path`` if the block succeeds.
+
+    Raises:
+        UserError: the disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The process number keeps a killed run's survivor and its successor apart. The
     # suffix stays last, for writers that choose the format by it.
     staging = path.with_name(f".{path.stem}.staging-{os.getpid()}{path.suffix}")
-    mode = _usual_mode(staging)
     try:
+        mode = _usual_mode(staging)
         yield staging
         with open(staging, "rb") as file:
             os.fsync(file.fileno())  # or a power cut could leave the new name with no content
         _give_mode(staging, mode)
         os.replace(staging, path)
+    except Exception as error:  # libraries have their own for a full disk
+        if full := want_of_space(error, path):
+            raise full from error
+        raise
     finally:
         staging.unlink(missing_ok=True)
 
 
 @contextmanager
 def staged_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty staging folder; it replaces ``path`` if the block succeeds."""
+    """Yield an empty staging folder; it replaces ``path`` if the block succeeds.
+
+    Raises:
+        UserError: the disk is full.
+    """
     path = Path(path)
     for left_over in path.parent.glob(f".{path.name}.staging-*"):  # of killed runs
         shutil.rmtree(left_over, ignore_errors=True)
     staging = path.with_name(f".{path.name}.staging-{os.getpid()}")
-    staging.mkdir(parents=True)
-    mode = _usual_mode(staging / ".mode")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        staging.mkdir()
+        mode = _usual_mode(staging / ".mode")
         yield staging
         for file in staging.rglob("*"):
             if file.is_file() and not file.is_symlink():
                 _give_mode(file, mode)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(staging, path)
+    except Exception as error:
+        if full := want_of_space(error, path):
+            raise full from error
+        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

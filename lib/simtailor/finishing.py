@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simtailor.browse.page import refresh_page, written_lately
+from simtailor.clocks import wait_for_times
 from simtailor.provenance import Job, write_provenance
 
 
@@ -16,3 +17,5 @@ def finish(job: Job, report: Callable[[str], None]) -> None:
     write_provenance(job)
     if not written_lately(job.config["results"]):
         refresh_page(job.config["results"], report)
+    for output in job.output:
+        wait_for_times(job.input, output, report)

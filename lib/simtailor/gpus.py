@@ -15,6 +15,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -72,12 +73,14 @@ def _lock(names: Sequence[str], count: int, folder: Path) -> list[str]:
     folder.mkdir(mode=0o700, exist_ok=True)
     chosen: list[str] = []
     with (folder / "choosing").open("w") as choosing:
-        fcntl.flock(choosing, fcntl.LOCK_EX)  # one chooses at a time, within milliseconds
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(choosing, fcntl.LOCK_EX)  # one chooses at a time, within milliseconds
         for place in range(MOST_SHARING):
             for name in names:
                 if len(chosen) < count and name not in chosen and _free(folder / f"{name}.{place}"):
                     chosen.append(name)
-    return chosen or list(names[:count])
+    first = os.getpid() % len(names)  # without locks, or with too many: spread by chance
+    return chosen or [*names[first:], *names[:first]][:count]
 
 
 def _free(path: Path) -> bool:

@@ -7,10 +7,11 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from simtailor.disks import want_of_space
 from simtailor.errors import UserError
 
 FAILED = "failed: "
@@ -33,14 +34,19 @@ class Reporter:
 
     def __call__(self, line: str) -> None:
         """Write a line to the log, and where no console shows the run to standard error."""
-        self._file.write(f"{line}\n")
+        self.note(line)
         if ONLY_FAILURES not in os.environ:
             self._tell(line)
 
     def fail(self, line: str) -> None:
         """Write a line of what ends the job to the log and to standard error."""
-        self._file.write(f"{line}\n")
+        self.note(line)
         self._tell(line)
+
+    def note(self, text: str) -> None:
+        """Write a line to the log alone, which is no reason to fail where its disk is full."""
+        with suppress(OSError):
+            self._file.write(f"{text}\n")
 
     def _tell(self, line: str) -> None:
         say(f"{self._name}: {line}")
@@ -59,7 +65,7 @@ def reporter(log: str | Path, name: str) -> Iterator[Reporter]:
     to do with it.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w", buffering=1, encoding="utf-8", errors="backslashreplace") as file:
+    with _opened(log) as file:
         report = Reporter(file, Path(log), name)
         try:
             with _warnings_to(file):
@@ -68,16 +74,31 @@ def reporter(log: str | Path, name: str) -> Iterator[Reporter]:
             raise SystemExit(INTERRUPTED) from None
         except UserError as error:
             if error.__cause__ is not None:
-                traceback.print_exception(error.__cause__, file=file)
+                report.note("".join(traceback.format_exception(error.__cause__)).rstrip())
             report.fail(f"{FAILED}{error}")
             raise SystemExit(1) from None
         except Exception as error:
+            named = error.filename if isinstance(error, OSError) else None
+            if full := want_of_space(error, named or log):
+                report.fail(f"{FAILED}{full}")
+                raise SystemExit(1) from None
             report.fail(traceback.format_exc().rstrip())
             report.fail(
                 f"{FAILED}{type(error).__name__}: {error}\nsimtailor did not foresee this. "
                 f"If your input is not to blame, please report it with the file {log}."
             )
             raise SystemExit(1) from None
+
+
+@contextmanager
+def _opened(log: str | Path) -> Iterator[TextIO]:
+    """Yield the log; what a full disk kept from it is lost."""
+    file = open(log, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -87,7 +108,8 @@ def say(text: str, stream: TextIO | None = None) -> None:
         stream: standard error where it is not given.
     """
     stream = stream or sys.stderr
-    print(f"{ERASE if stream.isatty() else ''}{text}", file=stream, flush=True)
+    with suppress(OSError):  # it may be a file on a full disk
+        print(f"{ERASE if stream.isatty() else ''}{text}", file=stream, flush=True)
 
 
 @contextmanager
@@ -112,16 +134,9 @@ class _OneLine(logging.Formatter):
         return f"{WARNING}{' '.join(super().format(record).split())}"
 
 
-def failure_in(log: str | Path, since: float) -> str | None:
-    """Return why a job failed, as ``reporter`` wrote it; None where the log does not say.
-
-    Args:
-        log: the job's log.
-        since: seconds of the epoch; an older log is of another run.
-    """
+def failure_in(log: str | Path) -> str | None:
+    """Return why a job failed, as ``reporter`` wrote it; None where the log does not say."""
     try:
-        if Path(log).stat().st_mtime < since:
-            return None
         lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None

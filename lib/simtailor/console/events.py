@@ -3,7 +3,7 @@
 This library does not import Snakemake.
 """
 
-STARTED, ERROR, JOB_ERROR = "workflow_started", "error", "job_error"
+STARTED, ERROR, JOB_ERROR, GROUP_ERROR = "workflow_started", "error", "job_error", "group_error"
 STATISTICS, JOB, JOB_DONE, PROGRESS = "run_info", "job_info", "job_finished", "progress"
 
 # Ours; a record carries beside its event:

@@ -1,0 +1,1 @@
+"""What benchmarks/cluster_faults.py does to a small project on a small Slurm."""
