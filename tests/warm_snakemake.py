@@ -8,8 +8,9 @@ import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 
-# What a plan imports, none of which starts a thread that a fork would lose.
-IMPORTED = ["snakemake.cli", "smart_open", "nbformat", "simtailor.checks"]
+# What every run imports of others, none of which starts a thread that a fork would lose. Not the
+# project's own modules: some look into the folder that they are imported in.
+IMPORTED = ["snakemake.cli", "smart_open", "nbformat", "pydantic", "yaml"]
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(IMPORTED)
 
