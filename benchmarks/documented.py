@@ -20,6 +20,7 @@ commit. Results that are there already are not made again.
 | classifier | 15 minutes |
 | assets | 5 minutes and 140 MB to fetch |
 | recovery | 80 minutes |
+| first_hour | 15 minutes, 2.5 GB to fetch; the clone stays in work/first_hour |
 """
 
 import argparse
@@ -41,6 +42,7 @@ from PIL import Image
 ROOT = Path(__file__).parent.parent
 SAVED_RECOVERY = ROOT / "benchmarks/metasim_recovery.md"
 SAVED_CONTROLLER = ROOT / "benchmarks/controller.md"
+SAVED_FIRST_HOUR = ROOT / "benchmarks/first_hour.md"
 MARK = re.compile(r"(<!-- documented: (\w+) -->\n)(.*?)(<!-- end: \2 -->)", re.S)
 RECOVERED = [
     *(f"tyol_{n}attr" for n in (1, 2, 3, 5, 8)),
@@ -204,6 +206,10 @@ SECTIONS = {
         {"recovery": Place("", lambda results: figures.recovery(SAVED_RECOVERY.read_text()))},
         {"metasim/tyol_8attr.seed0/attributes.png": "eight_attributes.png"},
     ),
+    "first_hour": Section(
+        (),
+        {"first_hour": Place("", lambda results: figures.first_hour(SAVED_FIRST_HOUR.read_text()))},
+    ),
 }
 
 
@@ -236,6 +242,9 @@ def make(name: str, section: Section, results: Path, reference: Path | None) -> 
     if name == "recovery":
         script = [sys.executable, "benchmarks/metasim_recovery.py", *RECOVERED]
         subprocess.run(script, check=True)
+        return
+    if name == "first_hour":
+        subprocess.run([sys.executable, "benchmarks/first_hour.py", "work/first_hour"], check=True)
         return
     if name == "controller":
         script = [sys.executable, "benchmarks/controller.py", str(reference)]
@@ -280,8 +289,9 @@ def write(name: str, section: Section, results: Path, root: Path) -> None:
 
 def stamp(name: str, source: Path) -> str:
     """Return when, where and at which commit figures were made."""
-    if name == "recovery":
-        made = figures.recovery_stamp(SAVED_RECOVERY.read_text())
+    if name in ("recovery", "first_hour"):
+        saved = SAVED_RECOVERY if name == "recovery" else SAVED_FIRST_HOUR
+        made = figures.saved_stamp(saved.read_text())
     elif name == "controller":
         made = figures.controller_stamp(SAVED_CONTROLLER.read_text())
     else:

@@ -217,8 +217,13 @@ def recovery(page: str) -> str:
     return "\n\n".join(parts)
 
 
-def recovery_stamp(page: str) -> str:
-    """Return date and machine of the saved table."""
+def first_hour(page: str) -> str:
+    """Return the table of benchmarks/first_hour.md and what is said of it."""
+    return page.split("\n\n", 2)[2].strip()
+
+
+def saved_stamp(page: str) -> str:
+    """Return date and machine of a saved table."""
     return page.split("\n\n")[1].strip().rstrip(".")
 
 

@@ -24,7 +24,7 @@ rule train_controller:
     output:
         report(
             directory(f"{RESULTS}/task2sim/controller"),
-            patterns=[f"{FIGURE}.png"],
+            patterns=[f"{FIGURE}.png", "{figure,tasks}.csv"],
             caption="../docs/captions/controller.rst",
             category="Task2Sim",
             subcategory="Controller",

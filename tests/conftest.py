@@ -1,5 +1,6 @@
 """A copy of the project to run the workflow in, a small configuration, and drawn digits."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image, ImageDraw, ImageFont
+from warm_snakemake import run_warm
 
 torch.set_num_threads(1)
 # How long an example takes says more of what else runs on the machine than of the code.
@@ -39,12 +41,16 @@ SMALL = {
     "evaluation": {"scenes": 200, "key_epochs": 3, "saved_images": 4},
 }
 
+KERNELS = "renderer-cpu.txt"  # says that they are compiled
+
 # The files that take longest, longest first: begun last, one would keep its process at work
 # while the others have nothing left.
 LONGEST = (
-    "test_workflow", "test_study", "test_controller_explore", "test_recovery", "test_digits",
-    "test_reward_db", "test_pretrain", "test_controller_workflow", "test_bring_your_own",
-    "test_launcher", "test_plan", "test_controller_policies", "test_classifier_workflow",
+    "test_study", "test_workflow", "test_simulation_workflow", "test_controller_explore",
+    "test_recovery", "test_pretrain", "test_launcher", "test_gpu_check", "test_controller_policies",
+    "test_tasks_workflow", "test_classifier_workflow", "test_plan", "test_bring_your_own",
+    "test_controller_workflow", "test_unity_experiment", "test_digits", "test_training",
+    "test_search", "test_heads", "test_raycast",
 )  # fmt: skip
 
 
@@ -84,13 +90,7 @@ class Project:
         self, *targets: str, options: tuple[str, ...] = (), cores: int = 2
     ) -> subprocess.CompletedProcess:
         """Run Snakemake to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", *self.command(*targets, options=options, cores=cores)],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_warm(self.command(*targets, options=options, cores=cores), self.folder)
 
     def make(self, *targets: str, cores: int = 2) -> subprocess.CompletedProcess:
         """Make targets, and fail the test with Snakemake's own words if that fails."""
@@ -120,10 +120,31 @@ class Project:
         )
 
 
+def copied(project: Project, folder: Path) -> Project:
+    """Return a copy of a project with all that it made."""
+    copy = Project(folder / "copy", project.cache)
+    shutil.rmtree(copy.folder)
+    shutil.copytree(project.folder, copy.folder, symlinks=True)
+    return copy
+
+
 @pytest.fixture(scope="session")
 def kernel_cache(tmp_path_factory):
-    """A cache of compiled kernels for all workflow runs of a test session."""
-    return tmp_path_factory.mktemp("resources")
+    """A cache for all workflow runs of a process, with kernels compiled once a test session."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    compiled = shared / "compiled"
+    with open(shared / "compiled.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (compiled / KERNELS).exists():
+            project = Project(tmp_path_factory.mktemp("compiling") / "project", compiled)
+            project.configure({}, device="cpu")
+            project.make(str(compiled / KERNELS))
+    cache = tmp_path_factory.mktemp("resources")
+    for made in compiled.iterdir():
+        (cache / made.name).symlink_to(made)
+    return cache
 
 
 @pytest.fixture

@@ -89,6 +89,12 @@ def test_one_command_compares_the_policies_on_an_own_database(own_database):
     )
     for name in ("policies.png", "few_shot.png", "parameters.png", "training.png", "table.md"):
         assert (folder / name).stat().st_size > 500
+    report = project.snakemake("controller", options=("--report", "report.html"))
+    assert report.returncode == 0, report.stderr[-4000:]
+    page = (project.folder / "report.html").read_text()
+    for word in ("policies.png", "few_shot.png", "parameters.png", "training.png", "tasks.csv"):
+        assert word in page
+    assert "the oracle knows the best set" in page
     before = (folder / "evaluation.json").read_bytes()
     (project.folder / "results/task2sim/controller/evaluation.json").unlink()
     for path in sorted((project.folder / "work/task2sim/controller").rglob("*.json"))[::2]:

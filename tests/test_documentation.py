@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from warm_snakemake import run_warm
 
 from simtailor.documentation import generated_files
 
@@ -33,11 +34,9 @@ def test_schema_accepts_shipped_files_and_rejects_a_misspelt_key():
 
 def rule_edges(target):
     """Return the edges of the rule graph of a target."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--forceall",
-         "--cores", "1", "--nolock", target],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    words = ["snakemake", "--rulegraph", "mermaid-js", "--forceall", "--cores", "1", "--nolock"]
+    finished = run_warm([*words, target], ROOT)
+    assert finished.returncode == 0, finished.stderr
     names = dict(re.findall(r"(id\d+)\[(\w+)\]", finished.stdout))
     return {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", finished.stdout)}
 

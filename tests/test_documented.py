@@ -134,7 +134,7 @@ def test_the_saved_recovery_gives_the_worst_attribute_of_each_seed():
         worst = re.search(rf"^\| {name} .*", page, re.M)[0].split("|")[5].strip().rstrip("%")
         left = re.search(rf"^\| `{name}` \| ([\d., ]+) %", text, re.M)[1].split(", ")
         assert max(map(float, left)) == float(worst)
-    assert re.match(r"20\d\d-\d\d-\d\d, .*cores", figures.recovery_stamp(page))
+    assert re.match(r"20\d\d-\d\d-\d\d, .*cores", figures.saved_stamp(page))
 
 
 @pytest.mark.parametrize("name", ["photographs", "metasim"])

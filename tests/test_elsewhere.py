@@ -1,13 +1,12 @@
 """The workflow used from another folder: with --directory, as a module, and from Python."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, SMALL
+from warm_snakemake import run_warm
 
 import simtailor
 from simtailor import calling
@@ -33,8 +32,7 @@ rule own:
 
 def planned(folder, *words):
     """Return what Snakemake would do in a folder."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *words]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    run = run_warm(["snakemake", "-n", "--cores", "1", *words], folder)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
     return run.stdout
 

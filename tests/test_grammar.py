@@ -332,13 +332,13 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(value=json_values)
 def test_any_json_value_parses_or_is_a_user_error(scratch, value):
     check_reading(scratch, json.dumps(value).encode())
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_any_change_to_a_grammar_parses_or_is_a_user_error(scratch, data):
     tree = json.loads(PUBLISHED)

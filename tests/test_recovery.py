@@ -18,11 +18,7 @@ from simtailor.scene.attributes import wasserstein_distance
 IMAGES = 600
 SMALLER = {"training": {"image_size": 64}, "stage": {"image_size": 64}}
 RANDOM = np.random.default_rng(7)
-SHAPES = {
-    "two modes": np.where(RANDOM.random(IMAGES) < 0.5, 45, 135) + RANDOM.normal(0, 6, IMAGES),
-    "uniform": RANDOM.uniform(20, 160, IMAGES),
-    "skewed": 30 + RANDOM.gamma(1.5, 25, IMAGES),
-}
+TWO_MODES = np.where(RANDOM.random(IMAGES) < 0.5, 45, 135) + RANDOM.normal(0, 6, IMAGES)
 
 
 @pytest.mark.slow
@@ -33,6 +29,7 @@ def test_tyol_1attr_recovers_the_distribution_of_the_yaw(project):
     folder = project.folder / "results/metasim/tyol_1attr.seed11"
     summary = json.loads((folder / "summary.json").read_text())
     yaw = summary["attributes"]["yaw"]
+    assert summary["seed"] == 11
     assert summary["converged"], summary["verdict"]
     assert abs(yaw["generated"]["mean"] - 90) <= 1
     assert 8 <= yaw["generated"]["std"] <= 12
@@ -42,8 +39,8 @@ def test_tyol_1attr_recovers_the_distribution_of_the_yaw(project):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
-def test_distribution_of_the_yaw_that_is_not_gaussian_is_recovered(shape):
+def test_distribution_of_the_yaw_that_is_not_gaussian_is_recovered():
+    """Other shapes are tried on a quicker renderer, in the tests of the search."""
     small = {"seed": 0, **SMALLER}
     shipped = yaml.safe_load((ROOT / "config/experiments/tyol_1attr.yaml").read_text())
     experiment = Experiment.model_validate(merged(shipped, small))
@@ -51,7 +48,7 @@ def test_distribution_of_the_yaw_that_is_not_gaussian_is_recovered(shape):
     hidden = experiment.read_grammar(ROOT / experiment.target.grammar)
     graphs = hidden.sample(IMAGES, np.random.default_rng(3))
     (entry,) = graphs.layout.entries()
-    graphs.features[:, *entry] = SHAPES[shape] / 360
+    graphs.features[:, *entry] = TWO_MODES / 360
     with create_renderer(
         experiment.renderer, **experiment.stage.model_dump(), device="cpu", threads=1
     ) as renderer:
@@ -61,5 +58,5 @@ def test_distribution_of_the_yaw_that_is_not_gaussian_is_recovered(shape):
     sample = prior.sample(2000, np.random.default_rng(5))
     with torch.no_grad():
         generated = sample.with_features(trainer.generator(sample).numpy()).values()[:, *entry]
-    before = wasserstein_distance(sample.values()[:, *entry], SHAPES[shape], 360)
-    assert wasserstein_distance(generated, SHAPES[shape], 360) < 0.1 * before
+    before = wasserstein_distance(sample.values()[:, *entry], TWO_MODES, 360)
+    assert wasserstein_distance(generated, TWO_MODES, 360) < 0.1 * before

@@ -315,6 +315,7 @@ make_set(plan, catalogue, Machine("cpu", 1, cache), f"{folder}/work", f"{folder}
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_same_bytes(machine, catalogue, tmp_path):
     values = {**VALUES, "images": 200, "image_size": 48, "samples": 2, "shard_size": 20}
     write_pack(small_pack(), tmp_path / "assets.safetensors")

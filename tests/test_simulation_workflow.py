@@ -70,12 +70,12 @@ def test_a_study_is_killed_resumed_checked_repaired_and_exported(project, tmp_pa
     check = project.snakemake("check_sets")
     assert check.returncode != 0
     assert f"{NAMES[1]}: damaged or missing: shard-00003.tar" in check.stderr
-    again = project.snakemake(TARGETS[1], options=("--force",))
+    exports = [f"results/task2sim/{name}/{NAMES[1]}" for name in ("coco", "yolo")]
+    targets = (TARGETS[1], "check_sets", "sets", *exports)
+    again = project.snakemake(*targets, options=("--forcerun", TARGETS[1]))
     assert again.returncode == 0, again.stderr[-4000:]
     assert "3 of 4 shards are there and intact" in log.read_text()
     assert contents(damaged.folder) == before
-    exports = [f"results/task2sim/{name}/{NAMES[1]}" for name in ("coco", "yolo")]
-    project.make("check_sets", "sets", *exports)
     labels = project.folder / exports[1] / "detection/labels"
     assert len(list(labels.rglob("*.txt"))) == 80
 

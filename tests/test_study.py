@@ -1,13 +1,14 @@
 """A small study from end to end."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import Project
+from conftest import Project, copied
 from object_storage import s3_server
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -17,7 +18,7 @@ from simtailor.pretrain.network import timm
 
 TASKS = {"digits": 10, "four_digits": 4, "two_digits": 2}  # classes
 SETS = ["0_0_0_0_0_1_0_0_0", "1_0_0_0_0_1_0_0_0"]
-JOBS = 8  # of one set and two tasks through Slurm, short ones grouped
+JOBS = 7  # of one set and two tasks through Slurm, short ones grouped; the assets are there
 pytestmark = pytest.mark.slow
 
 
@@ -82,18 +83,6 @@ def study(tmp_path_factory, cache, pictures):
     return project
 
 
-def copied(project, folder):
-    """Return a copy of a project with all that it made."""
-    copy = Project(folder / "copy", project.cache)
-    shutil.rmtree(copy.folder)
-    shutil.copytree(project.folder, copy.folder, symlinks=True)
-    return copy
-
-
-def reward_database(project):
-    return json.loads((project.folder / "results/task2sim/reward_db.json").read_text())
-
-
 def results_of_one(project, name=SETS[0], task="digits"):
     """Return what was made of a set and measured on a task, and what stands beside it."""
     folder = project.folder / "results/task2sim"
@@ -136,18 +125,24 @@ def test_the_reward_database_is_made_with_all_that_is_promised(study):
 
 
 def test_a_task_added_later_adds_its_results_without_redoing_the_rest(study, pictures, tmp_path):
+    """Made for one set and one network from scratch, and planned for all."""
     project = copied(study, tmp_path)
-    before = reward_database(project)
+    evaluation = project.folder / f"results/task2sim/evaluations/{SETS[0]}.json"
+    before = json.loads(evaluation.read_text())["tasks"]
     configure(project, pictures, list(TASKS))
-    run = project.make("reward_db")
-    assert "Pre-train" not in run.stderr
+    planned = project.snakemake("reward_db", options=("-n", "-q", "rules"))
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned.stdout + planned.stderr, re.MULTILINE))
+    assert not {"prepare_assets", "simulate_set", "pretrain"} & set(jobs)
+    assert jobs["evaluate_set"] == "3"
+    scratch = "results/task2sim/evaluations/equal_steps/scratch0.json"
+    project.make(str(evaluation.relative_to(project.folder)), scratch)
     log = (project.folder / f"logs/task2sim/evaluations/{SETS[0]}.log").read_text().splitlines()
     assert [line.endswith("(known)") for line in log] == [True, True, False]
     short = (project.folder / "logs/task2sim/equal_steps/scratch0.log").read_text().splitlines()
     assert [line.endswith("(known)") for line in short] == [True, True, False]
-    database = reward_database(project)
-    assert list(database) == list(TASKS)
-    assert before["digits"] == database["digits"]
+    after = json.loads(evaluation.read_text())["tasks"]
+    assert list(after) == list(TASKS)
+    assert {task: after[task] for task in before} == before
 
 
 def test_what_is_there_so_far_is_assembled_and_the_rest_listed(study, tmp_path):
@@ -188,6 +183,9 @@ def test_the_reward_database_is_the_same_through_slurm(slurm, study, pictures, t
     """
     project = Project(tmp_path / "project", study.cache)  # the same weights of the packaged network
     configure(project, pictures, ["digits", "four_digits"], sets=1, repeated=0)
+    assets = "work/task2sim/assets.safetensors"
+    (project.folder / assets).parent.mkdir(parents=True)
+    shutil.copy(study.folder / assets, project.folder / assets)
     partitions = {"cpu": {"max_threads": 8}, "gpu": {"max_threads": 8, "max_gpu": 1}}
     (project.folder / "partitions.yaml").write_text(yaml.safe_dump({"partitions": partitions}))
     on_gpu = ("simulate_set", "pretrain", "evaluate_set")

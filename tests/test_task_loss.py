@@ -230,6 +230,7 @@ def test_task_network_turns_the_bars_towards_the_target():
     assert -35 < float(moved.detach()) < -10
 
 
+@pytest.mark.slow
 def test_epochs_of_the_task_find_what_the_discrepancy_cannot_see():
     """The mean brightness alone is compared, which does not tell how a bar is turned."""
     prior, target = bar_grammar((25, 10)), bar_grammar((0, 10))

@@ -35,6 +35,7 @@ def test_digits_learns_shapes():
     assert accuracy(network, TEST.images, TEST.labels) > 0.95
 
 
+@pytest.mark.slow
 def test_resnet_learns_shapes():
     network = train("resnet18", epochs=3)
     assert accuracy(network, TEST.images, TEST.labels) > 0.9

@@ -1,5 +1,8 @@
 """Training with an analytic renderer: recovery, resumption, and the count of renders."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -110,12 +113,19 @@ def test_training_killed_twice_ends_with_the_same_bits(tmp_path):
     assert_same(trainer(settings).train(checkpoint, silent), trainer(settings).train(report=silent))
 
 
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """The checkpoint of a training, to copy."""
+    checkpoint = tmp_path_factory.mktemp("left") / "checkpoint.pt"
+    trainer(experiment()).train(checkpoint, silent)
+    return checkpoint
+
+
 @pytest.mark.parametrize(
     "change", ["learning rate", "seed", "generator", "target", "split", "renderer", "code"]
 )
-def test_checkpoint_of_other_settings_is_ignored(tmp_path, change, monkeypatch):
-    checkpoint = tmp_path / "checkpoint.pt"
-    trainer(experiment()).train(checkpoint, silent)
+def test_checkpoint_of_other_settings_is_ignored(left, tmp_path, change, monkeypatch):
+    checkpoint = Path(shutil.copy(left, tmp_path))
     settings, target = experiment(), None
     if change == "learning rate":
         settings = experiment(learning_rate=0.01)

@@ -41,6 +41,7 @@ def load(renderer: str, target: dict, build: Path, **values):
     return load_experiment(Configuration(), "unity", [])
 
 
+@pytest.mark.slow
 def test_pictures_of_the_published_builds_become_a_result(here):
     options = ["--target", "40", "--grammar", TARGET]
     tgt = stand_in(here / "3d_scene_tgt", "unity_files", *options)

@@ -5,8 +5,11 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
-from conftest import SMALL
+from conftest import ROOT, SMALL, copied
 from PIL import Image
 
 from simtailor.calling import make
@@ -23,6 +26,10 @@ from simtailor.errors import UserError
 from simtailor.fitted.reading import FittedSet
 from simtailor.metasim.progress import COLUMNS
 from simtailor.provenance import PROVENANCE, changed_files, digest_of
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from first_hour import EXPERIMENT, steps_of_the_page
 
 RESULT = "results/metasim/tyol_1attr"
 pytestmark = pytest.mark.slow
@@ -138,29 +145,65 @@ def test_a_change_runs_again_what_depends_on_it_and_no_more(finished):
     assert planned(stage={"image_size": 40}) == {"target", "train", "results"}
 
 
-def test_a_fit_becomes_a_data_set_with_exports(finished):
-    values = {"images": 12, "shard_size": 5, "stage": {"samples": 2}}
-    finished.configure({"tyol_1attr": SMALL}, datasets=values)
+@pytest.fixture(scope="module")
+def first_hour(finished, tmp_path_factory):
+    """A project in which docs/first_hour.md was followed, at a small size."""
+    project = copied(finished, tmp_path_factory.mktemp("first_hour"))
+    own = {key: value for key, value in SMALL.items() if key != "target"} | {"generator": "gcn"}
+    data = {"images": 24, "shard_size": 10, "stage": {"samples": 2}}
+    project.configure({"tyol_1attr": SMALL, "mine": own}, datasets=data)
+    for language, text in steps_of_the_page():
+        if language == "yaml":
+            (project.folder / EXPERIMENT).write_text(text)
+        elif text.startswith("./run snakemake"):
+            words = shlex.split(text)[2:]
+            targets = [word for word in words if word.startswith("results/")]
+            planned = ("-n",) if "-n" in words else ()
+            run = project.snakemake(*targets, options=planned)
+            assert run.returncode == 0, run.stderr[-4000:]
+        else:
+            subprocess.run(["bash", "-euc", text], cwd=project.folder, check=True)
+    return project
+
+
+def test_the_first_hour_ends_with_a_data_set_of_ones_own(first_hour):
+    results = first_hour.folder / "results"
+    summary = json.loads((results / "metasim/mine/summary.json").read_text())
+    assert summary["verdict"].startswith(("Converged", "Not converged"))
+    assert summary["generator"] == "gcn"
+    assert summary["target"]["images"] == 24
+    assert set(summary["attributes"]) == {"yaw", "loc_x", "loc_z"}
+    assert summary["attributes"]["yaw"]["target"] is None
+    assert summary["attributes"]["yaw"]["wasserstein"] is None
+    assert json.loads((results / "datasets/mine/manifest.json").read_text())["images"] == 24
+    assert "metasim/mine" in (results / "index.html").read_text()
+    # A changed photograph is noticed.
+    Image.new("RGB", (40, 40), "red").save(first_hour.folder / "photographs/new.png")
+    planned = first_hour.snakemake("results/metasim/mine", options=("-n",)).stdout
+    assert "metasim_target" in planned
+
+
+def test_a_fit_becomes_a_data_set_with_exports(first_hour):
     targets = [f"results/exports/{name}/tyol_1attr" for name in FORMATS]
-    output = finished.make("results/datasets/tyol_1attr", *targets)
-    assert "metasim_train" not in output.stdout + output.stderr  # the fit is there
-    finished.configure({"tyol_1attr": SMALL})
-    folder = finished.folder / "results/datasets/tyol_1attr"
+    output = first_hour.make(*targets)
+    # What is there is made no more.
+    assert not re.search("metasim_train|to the format 'coco'", output.stdout + output.stderr)
+    folder = first_hour.folder / "results/datasets/tyol_1attr"
     summary = json.loads((folder / "summary.json").read_text())
-    fit = json.loads((finished.folder / RESULT / "summary.json").read_text())
-    assert summary["classes"] == {"slipper": 12}
+    fit = json.loads((first_hour.folder / RESULT / "summary.json").read_text())
+    assert summary["classes"] == {"slipper": 24}
     assert summary["verdict"] == fit["verdict"]
     assert fit["verdict"] in (folder / "README.md").read_text()
-    coco, yolo, bop = (finished.folder / target for target in targets)
-    assert len(json.loads((coco / "annotations.json").read_text())["annotations"]) == 12
-    assert len(list((yolo / "segmentation/labels").rglob("*.txt"))) == 12
-    assert len(json.loads((bop / "train_pbr/000000/scene_gt.json").read_text())) == 12
+    coco, yolo, bop = (first_hour.folder / target for target in targets)
+    assert len(json.loads((coco / "annotations.json").read_text())["annotations"]) == 24
+    assert len(list((yolo / "segmentation/labels").rglob("*.txt"))) == 24
+    assert len(json.loads((bop / "train_pbr/000000/scene_gt.json").read_text())) == 24
     # Where each comes from: the export from the data set, and that from the fit.
     of_set, of_coco = (json.loads((made / PROVENANCE).read_text()) for made in (folder, coco))
-    assert of_set["inputs"][RESULT] == digest_of(finished.folder / RESULT)
+    assert of_set["inputs"][RESULT] == digest_of(first_hour.folder / RESULT)
     assert of_coco["inputs"]["results/datasets/tyol_1attr"] == digest_of(folder)
-    assert of_set["settings"]["settings"]["images"] == 12
-    assert changed_files(folder) == changed_files(finished.folder / RESULT) == []
+    assert of_set["settings"]["settings"]["images"] == 24
+    assert changed_files(folder) == changed_files(first_hour.folder / RESULT) == []
     yaw = [
         sample.annotation["objects"][0]["attributes"]["yaw"]
         for sample in FittedSet(folder).samples()
@@ -197,7 +240,7 @@ def test_killed_and_resumed_on_one_core_in_another_folder_ends_with_the_same_byt
     checkpoint = project.folder / "work/metasim/tyol_1attr/checkpoint.pt"
     log = project.folder / "logs/metasim/tyol_1attr/train.log"
     moment, kills_in_training, resumed = random.Random(3), 0, 0
-    for _ in range(3):
+    for _ in range(2):
         before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
         run = project.launch(*project.command(RESULT))
         until = time.monotonic() + 60
@@ -221,44 +264,15 @@ def test_killed_and_resumed_on_one_core_in_another_folder_ends_with_the_same_byt
     assert not checkpoint.exists()
 
 
-def test_launcher_removes_a_stale_lock_adds_cores_and_explains_itself(project):
+def test_launcher_removes_a_stale_lock_and_adds_cores(project):
     (project.folder / ".snakemake/locks").mkdir(parents=True)
     (project.folder / ".snakemake/locks/0.output.lock").write_text("results/x\n")
-    run = project.launch("snakemake", "-n")
+    run = project.launch("snakemake", "-n", "plan")
     output, _ = run.communicate(timeout=100)
     assert run.returncode == 0, output
     assert "Installing" not in output
     assert "Removing the lock of a run that was killed" in output
     assert not list((project.folder / ".snakemake/locks").glob("*"))
-    run = project.launch()
-    output, _ = run.communicate(timeout=100)
-    assert run.returncode == 2
-    assert "./run pytest" in output
-
-
-def photographs(folder, count=24):
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        size = (48, 64) if i % 2 else (80, 50)
-        noise = rng.integers(0, 60, (*size[::-1], 3), dtype=np.uint8)
-        noise[20:30, 10:40] = [110, 190, 80]
-        Image.fromarray(noise).save(folder / f"photo_{i}.{'jpg' if i % 3 else 'png'}")
-    return folder
-
-
-def test_a_folder_of_photographs_is_a_target(project):
-    photographs(project.folder / "photos")
-    project.configure({"tyol_1attr": {**SMALL, "target": {"folder": "photos"}}})
-    project.make(RESULT)
-    summary = json.loads((project.folder / RESULT / "summary.json").read_text())
-    assert summary["target"]["images"] == 24
-    assert "resized to 32 x 32" in summary["target"]["notes"][0]
-    assert summary["attributes"]["yaw"]["target"] is None
-    assert summary["attributes"]["yaw"]["wasserstein"] is None
-    # A changed photograph is noticed.
-    Image.new("RGB", (40, 40), "red").save(project.folder / "photos/photo_new.png")
-    assert "metasim_target" in project.snakemake(RESULT, options=("-n",)).stdout
 
 
 def test_resnet_is_the_task_network_of_five_objects(project):
@@ -310,17 +324,6 @@ def test_a_broken_experiment_stops_no_other(project):
     output = run.stdout + run.stderr
     assert "'broken' cannot run" in output
     assert "Did you mean 'grammar'?" in output
-
-
-def test_an_experiment_is_added_by_one_file_and_a_seed_by_its_name(project):
-    own = {"grammar": "config/grammars/tyol_1attr.json", **SMALL}
-    own["target"] = {"grammar": "config/grammars/tyol_1attr_target.json", "images": 40}
-    own["generator"] = "gcn"
-    (project.folder / "config/experiments/mine.yaml").write_text(yaml.safe_dump(own))
-    project.configure({})
-    project.make("results/metasim/mine.seed7")
-    summary = json.loads((project.folder / "results/metasim/mine.seed7/summary.json").read_text())
-    assert (summary["seed"], summary["generator"]) == (7, "gcn")
 
 
 def test_dag_is_drawn_without_graphviz(project):
