@@ -138,7 +138,7 @@ SECTIONS = {
             "detector/tree_crowns/pictures.png": "tree_crowns.jpg",
             "detector/tree_crowns/misses.png": "tree_crowns_misses.jpg",
         },
-        settings={"detector": {"seeds": 2, "sources": ["prior", "fit", "real"]}},
+        settings={"detector": {"sources": ["prior", "fit", "real"]}},
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),
