@@ -172,8 +172,6 @@ def test_a_fit_without_intervals_is_not_narrower_than_the_prior(fit):
     assert uncertainty(read) == pytest.approx([0.4, 0], abs=1e-6)
     row["generated"]["mean_95"] = [1.1, 1.3]
     assert uncertainty(read) == pytest.approx([0.2 / 3.92, 0], abs=1e-6)
-    failed = replace(read, summary=read.summary | {"converged": False})
-    assert uncertainty(failed) == pytest.approx([0.4, 0], abs=1e-6)
 
 
 def test_killed_and_resumed_ends_with_the_same_bytes(fit, machine, tmp_path):

@@ -136,11 +136,11 @@ def _widened(widen: float, fit: Fit) -> str:
         f"Each attribute is spread by {widen:g} times the standard error of its fitted mean, on "
         "top of the fit's own spread (`widen`)."
     )
-    as_wide = "spread as widely as the prior, where the fit is narrower"
-    if not fit.summary["converged"]:
-        return f"{text} As the fit did not converge, all of them are {as_wide}."
     rows = fit.summary["attributes"].items()
     without = [name for name, row in rows if not (row["generated"] or {}).get("mean_95")]
     if without:
-        text += f" The fit has no interval of {', '.join(without)}: they are {as_wide}."
+        text += (
+            f" The fit has no interval of {', '.join(without)}: they are spread as widely as the "
+            "prior, where the fit is narrower."
+        )
     return text

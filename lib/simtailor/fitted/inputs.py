@@ -12,7 +12,7 @@ from simtailor.fitted.settings import Datasets
 from simtailor.metasim.settings import Experiment
 
 # Raised when the same settings give other files, so that data sets made before do not count.
-DATASETS_VERSION = 3
+DATASETS_VERSION = 4
 
 
 def experiment_with_stage(experiment: Experiment, settings: Datasets) -> Experiment:

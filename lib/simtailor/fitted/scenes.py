@@ -66,9 +66,10 @@ class Fit:
     def uncertainty(self, layout: SceneGraphLayout) -> np.ndarray:
         """Return how uncertain each entry is, a spread in units of the features: float32 [N, F].
 
-        It is the standard error of the mean, nearly a quarter of the 95 % interval's width. Where
-        the fit states no interval or did not converge, nothing says that it may be narrower than
-        the prior: it is at least what the fit's spread lacks of the prior's.
+        It is the standard error of the mean, nearly a quarter of the 95 % interval's width, which
+        is wider where the renderer does not look like the target. Where the fit states no interval,
+        nothing says that it may be narrower than the prior: it is what its spread lacks of the
+        prior's.
         """
         spreads = np.zeros(layout.maximum.shape, dtype=np.float32)
         for entry in layout.entries():
@@ -76,10 +77,8 @@ class Fit:
             generated, prior = row.get("generated") or {}, row.get("prior") or {}
             low, high = generated.get("mean_95") or (0, 0)
             spread = (high - low) / ERRORS_OF_INTERVAL
-            sure = generated.get("mean_95") and self.summary["converged"]
-            if generated and prior and not sure:
-                lacking = max(prior["std"] ** 2 - generated["std"] ** 2, 0)
-                spread = max(spread, float(np.sqrt(lacking)))
+            if generated and prior and not generated.get("mean_95"):
+                spread = float(np.sqrt(max(prior["std"] ** 2 - generated["std"] ** 2, 0)))
             spreads[entry] = spread / layout.maximum[entry]
         return spreads
 

@@ -23,8 +23,8 @@ class Datasets(Section):
     widen: Annotated[float, Field(ge=0)] = Field(
         1.0,
         description="How far scenes are spread beyond the fit: by noise with so many times the "
-        "standard error of each attribute's mean; where the fit has no interval of it, or did not "
-        "converge, by what its spread lacks of the prior's. 0 draws from the fit as it is.",
+        "standard error of each attribute's mean; where the fit has no interval of it, by what its "
+        "spread lacks of the prior's. 0 draws from the fit as it is.",
     )
     shard_size: PositiveInt = Field(250, description="Images of a shard, what a resume goes by.")
     seed: Annotated[int, Field(ge=0, strict=True)] | None = Field(
