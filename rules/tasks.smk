@@ -2,6 +2,11 @@
 include: "tasks_common.smk"
 
 
+# A moment, which no job of a cluster is worth.
+localrules:
+    list_tasks,
+
+
 rule tasks:
     """Every real task of the study, checked, split and shown."""
     input:
