@@ -246,7 +246,7 @@ def test_what_it_does_not_know_is_refused_before_anything_is_drawn(opened):
     if opened.drawing.grammar is None:
         pytest.skip("its scenes come from parameters")
     text = json.dumps(opened.drawing.grammar)
-    right, wrong = ("yaw", "yow") if '"yaw"' in text else ("azimuth", "azimut")
+    right, wrong = ("yaw", "yow") if '"yaw"' in text else ("elevation", "elevatio")
     grammar = Grammar(json.loads(text.replace(f'"{right}"', f'"{wrong}"')))
     with pytest.raises(UserError, match=f"does not know the attribute '{wrong}'") as caught:
         check_drawable(grammar, opened.drawing.description)
