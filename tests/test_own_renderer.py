@@ -167,7 +167,8 @@ def test_it_is_fitted_to_a_folder(here):
     make_results("paper", experiment, machine, "target.npz", "training", "results", lines.append)
     attributes = json.loads(Path("results/summary.json").read_text())["attributes"]
     assert attributes["yaw"]["unit"] == "degrees"
-    assert abs(attributes["yaw"]["generated"]["mean"] - 220) < 10
+    # Half a turn of a sheet looks the same, so either is right.
+    assert abs((attributes["yaw"]["generated"]["mean"] - 220 + 90) % 180 - 90) < 10
     assert abs(attributes["loc_x"]["generated"]["mean"] - 112) < 3
     low, high = attributes["loc_x"]["generated"]["mean_95"]
     assert low < 113 and high > 111
