@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ from PIL import Image, ImageDraw, ImageFont
 from warm_snakemake import run_warm
 
 torch.set_num_threads(1)
+# Tests that are begun in a shell's background ignore Ctrl-C, and so would the runs that they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says more of what else runs on the machine than of the code.
 hypothesis.settings.register_profile("without deadline", deadline=None)
 hypothesis.settings.load_profile("without deadline")

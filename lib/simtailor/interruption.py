@@ -22,6 +22,7 @@ from simtailor.reporting import INTERRUPTED, say
 
 SCRIPTS = ".snakemake/scripts/"  # where Snakemake puts the scripts that its jobs run
 LOCK = Path(".snakemake/simtailor.lock")  # the launcher's; it holds: host, process, command
+LONGEST_END = 90.0  # seconds that Snakemake may take to end, with cancelling jobs of a cluster
 STOPPED = "Stopped. What is finished is kept: the same command goes on from there."
 
 
@@ -38,13 +39,17 @@ def stop_on_signals(silence: Callable[[], None]) -> None:
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, signal.SIG_IGN)
-        silence()
-        say(STOPPED)
-        # At once, while this process ends, and at its very end: a job may start only now.
-        _end_jobs()
-        threading.Thread(target=_go_on_ending_jobs, daemon=True).start()
-        atexit.register(_end_jobs)
-        raise SystemExit(INTERRUPTED)
+        try:
+            # The signal may come in the middle of a line that is written to the same stream.
+            silence()
+            say(STOPPED)
+        except RuntimeError:
+            os.write(2, f"{STOPPED}\n".encode())
+        finally:
+            # At once, while this process ends, and at its very end: a job may start only now.
+            threading.Thread(target=_go_on_ending_jobs, daemon=True).start()
+            atexit.register(_end_jobs)
+            raise SystemExit(INTERRUPTED)  # whatever went wrong: no other signal is heard
 
     if threading.current_thread() is threading.main_thread():
         for one in (signal.SIGINT, signal.SIGTERM):
@@ -54,9 +59,12 @@ def stop_on_signals(silence: Callable[[], None]) -> None:
 
 def _end_jobs() -> None:
     """End the scripts of jobs and what they started."""
-    for process in psutil.Process().children(recursive=True):
+    children: list[psutil.Process] = []
+    with suppress(psutil.Error, OSError):
+        children = psutil.Process().children(recursive=True)
+    for process in children:
         ending: list[psutil.Process] = []
-        with suppress(psutil.Error):  # it has ended meanwhile
+        with suppress(psutil.Error, OSError):  # it has ended meanwhile
             if any(SCRIPTS in word for word in process.cmdline()):
                 ending = [process]
                 ending = [*process.children(recursive=True), process]
@@ -66,9 +74,12 @@ def _end_jobs() -> None:
 
 
 def _go_on_ending_jobs() -> None:
-    while True:
+    """End jobs until this process ends; if it does not come to that, end it."""
+    until = time.monotonic() + LONGEST_END
+    while time.monotonic() < until:
         _end_jobs()
         time.sleep(0.1)
+    os._exit(INTERRUPTED)
 
 
 def describe_lock() -> str:
