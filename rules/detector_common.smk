@@ -2,10 +2,11 @@
 
 
 def tiles_of_experiment(wildcards):
-    """Return the labelled pictures of an experiment, checked now."""
-    return tiles_of(
-        wildcards.experiment, experiment_of(wildcards), CONFIGURATION.detector
-    )
+    """Return the labelled pictures of an experiment, checked once: that reads a folder."""
+    name = wildcards.experiment
+    if name not in TILES:
+        TILES[name] = tiles_of(name, experiment_of(wildcards), CONFIGURATION.detector)
+    return TILES[name]
 
 
 def plain_tiles_of(wildcards):
@@ -58,6 +59,7 @@ def drawn_of_sources(wildcards):
 
 
 DETECTOR = CONFIGURATION.detector
+TILES = {}
 
 
 wildcard_constraints:

@@ -76,25 +76,24 @@ def time_limit(trial: Trial) -> None:
     """A job is stopped in the middle, until its limit of one minute is over."""
     # Of the first attempt; the next has 29.
     run = trial.launch(*SLURM, "--set-resources", "pretrain:runtime=4*attempt*attempt*attempt-3")
-    job = trial.in_the_middle(run)
-    trial.cluster.hold(job)
-    reached = trial.project.epoch()
-    trial.end(run)
-    trial.training_went_on(reached)
+    _struck_in_the_middle(trial, run, trial.cluster.hold)
 
 
 def cancelled(trial: Trial) -> None:
     """The job is cancelled by scancel."""
-    run = trial.launch()
-    job = trial.in_the_middle(run)
-    trial.cluster.cancel(job)
+    _struck_in_the_middle(trial, trial.launch(), trial.cluster.cancel)
+
+
+def _struck_in_the_middle(trial: Trial, run: Run, strike: Callable[[str], None]) -> None:
+    """Strike the job of the training, and let the run end."""
+    strike(trial.in_the_middle(run))
     reached = trial.project.epoch()
     trial.end(run)
     trial.training_went_on(reached)
 
 
 def node_down(trial: Trial) -> None:
-    """All processes of the job's node are killed; Slurm notices after 10 s (SlurmdTimeout)."""
+    """All processes of the job's node are killed; Slurm notices after 30 s (SlurmdTimeout)."""
     run = trial.launch()
     job = trial.in_the_middle(run)
     node = trial.cluster.node_of(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from simtailor.datasets.formats import check_parts
-from simtailor.detector.pictures import named_pictures, picture_of
+from simtailor.detector.pictures import named_pictures, picture_of, pictures_in
 from simtailor.detector.settings import (
     FIT,
     MIXED,
@@ -76,13 +76,15 @@ def _check_folder(name: str, tiles: LabelledTiles) -> None:
                 f"{where}.{key}: {folder} has no {min(missing)}.xml."
                 f"{nearest_name(min(missing), there)} Name pictures without their suffix."
             )
-    if not tests_of(tiles):
+    tests = tests_of(tiles)
+    if not tests:
         raise UserError(
             f"{where}.folder: {folder} has no picture to try a detector on: none with a file "
             "NAME.xml (Pascal VOC) beside it that trains none"
         )
-    for one in (*tiles.train, *tests_of(tiles)):
-        picture_of(folder, one)
+    pictures = pictures_in(folder)
+    for one in (*tiles.train, *tests):
+        picture_of(folder, one, pictures)
 
 
 def tests_of(tiles: LabelledTiles) -> list[str]:
@@ -101,9 +103,9 @@ def labels_state(tiles: LabelledTiles) -> str:
     """Return a digest of names, sizes and times of a user's pictures and boxes."""
     if tiles.folder is None:
         return ""
-    names = {*tiles.train, *tests_of(tiles)}
-    boxes = [Path(tiles.folder, f"{name}.xml") for name in sorted(names)]
-    return files_state([*boxes, *(picture_of(tiles.folder, name) for name in sorted(names))])
+    names, pictures = sorted({*tiles.train, *tests_of(tiles)}), pictures_in(tiles.folder)
+    boxes = [Path(tiles.folder, f"{name}.xml") for name in names]
+    return files_state([*boxes, *(picture_of(tiles.folder, name, pictures) for name in names)])
 
 
 def drawn_for(source: str) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,14 +70,27 @@ def pictures_of_set(made: ShardedSet) -> list[LabelledPicture]:
     return pictures
 
 
-def picture_of(folder: str | Path, name: str) -> Path:
+def pictures_in(folder: str | Path) -> dict[str, list[Path]]:
+    """Return a folder's pictures by their names without suffix, after one look at it."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(Path(folder).glob("*")):
+        if path.suffix.lower() in readable_suffixes():
+            found.setdefault(path.stem, []).append(path)
+    return found
+
+
+def picture_of(
+    folder: str | Path, name: str, pictures: Mapping[str, list[Path]] | None = None
+) -> Path:
     """Return the file of a picture by its name without suffix.
+
+    Args:
+        pictures: ``pictures_in`` the folder, for those who ask for many.
 
     Raises:
         UserError: there is none, or several.
     """
-    paths = Path(folder).glob(f"{glob.escape(name)}.*")
-    found = sorted(path for path in paths if path.suffix.lower() in readable_suffixes())
+    found = (pictures_in(folder) if pictures is None else pictures).get(name, [])
     if len(found) != 1:
         many = f"several: {', '.join(p.name for p in found)}" if found else "none"
         raise UserError(
@@ -100,17 +112,21 @@ def named_pictures(folder: str | Path) -> list[str]:
 
 
 def read_pascal_voc(
-    folder: str | Path, name: str, classes: Sequence[str] | None = None
+    folder: str | Path,
+    name: str,
+    classes: Sequence[str] | None = None,
+    pictures: Mapping[str, list[Path]] | None = None,
 ) -> LabelledPicture:
     """Return a picture NAME.png, or of another format, with its boxes in Pascal VOC's NAME.xml.
 
     Args:
         classes: names by label, without regard to case; None: all objects are of one class.
+        pictures: see ``picture_of``.
 
     Raises:
         UserError: a file is absent or cannot be read, or an object's class is unknown.
     """
-    path = picture_of(folder, name)
+    path = picture_of(folder, name, pictures)
     known = None if classes is None else [c.lower() for c in classes]
     image = read_whole(path, str(path)).images[0]
     try:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from simtailor.detector.drawing import read_pictures
 from simtailor.detector.inputs import tests_of
-from simtailor.detector.pictures import LabelledPicture, read_pascal_voc
+from simtailor.detector.pictures import LabelledPicture, pictures_in, read_pascal_voc
 from simtailor.detector.precision import Detections
 from simtailor.detector.settings import DetectorTraining, LabelledTiles
 from simtailor.detector.training import train_detector
@@ -35,7 +35,9 @@ def read_tiles(
     folder = folder_of(tiles, resources)
     names = tiles.train if part == "train" else tests_of(tiles)
     known = classes if len(classes) > 1 else None
-    return [read_pascal_voc(folder, name, known).resized(tiles.scale) for name in names]
+    pictures = pictures_in(folder) if names else {}
+    read = (read_pascal_voc(folder, name, known, pictures) for name in names)
+    return [picture.resized(tiles.scale) for picture in read]
 
 
 def folder_of(tiles: LabelledTiles, resources: str | Path) -> Path:

@@ -20,10 +20,7 @@ MISSED, WRONG, FOUND = (230, 159, 0), (86, 180, 233), (255, 255, 255)  # Okabe a
 SIZE = 240
 ROWS = {"prior": "prior", "fit": "fit", "fit_without_looks": "fit, prior's looks"}
 WORST = 40  # surest wrong detections that are drawn
-MOST_TESTS, COLUMNS = (
-    12,
-    4,
-)  # test pictures that are shown, beside one another, where there are more
+MOST_TESTS, COLUMNS = 12, 4  # of many test pictures so many are shown, in so many columns
 RIGHT, LEAST = 0.4, 0.1  # overlap of a hit; score of a detection that counts
 
 
