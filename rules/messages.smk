@@ -18,6 +18,7 @@ from simtailor.console.durations import (
 from simtailor.console.events import ENDED, PLANNED
 from simtailor.console.forecast import ExpectedJob
 from simtailor.console.opening import what_to_open
+from simtailor.pacing import choose_jobs_when_some_end
 from simtailor.packages import PACKAGES
 from simtailor.reporting import INTERRUPTED
 from simtailor.targets import TargetTable
@@ -134,6 +135,9 @@ onstart:
     stop_on_signals(
         stop_quietly
     )  # Snakemake's scheduler has set a handler of its own
+    choose_jobs_when_some_end(
+        workflow.scheduler, workflow.scheduling_settings.max_jobs_per_timespan
+    )
     tell_plan()
 
 
