@@ -337,6 +337,13 @@ def test_only_the_fitted_start_and_its_best_rivals_train_on_trial(found, trained
     assert starts_on_trial(found) == trained
 
 
+def test_both_modes_are_tried_before_a_start_that_is_like_the_fitted_one():
+    found = {"prior": 1.4, "fitted": 0.0108, "by class": 0.0109, "in": 0.0191, "out": 0.0179}
+    assert starts_on_trial(found, {"in", "out"}) == ["fitted", "out", "in"]
+    far = found | {"in": 0.3}
+    assert starts_on_trial(far, {"in", "out"}) == ["fitted", "out", "by class"]
+
+
 @pytest.mark.parametrize(
     ("found", "left"),
     [

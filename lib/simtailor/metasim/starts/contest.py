@@ -58,7 +58,7 @@ def choose_start(
     after = dict(found)
     trials: list[str] = []
     if min(found.values()) > policy.surely_different * chance:
-        trials = starts_on_trial(found, policy)
+        trials = starts_on_trial(found, one_mode, policy)
     trained_for = 0
     for epochs in policy.heats:
         trained_for += epochs
@@ -97,15 +97,22 @@ def _once(
     return known["weights"], known["discrepancy"]
 
 
-def starts_on_trial(found: dict[str, float], policy: StartPolicy = STARTS) -> list[str]:
+def starts_on_trial(
+    found: dict[str, float], one_mode: Collection[str] = (), policy: StartPolicy = STARTS
+) -> list[str]:
     """Return the names of the starts that train before one is chosen, none where one is far ahead.
+
+    Starts in one mode of several come first: one of them is right where the fitted one mixes two,
+    while a start that is like the fitted one would find what that finds.
 
     Args:
         found: discrepancy of each start.
+        one_mode: names of the starts in one mode of several.
     """
     most = policy.rival * min(found.values())
     rivals = [name for name in sorted(found, key=found.__getitem__) if found[name] <= most]
-    return list(dict.fromkeys([FITTED, *rivals]))[: policy.trials] if len(rivals) > 1 else []
+    first = sorted(rivals, key=lambda name: name not in one_mode)
+    return list(dict.fromkeys([FITTED, *first]))[: policy.trials] if len(rivals) > 1 else []
 
 
 def still_on_trial(
