@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from simtailor.datasets.formats import check_parts
-from simtailor.detector.pictures import named_pictures, picture_of, pictures_in
+from simtailor.detector.pictures import named_pictures
 from simtailor.detector.settings import (
     FIT,
     MIXED,
@@ -20,6 +20,7 @@ from simtailor.files import files_state
 from simtailor.fitted.inputs import experiment_with_stage
 from simtailor.fitted.objects import SceneObjects
 from simtailor.fitted.settings import Datasets
+from simtailor.intake.named import picture_of, pictures_in
 from simtailor.metasim.settings import Experiment
 from simtailor.packages import find_package
 

@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 
 from simtailor.detector.drawing import read_pictures
 from simtailor.detector.inputs import tests_of
-from simtailor.detector.pictures import LabelledPicture, pictures_in, read_pascal_voc
+from simtailor.detector.pictures import LabelledPicture, read_pascal_voc
 from simtailor.detector.precision import Detections
 from simtailor.detector.settings import DetectorTraining, LabelledTiles
 from simtailor.detector.training import train_detector
 from simtailor.files import staged_folder, write_json
+from simtailor.intake.named import pictures_in
 
 FOUND, WEIGHTS = "detections.json", "detector.safetensors"
 
