@@ -9,7 +9,7 @@ import numpy as np
 
 from simtailor.boxes import boxes_of
 from simtailor.detector.pictures import LabelledPicture
-from simtailor.detector.settings import FIT, PRIOR, WITHOUT_LOOKS, LabelledTiles
+from simtailor.detector.settings import WITHOUT_LOOKS, LabelledTiles
 from simtailor.files import staged
 from simtailor.fitted.inputs import experiment_with_stage
 from simtailor.fitted.objects import SceneObjects
@@ -17,6 +17,7 @@ from simtailor.fitted.scenes import Fit, FittedScenes
 from simtailor.fitted.settings import Datasets
 from simtailor.metasim.stage import Machine
 from simtailor.worth.scenes import rendered
+from simtailor.worth.settings import FIT, PRIOR
 
 
 def draw_pictures(

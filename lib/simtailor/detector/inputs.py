@@ -6,15 +6,7 @@ from pathlib import Path
 
 from simtailor.datasets.formats import check_parts
 from simtailor.detector.pictures import named_pictures
-from simtailor.detector.settings import (
-    FIT,
-    MIXED,
-    PRIOR,
-    REAL,
-    WITHOUT_LOOKS,
-    Detector,
-    LabelledTiles,
-)
+from simtailor.detector.settings import MIXED, WITHOUT_LOOKS, Detector, LabelledTiles
 from simtailor.errors import UserError, nearest_name
 from simtailor.files import files_state
 from simtailor.fitted.inputs import experiment_with_stage
@@ -23,6 +15,7 @@ from simtailor.fitted.settings import Datasets
 from simtailor.intake.named import picture_of, pictures_in
 from simtailor.metasim.settings import Experiment
 from simtailor.packages import find_package
+from simtailor.worth.settings import FIT, PRIOR, REAL
 
 DRAWN = (PRIOR, FIT, WITHOUT_LOOKS)  # sources whose pictures are drawn
 # Raised when the same settings give other results, so that those made before do not count.

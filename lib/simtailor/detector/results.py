@@ -10,10 +10,11 @@ from typing import Any
 from simtailor.detector.comparison import Trial, closed, sentences_of, table_of
 from simtailor.detector.drawing import read_pictures
 from simtailor.detector.inputs import tests_of
-from simtailor.detector.settings import PRIOR, REAL, LabelledTiles
+from simtailor.detector.settings import LabelledTiles
 from simtailor.detector.stage import WEIGHTS, read_tiles
 from simtailor.figures.detector import misses_sheet, pictures_sheet
 from simtailor.files import staged, staged_folder, write_json
+from simtailor.worth.settings import PRIOR, REAL
 
 PICTURED = 4  # columns of the sheet of pictures
 MOST_NAMED = 5  # pictures that are named one by one

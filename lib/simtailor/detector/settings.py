@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from simtailor.section import InputPath, Name, PositiveInt, Section, Unique
+from simtailor.worth.settings import FIT, PRIOR, REAL
 
-PRIOR, FIT, WITHOUT_LOOKS, MIXED, REAL = "prior", "fit", "fit_without_looks", "mixed", "real"
+WITHOUT_LOOKS, MIXED = "fit_without_looks", "mixed"
 SOURCES = (PRIOR, FIT, WITHOUT_LOOKS, MIXED, REAL)
 SourceName = Literal["prior", "fit", "fit_without_looks", "mixed", "real"]
 
