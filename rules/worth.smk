@@ -69,7 +69,7 @@ rule train_worth:
 
 
 rule worth:
-    """results/KIND/EXPERIMENT: what a fit is worth to a regression, tried on labelled pictures."""
+    """results/KIND/EXPERIMENT: what a fit is worth to a regression or segmentation."""
     input:
         guesses=guesses_of_sources,
         pictures=examples_of_sources,

@@ -12,8 +12,10 @@ from simtailor.render.renderer import Equivalents
 from simtailor.worth.comparison import share_closed, table_of
 from simtailor.worth.examples import Examples
 from simtailor.worth.inputs import trained_sources, trial_of
+from simtailor.worth.label_masks import read_mask
 from simtailor.worth.networks import AttributeNetwork, train_network
 from simtailor.worth.regression import ALL, KNOWN, VALUES, Regression, errors_of, spreads_of
+from simtailor.worth.segmentation import MASKS, Segmentation
 from simtailor.worth.settings import WorthTraining
 
 YAW = {"name": "yaw", "unit": "degrees", "period": 360.0, "look": False}
@@ -154,10 +156,10 @@ def folder_of(folder, text, count=14):
     return folder
 
 
-def trial(folder, made=None, **values):
+def trial(folder, made=None, kind="regression", **values):
     labelled = {"folder": str(folder)} | values
     worth = Configuration.model_validate({"worth": {"experiments": {"mine": labelled}}}).worth
-    return trial_of("regression", "mine.seed3", made or experiment(), worth), worth
+    return trial_of(kind, "mine.seed3", made or experiment(), worth), worth
 
 
 ROWS = "file,loc_x,yaw\n" + "".join(f"{n}.png,{100 + n},{n}\n" for n in range(14))
@@ -209,3 +211,81 @@ def test_an_experiment_without_any_labels_is_told_so():
 def test_pictures_to_train_on_must_be_labelled(tmp_path):
     with pytest.raises(UserError, match=r"mine\.train: .*no labelled picture 'zero'.*suffix"):
         trial(folder_of(tmp_path / "a", ROWS), train=["zero"])
+
+
+def squares(count, seed):
+    """Return pictures of a light square with their masks."""
+    random, images, masks = np.random.default_rng(seed), [], []
+    for _ in range(count):
+        image, mask = np.full((32, 32, 3), 90, np.uint8), np.zeros((32, 32), np.uint8)
+        row, column = random.integers(0, 16, 2)
+        image[row : row + 16, column : column + 16] = 220
+        mask[row : row + 16, column : column + 16] = 1
+        images.append(image)
+        masks.append(mask)
+    return Examples(np.stack(images), {MASKS: np.stack(masks)}, [{"name": "light"}])
+
+
+def test_intersection_over_union_is_that_of_all_pictures_together():
+    masks = np.zeros((2, 4, 4), np.uint8)
+    masks[0, :2], masks[1, 0, :2] = 1, 2
+    test = Examples(
+        np.zeros((2, 4, 4, 3), np.uint8), {MASKS: masks}, [{"name": "red"}, {"name": "green"}]
+    )
+    guess = np.zeros_like(masks)
+    guess[0, :1], guess[1, 0] = 1, 2  # half of the one, twice the other
+    rows = Segmentation().judged([masks, guess], test)
+    assert [rows[n]["value"] for n in ("red", "green")] == [[1, 0.5], [1, 0.5]]
+    assert rows["all, mean"]["value"] == [1, 0.5]
+    none = Examples(test.images, {MASKS: np.minimum(masks, 1)}, test.about)
+    assert list(Segmentation().judged([masks], none)) == ["red"]
+
+
+def test_a_network_learns_which_pixels_show_a_class_without_any_weights():
+    settings = WorthTraining(steps=25, batch_size=8, learning_rate=2e-3)
+    network = train_network("segmentation", squares(60, 0), settings, 0, None, print)
+    test = squares(20, 1)
+    assert Segmentation().judged([network.guess(test.images)], test)["light"]["value"][0] > 0.5
+    assert network.guess(test.images[:2, :27, :19]).shape == (2, 27, 19)
+
+
+def masked(folder, count=14, **others):
+    folder_of(folder, None, count)
+    for number in range(count):
+        values = np.zeros((20, 20), np.uint8)
+        values[:10] = 1 + number % 2
+        Image.fromarray(others.get(f"mask_{number}", values)).save(folder / f"{number}.mask.png")
+    return folder
+
+
+def test_masks_beside_photographs_are_cut_as_these_are(tmp_path):
+    mask = np.zeros((20, 40), np.uint8)
+    mask[:10, 10:30], mask[:, :5] = 1, 2
+    Image.fromarray(mask).save(tmp_path / "a.mask.png")
+    cut = read_mask(tmp_path / "a.mask.png", tmp_path / "a.png", 2, (10, 10))
+    assert (cut[:5] == 1).all() and not cut[5:].any()  # the left end is cut off
+    assert read_mask(tmp_path / "a.mask.png", tmp_path / "a.png", 1, (10, 10)).max() == 1
+    mask[0, 0] = 7
+    Image.fromarray(mask).save(tmp_path / "a.mask.png")
+    with pytest.raises(UserError, match=r"a\.mask\.png: the number 7 is no class: there are 2"):
+        read_mask(tmp_path / "a.mask.png", tmp_path / "a.png", 2, (10, 10))
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.mask.png")
+    with pytest.raises(UserError, match=r"a\.mask\.png: .*its pixels are RGB"):
+        read_mask(tmp_path / "a.mask.png", tmp_path / "a.png", 2, (10, 10))
+
+
+def test_masks_that_cannot_be_used_are_told_while_planning(tmp_path):
+    made = experiment()
+    found, worth = trial(masked(tmp_path / "a"), made, "segmentation", train=["1"])
+    assert len(found.about) == 1 and trained_sources(worth, found)[-1] == "real"
+    small = np.zeros((9, 20), np.uint8)
+    with pytest.raises(UserError, match=r"4\.mask\.png.*20 x 9 pixels, its picture 4\.png has"):
+        trial(masked(tmp_path / "b", mask_4=small), made, "segmentation")
+    (tmp_path / "a/5.png").unlink()
+    with pytest.raises(UserError, match=r"a/5: expected one picture of this name.*none"):
+        trial(tmp_path / "a", made, "segmentation")
+    with pytest.raises(UserError, match=r"no picture has a mask.*NAME\.mask\.png"):
+        trial(folder_of(tmp_path / "c", ROWS), made, "segmentation")
+    with pytest.raises(UserError, match=r"renderer 'plain' has no masks, which a segmentation"):
+        plain = experiment("tyol_1attr", renderer=str(ROOT / "tests/maskless.py"))
+        trial(tmp_path / "a", plain, "segmentation")

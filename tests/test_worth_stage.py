@@ -15,6 +15,7 @@ from simtailor.worth.inputs import trial_of
 from simtailor.worth.pictures import Sizes, make_examples
 from simtailor.worth.regression import VALUES
 from simtailor.worth.results import GUESSED, train_and_guess, write_results
+from simtailor.worth.segmentation import MASKS
 from simtailor.worth.settings import LabelledPhotographs, Worth, WorthTraining
 
 SIZES = Sizes(images=24, test_images=20, image_size=32)
@@ -110,3 +111,15 @@ def test_photographs_are_split_cut_and_labelled(tmp_path, machine, fit, experime
     assert made["real"].labels[VALUES][:, 0, 0].tolist() == [3.5, 4.5]
     assert made["real"].images[:, 0, 0, 0].tolist() == [30, 40]
     assert len(made["test"]) == 12 and made["test"].images.shape[1:] == (32, 32, 3)
+
+
+def test_masks_say_which_class_each_pixel_shows(tmp_path, machine, fit, experiment):
+    trial = trial_of("segmentation", "discs", experiment, Worth())
+    assert [one["name"] for one in trial.about] == ["disc", "square"]
+    _, made = make(tmp_path, machine, fit, trial, "segmentation", ("fit", "test"))
+    for part in made.values():
+        images, masks = part.images, part.labels[MASKS]
+        assert set(np.unique(masks)) == {0, 1, 2}
+        # Discs are drawn with a blue of 40, squares with 190; the ground is 60.
+        for label, blue in ((0, 60), (1, 40), (2, 190)):
+            assert (images[..., 2][masks == label] == blue).all()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from simtailor.worth.kind import Kind
 from simtailor.worth.regression import Regression
-from simtailor.worth.settings import REGRESSION
+from simtailor.worth.segmentation import Segmentation
+from simtailor.worth.settings import REGRESSION, SEGMENTATION
 
-KINDS: dict[str, Kind] = {REGRESSION: Regression()}
+KINDS: dict[str, Kind] = {REGRESSION: Regression(), SEGMENTATION: Segmentation()}

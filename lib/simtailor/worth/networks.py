@@ -16,10 +16,11 @@ from simtailor.network_images import unit_images
 from simtailor.seeds import generator
 from simtailor.worth.examples import Examples
 from simtailor.worth.fitting import fit_network
-from simtailor.worth.pyramid import CHANNELS, PyramidNetwork, filled_up
+from simtailor.worth.pyramid import CHANNELS, PyramidNetwork, filled_up, smooth_layer
 from simtailor.worth.recolouring import recoloured
 from simtailor.worth.regression import KNOWN, VALUES, spreads_of
-from simtailor.worth.settings import REGRESSION, WorthTraining
+from simtailor.worth.segmentation import MASKS
+from simtailor.worth.settings import REGRESSION, SEGMENTATION, WorthTraining
 
 GRID, WIDTH = 6, 128  # cells along an edge that attributes are told from; width of the layer there
 LEAST_ANGLE = 1e-3  # radians that angles of a source spread at least
@@ -106,7 +107,40 @@ class AttributeNetwork(WorthNetwork):
         return self.centre + torch.where(self.radians > 0, around, first)
 
 
-NETWORKS: dict[str, Callable[..., WorthNetwork]] = {REGRESSION: AttributeNetwork}
+class MaskNetwork(WorthNetwork):
+    """Tells which class each pixel shows.
+
+    Args:
+        examples: that it will train on.
+        cache: see ``PyramidNetwork``.
+    """
+
+    def __init__(self, examples: Examples, cache: str | Path | None) -> None:
+        super().__init__(cache)
+        classes = len(examples.about) + 1  # and what is none of them
+        self.head = nn.Sequential(smooth_layer(), nn.Conv2d(CHANNELS, classes, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits [B, K + 1, H, W] of images float32 [B, 3, H, W] in [0, 1]."""
+        filled, (height, width) = filled_up(images), images.shape[2:]
+        scores = functional.interpolate(
+            self.head(self.maps(filled)), filled.shape[2:], mode="bilinear", align_corners=False
+        )
+        return scores[:, :, :height, :width]
+
+    def loss(self, outputs: torch.Tensor, labels: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the cross-entropy of the pixels."""
+        return functional.cross_entropy(outputs, labels[MASKS].long())
+
+    def told(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the likeliest class of each pixel, uint8 [B, H, W]."""
+        return outputs.argmax(1).byte()
+
+
+NETWORKS: dict[str, Callable[..., WorthNetwork]] = {
+    REGRESSION: AttributeNetwork,
+    SEGMENTATION: MaskNetwork,
+}
 
 
 def train_network(

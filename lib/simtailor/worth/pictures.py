@@ -23,6 +23,7 @@ from simtailor.worth.examples import Examples
 from simtailor.worth.inputs import Trial, picture_size
 from simtailor.worth.kinds import KINDS
 from simtailor.worth.scenes import rendered
+from simtailor.worth.segmentation import class_masks
 from simtailor.worth.settings import FIT, PRIOR, REAL, TEST
 
 Take = Callable[[np.ndarray], SceneGraphBatch]
@@ -107,12 +108,13 @@ def _drawn(
     """Return drawn pictures with the labels of their scenes."""
     task, experiment = KINDS[kind], fit.experiment
     count = sizes.test_images if source == TEST else sizes.images
-    grammar = experiment.read_grammar(experiment.grammar)
+    grammar, drawn_from = experiment.read_grammar(experiment.grammar), experiment.grammar
     take: Take
     if source in (PRIOR, FIT):
         seed, as_prior = int(experiment.seed or 0), None if source == PRIOR else ()
         take = FittedScenes(fit, grammar, renderer, seed, widen, as_prior).take
     else:
+        drawn_from = str(experiment.target.grammar)
         take = _of_target(source, experiment, renderer, count)
     model = grammar.sample(1, np.random.default_rng(0))
     parts = dict.fromkeys(task.parts, True)
@@ -120,7 +122,8 @@ def _drawn(
     for graphs, rendering in rendered(take, renderer, experiment, count, report, **parts):
         images.append(rendering.images)
         if rendering.masks is not None:
-            masks.append(rendering.masks)
+            of_objects = rendering.masks, graphs, experiment, drawn_from, trial.about
+            masks.append(class_masks(*of_objects))
         scenes.append(graphs if source in (PRIOR, FIT) else in_layout_of(model, graphs))
     graphs = SceneGraphBatch.joined(scenes)
     shown = np.concatenate(masks) if masks else None

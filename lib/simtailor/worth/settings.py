@@ -11,7 +11,7 @@ from simtailor.section import InputPath, Name, PositiveInt, Section, Unique
 PRIOR, FIT, REAL = "prior", "fit", "real"
 SOURCES = (PRIOR, FIT, REAL)
 TEST = "test"  # the pictures that no source trains on
-REGRESSION = "regression"
+REGRESSION, SEGMENTATION = "regression", "segmentation"
 
 
 class WorthTraining(Section):
@@ -31,7 +31,8 @@ class LabelledPhotographs(Section):
     """Photographs with labels, on which the networks of an experiment are tried."""
 
     folder: InputPath = Field(
-        description="Folder of pictures with labels.csv: a row a picture, a column an attribute."
+        description="Folder of pictures with labels: for a regression labels.csv, a row a picture "
+        "and a column an attribute; for a segmentation NAME.mask.png beside each picture."
     )
     train: Annotated[list[str], Unique] = Field(
         [],
