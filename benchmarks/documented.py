@@ -14,6 +14,7 @@ commit. Results that are there already are not made again.
 | several_objects | 2 minutes |
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
 | tree_crowns | 40 minutes |
+| worth | 15 minutes |
 | study | 55 minutes; the study that comes with the project, config/study, is this one |
 | study_again | 55 minutes |
 | controller | 40 minutes; with --reference |
@@ -103,7 +104,13 @@ def _policies(render: Callable[[str, str], str], which: str) -> Place:
     return Place("", lambda results: render(SAVED_CONTROLLER.read_text(), which))
 
 
+def _worth(results: Path) -> str:
+    pages = [figures.worth(results / folder / "README.md") for folder in WORTH.values()]
+    return "\n\n".join(pages)
+
+
 CROWNS = "detector/tree_crowns/README.md"
+WORTH = {kind: f"{kind}/tyol_3attr" for kind in ("regression", "segmentation")}
 CLASSIFIER = "task2sim/classifier/mnist"
 DISTANCES = "task2sim/task_vectors/summary.json"
 SECTIONS = {
@@ -139,6 +146,11 @@ SECTIONS = {
             "detector/tree_crowns/misses.png": "tree_crowns_misses.jpg",
         },
         settings={"detector": {"sources": ["prior", "fit", "real"]}},
+    ),
+    "worth": Section(
+        tuple(WORTH.values()),
+        {"worth": Place(f"{WORTH['regression']}/summary.json", _worth)},
+        {f"{WORTH['regression']}/worth.png": "worth.png"},
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),

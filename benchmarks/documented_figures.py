@@ -139,6 +139,12 @@ def detector(page: Path) -> str:
     return "\n\n".join(parts[1:-1])
 
 
+def worth(page: Path) -> str:
+    """Return the table of what a fit is worth to a task, under the task's name."""
+    title, *parts = page.read_text().strip().split("\n\n")
+    return "\n\n".join([f"{title.removeprefix('# ')}:", *parts[:-1]])
+
+
 def distances(summary: dict, kind: str = "shape") -> str:
     """Return which tasks are near to which by Task2Vec."""
     rows = [

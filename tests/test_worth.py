@@ -7,6 +7,7 @@ from PIL import Image
 
 from simtailor.config import Configuration
 from simtailor.errors import UserError
+from simtailor.files import write_json
 from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents
 from simtailor.worth.comparison import share_closed, table_of
@@ -289,3 +290,30 @@ def test_masks_that_cannot_be_used_are_told_while_planning(tmp_path):
     with pytest.raises(UserError, match=r"renderer 'plain' has no masks, which a segmentation"):
         plain = experiment("tyol_1attr", renderer=str(ROOT / "tests/maskless.py"))
         trial(tmp_path / "a", plain, "segmentation")
+
+
+def test_masks_of_photographs_may_be_cocos(tmp_path):
+    folder_of(tmp_path, None)
+    images = [{"id": n, "file_name": f"{n}.png", "width": 20, "height": 20} for n in range(14)]
+    corners = [0, 0, 20, 0, 20, 10, 0, 10]
+    objects = [
+        {
+            "id": n,
+            "image_id": n,
+            "category_id": 3,
+            "bbox": [0, 0, 20, 10],
+            "segmentation": [corners],
+        }
+        for n in range(14)
+    ]
+    values = {"images": images, "annotations": objects, "categories": [{"id": 3, "name": "shoe"}]}
+    write_json(tmp_path / "annotations.json", values)
+    found, _ = trial(tmp_path, experiment(), "segmentation")
+    labels = Segmentation().labels_in(tmp_path, found.about)
+    assert len(labels.files) == 14
+    mask = labels.given["3"]((10, 10))
+    assert mask[:4].min() == 1 and mask[6:].max() == 0
+    del objects[5]["segmentation"]
+    write_json(tmp_path / "annotations.json", values)
+    with pytest.raises(UserError, match=r"annotations\.json: an object of '5' has a box, but no"):
+        trial(tmp_path, experiment(), "segmentation")

@@ -70,17 +70,6 @@ def pictures_of_set(made: ShardedSet) -> list[LabelledPicture]:
     return pictures
 
 
-def named_pictures(folder: str | Path) -> list[str]:
-    """Return the names, without suffix, of the pictures of a folder with boxes beside them.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    if not Path(folder).is_dir():
-        raise UserError(f"{folder}: there is no such folder of labelled pictures")
-    return sorted(path.stem for path in Path(folder).glob("*.xml"))
-
-
 def read_pascal_voc(
     folder: str | Path,
     name: str,

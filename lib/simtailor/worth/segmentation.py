@@ -8,7 +8,6 @@ Classes Challenge", 2015).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +21,7 @@ from simtailor.render.renderer import Renderer
 from simtailor.scene.graph import SceneGraphBatch
 from simtailor.worth.examples import Examples
 from simtailor.worth.kind import About, Kind, PhotographLabels, Rows
-from simtailor.worth.label_masks import find_masks, read_mask
+from simtailor.worth.label_masks import find_masks
 
 MASKS = "masks"
 ALL = "all, mean"
@@ -67,12 +66,10 @@ class Segmentation(Kind):
         return [{"name": name} for name in classes]
 
     def labels_in(self, folder: str | Path, about: About) -> PhotographLabels:
-        """Return the masks beside the pictures."""
-        files, masks = find_masks(folder)
-        given = {
-            name: partial(read_mask, path, files[name], len(about)) for name, path in masks.items()
-        }
-        return PhotographLabels(about, files, [*masks.values(), *files.values()], given)
+        """Return the masks beside the pictures, or those of COCO's labels."""
+        found = find_masks(folder, [one["name"] for one in about])
+        sources = [*found.sources, *found.files.values()]
+        return PhotographLabels(about, found.files, sources, found.read)
 
     def of_photographs(
         self, given: Sequence[Any], about: About, experiment: Experiment, renderer: Renderer

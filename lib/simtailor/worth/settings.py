@@ -32,7 +32,8 @@ class LabelledPhotographs(Section):
 
     folder: InputPath = Field(
         description="Folder of pictures with labels: for a regression labels.csv, a row a picture "
-        "and a column an attribute; for a segmentation NAME.mask.png beside each picture."
+        "and a column an attribute; for a segmentation NAME.mask.png beside each picture, or "
+        "annotations.json (COCO)."
     )
     train: Annotated[list[str], Unique] = Field(
         [],
