@@ -12,9 +12,11 @@ from simtailor.metasim.settings import Experiment
 from simtailor.render.renderer import Equivalents
 from simtailor.worth.comparison import share_closed, table_of
 from simtailor.worth.examples import Examples
+from simtailor.worth.fitting import fit_network
 from simtailor.worth.inputs import trained_sources, trial_of
 from simtailor.worth.label_masks import read_mask
 from simtailor.worth.networks import AttributeNetwork, train_network
+from simtailor.worth.pyramid import PyramidNetwork
 from simtailor.worth.regression import ALL, KNOWN, VALUES, Regression, errors_of, spreads_of
 from simtailor.worth.segmentation import MASKS, Segmentation
 from simtailor.worth.settings import WorthTraining
@@ -130,6 +132,18 @@ def test_a_network_learns_angles_all_the_way_round_without_any_weights():
     rows = Regression().judged([network.guess(test.images)], test)
     assert rows["yaw"]["value"][0] < 35 and rows["loc_x"]["value"][0] < 1.8
     assert "0 s left" in lines[-1]
+
+
+def test_a_training_that_learns_nothing_any_more_stops():
+    network = PyramidNetwork(None)
+    with pytest.raises(UserError, match=r"step 2 of 9: the loss is inf.*'learning_rate'.*0\.5"):
+        fit_network(
+            network,
+            lambda step: network.smooth[0].weight.square().sum() * (1, float("inf"))[step],
+            9,
+            0.5,
+            print,
+        )
 
 
 def test_pictures_of_other_colours_are_shown_unless_a_look_is_asked_for():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from simtailor.errors import UserError
 from simtailor.worth.pyramid import PyramidNetwork
 
 SECONDS = 15.0  # between two lines of progress
@@ -29,6 +31,9 @@ def fit_network(
         network: in the mode for training, on its device.
         loss_of: returns the loss of a step by its number.
         learning_rate: highest, of the packaged blocks.
+
+    Raises:
+        UserError: the loss is no number any more.
     """
     packaged = [p for p in network.blocks.parameters() if p.requires_grad]
     known = {id(p) for p in packaged}
@@ -43,12 +48,17 @@ def fit_network(
     losses: list[float] = []
     for step in range(steps):
         loss = loss_of(step)
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise UserError(
+                f"step {step + 1} of {steps}: the loss is {losses[-1]}, so nothing is learnt any "
+                f"more. Set a 'learning_rate' of the training below {learning_rate:g}."
+            )
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*packaged, *heads], 10.0)
         optimiser.step()
         schedule.step()
-        losses.append(loss.item())
         now = time.monotonic()
         if now - told > SECONDS or step + 1 == steps:
             told = now

@@ -112,8 +112,12 @@ def class_masks(
 
     Args:
         masks: uint8 [B, H, W], the numbers of objects; graphs: of the file ``grammar``.
+
+    Raises:
+        UserError: a mask holds a number that no object has.
     """
     objects = _objects(experiment, grammar)
+    objects.check(masks, experiment.contract.name)
     if objects.scattered:
         return (masks > 0).astype(np.uint8)
     names = [one["name"] for one in about]
