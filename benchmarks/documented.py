@@ -104,13 +104,8 @@ def _policies(render: Callable[[str, str], str], which: str) -> Place:
     return Place("", lambda results: render(SAVED_CONTROLLER.read_text(), which))
 
 
-def _worth(results: Path) -> str:
-    pages = [figures.worth(results / folder / "README.md") for folder in WORTH.values()]
-    return "\n\n".join(pages)
-
-
 CROWNS = "detector/tree_crowns/README.md"
-WORTH = {kind: f"{kind}/tyol_3attr" for kind in ("regression", "segmentation")}
+WORTH = "regression/tyol_3attr"
 CLASSIFIER = "task2sim/classifier/mnist"
 DISTANCES = "task2sim/task_vectors/summary.json"
 SECTIONS = {
@@ -140,7 +135,7 @@ SECTIONS = {
     ),
     "tree_crowns": Section(
         ("detector/tree_crowns",),
-        {"tree_crowns": Place(CROWNS, lambda results: figures.detector(results / CROWNS))},
+        {"tree_crowns": Place(CROWNS, lambda results: figures.table_and_words(results / CROWNS))},
         {
             "detector/tree_crowns/pictures.png": "tree_crowns.jpg",
             "detector/tree_crowns/misses.png": "tree_crowns_misses.jpg",
@@ -148,9 +143,14 @@ SECTIONS = {
         settings={"detector": {"sources": ["prior", "fit", "real"]}},
     ),
     "worth": Section(
-        tuple(WORTH.values()),
-        {"worth": Place(f"{WORTH['regression']}/summary.json", _worth)},
-        {f"{WORTH['regression']}/worth.png": "worth.png"},
+        (WORTH,),
+        {
+            "worth": Place(
+                f"{WORTH}/README.md",
+                lambda results: figures.table_and_words(results / WORTH / "README.md"),
+            )
+        },
+        {f"{WORTH}/worth.png": "worth.png"},
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),

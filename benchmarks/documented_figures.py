@@ -133,16 +133,10 @@ def _signed(values: list[float]) -> str:
     return " to ".join(f"{value:+.1f}" for value in values)
 
 
-def detector(page: Path) -> str:
-    """Return the table of an experiment's detectors and what it says, without title and notes."""
+def table_and_words(page: Path) -> str:
+    """Return the table of an experiment's networks and what it says, without title and notes."""
     parts = page.read_text().strip().split("\n\n")
     return "\n\n".join(parts[1:-1])
-
-
-def worth(page: Path) -> str:
-    """Return the table of what a fit is worth to a task, under the task's name."""
-    title, *parts = page.read_text().strip().split("\n\n")
-    return "\n\n".join([f"{title.removeprefix('# ')}:", *parts[:-1]])
 
 
 def distances(summary: dict, kind: str = "shape") -> str:
