@@ -150,7 +150,6 @@ SECTIONS = {
                 lambda results: figures.table_and_words(results / WORTH / "README.md"),
             )
         },
-        {f"{WORTH}/worth.png": "worth.png"},
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),

@@ -48,7 +48,14 @@ def closed(kind: Kind, sources: Mapping[str, Rows], source: str, name: str) -> f
 
 def table_of(kind: Kind, sources: Mapping[str, Rows], without: Rows) -> list[str]:
     """Return the table in Markdown: a row for what is judged and what it was trained on."""
-    heads = ["", "trained on", f"{kind.measure} by seed", "mean", "spread of seeds", *kind.heads]
+    heads = [
+        "what",
+        "trained on",
+        f"{kind.measure} by seed",
+        "mean",
+        "spread of seeds",
+        *kind.heads,
+    ]
     lines = [[*heads, "closed"], ["---"] * (len(heads) + 1)]
     for name, first in next(iter(sources.values())).items():
         unit = f" ({first['unit']})" if first["unit"] else ""
