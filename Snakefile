@@ -42,6 +42,13 @@ from simtailor.simulation.exported import check_set_exportable
 from simtailor.task2vec.inputs import checked_probe
 from simtailor.tasks.prepare import reading_threads, source_exists, source_state
 from simtailor.tasks.table import find_task, study_tasks, task_names
+from simtailor.worth.inputs import (
+    WORTH_VERSION,
+    trained_sources,
+    trial_of,
+)
+from simtailor.worth.kinds import KINDS
+from simtailor.worth.settings import SOURCES as WORTH_SOURCES, TEST
 
 min_version("9.20")
 
@@ -66,6 +73,7 @@ include: "rules/metasim.smk"
 include: "rules/datasets_common.smk"
 include: "rules/datasets.smk"
 include: "rules/detector.smk"
+include: "rules/worth.smk"
 include: "rules/simulation.smk"
 include: "rules/tasks.smk"
 include: "rules/pretrain.smk"

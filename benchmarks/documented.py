@@ -14,6 +14,7 @@ commit. Results that are there already are not made again.
 | several_objects | 2 minutes |
 | photographs | 5 minutes, once the files of docs/bring_your_own.md are saved where it says |
 | tree_crowns | 40 minutes |
+| worth | 15 minutes |
 | study | 55 minutes; the study that comes with the project, config/study, is this one |
 | study_again | 55 minutes |
 | controller | 40 minutes; with --reference |
@@ -104,6 +105,7 @@ def _policies(render: Callable[[str, str], str], which: str) -> Place:
 
 
 CROWNS = "detector/tree_crowns/README.md"
+WORTH = "regression/tyol_3attr"
 CLASSIFIER = "task2sim/classifier/mnist"
 DISTANCES = "task2sim/task_vectors/summary.json"
 SECTIONS = {
@@ -133,12 +135,21 @@ SECTIONS = {
     ),
     "tree_crowns": Section(
         ("detector/tree_crowns",),
-        {"tree_crowns": Place(CROWNS, lambda results: figures.detector(results / CROWNS))},
+        {"tree_crowns": Place(CROWNS, lambda results: figures.table_and_words(results / CROWNS))},
         {
             "detector/tree_crowns/pictures.png": "tree_crowns.jpg",
             "detector/tree_crowns/misses.png": "tree_crowns_misses.jpg",
         },
         settings={"detector": {"sources": ["prior", "fit", "real"]}},
+    ),
+    "worth": Section(
+        (WORTH,),
+        {
+            "worth": Place(
+                f"{WORTH}/README.md",
+                lambda results: figures.table_and_words(results / WORTH / "README.md"),
+            )
+        },
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),

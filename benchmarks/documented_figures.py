@@ -133,8 +133,8 @@ def _signed(values: list[float]) -> str:
     return " to ".join(f"{value:+.1f}" for value in values)
 
 
-def detector(page: Path) -> str:
-    """Return the table of an experiment's detectors and what it says, without title and notes."""
+def table_and_words(page: Path) -> str:
+    """Return the table of an experiment's networks and what it says, without title and notes."""
     parts = page.read_text().strip().split("\n\n")
     return "\n\n".join(parts[1:-1])
 

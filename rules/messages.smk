@@ -39,6 +39,7 @@ def unknown_targets():
         "pack": [*pack_names(), *folder_names(CONFIGURATION.task2sim.simulation.packs)],
         "package": sorted(PACKAGES),
         "format": FORMATS,
+        "kind": list(KINDS),
     }
     named = [rule for rule in workflow.rules if rule.has_wildcards()]
     families = {r.name: strip_wildcard_constraints(str(r.output[0])) for r in named}
@@ -62,6 +63,7 @@ def unknown_targets():
             "pack": f"an asset pack ({name})",
             "package": f"a package ({name})",
             "format": f"a format of exports ({', '.join(FORMATS)})",
+            "kind": f"a kind of task ({', '.join(KINDS)})",
         },
         results=RESULTS,
     )

@@ -166,5 +166,5 @@ def test_a_folder_of_ones_own_pictures(tmp_path):
     some, detector = tiles(train=["b"])
     assert sources_of(detector, some) == detector.sources
     assert len(read_tiles("test", some, "nowhere", ["tree"])) == 2
-    with pytest.raises(UserError, match=r"mine\.test: .* has no bb\.xml.*'b'"):
+    with pytest.raises(UserError, match=r"mine\.test: .* has no boxes of 'bb'.* bb\.xml.*'b'"):
         tiles(test=["bb"])

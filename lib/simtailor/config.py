@@ -32,6 +32,7 @@ from simtailor.task2vec.settings import Task2Vec
 from simtailor.tasks.settings import Tasks
 from simtailor.tracking.registry import NONE, check_name
 from simtailor.validation import validate
+from simtailor.worth.settings import Worth
 from simtailor.yaml_files import read_yaml
 
 SUFFIXES = (".yaml", ".yml")
@@ -70,6 +71,7 @@ class Configuration(Section):
     metasim: MetaSim = MetaSim()
     datasets: Datasets = Datasets()
     detector: Detector = Detector()
+    worth: Worth = Worth()
     task2sim: Task2Sim = Task2Sim()
 
 

@@ -108,9 +108,12 @@ def needs_of(configuration: Configuration) -> dict[str, Need]:
         "task_vector": (on_task + study.task2vec.memory_mb(), 60, True),
         "task_vectors": (1000, 10, False),
         "train_detector": (3000, 60, True),
+        "train_worth": (3000, 60, True),
         # Its networks are tiny: a GPU would wait for its own kernels' starts.
         "train_controller": (8000, 60, False),
         "validation_task": (on_task, 10, False),
+        "worth": (2000, 30, False),
+        "worth_pictures": (3000, 60, True),
     }
     usual, sizes = read_durations(SHIPPED), sizes_of(configuration)
     found = {}

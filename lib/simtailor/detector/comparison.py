@@ -11,10 +11,12 @@ import numpy as np
 
 from simtailor.detector.pictures import LabelledPicture
 from simtailor.detector.precision import Detections, judged, matched, precision_of
-from simtailor.detector.settings import FIT, MIXED, PRIOR, REAL, WITHOUT_LOOKS
+from simtailor.detector.settings import MIXED, WITHOUT_LOOKS
 from simtailor.detector.stage import FOUND, read_found
 from simtailor.files import read_json
 from simtailor.seeds import generator
+from simtailor.worth.comparison import share_closed, twice_standard_error
+from simtailor.worth.settings import FIT, PRIOR, REAL
 
 OVERLAPS = (0.4, 0.5)  # from which a detection counts as right
 BLOCKS, DRAWS = 3, 300  # blocks along an edge of a test picture; how often they are drawn anew
@@ -100,8 +102,7 @@ def closed(rows: Mapping[str, Mapping[str, Any]], source: str) -> float | None:
     """
     if PRIOR not in rows or REAL not in rows:
         return None
-    low, high, value = (np.mean(rows[name]["ap_40"]) for name in (PRIOR, REAL, source))
-    return round(float((value - low) / (high - low)), 3) if high > low else None
+    return share_closed(*(rows[name]["ap_40"] for name in (PRIOR, REAL, source)))
 
 
 def table_of(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -135,7 +136,7 @@ def sentences_of(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if source not in rows or (share := closed(rows, source)) is None:
             continue
         gain = np.mean(rows[source]["ap_40"]) - np.mean(rows[PRIOR]["ap_40"])
-        spread = _spread_of_difference(rows[source]["ap_40"], rows[PRIOR]["ap_40"])
+        spread = twice_standard_error(rows[source]["ap_40"], rows[PRIOR]["ap_40"])
         beyond = "unknown, with one seed" if spread is None else f"{spread:.3f}"
         said.append(
             f"A detector trained on {NAMES[source]} has an average precision that differs by "
@@ -143,10 +144,3 @@ def sentences_of(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
             f"twice the standard error of this difference by seeds is {beyond}."
         )
     return said
-
-
-def _spread_of_difference(first: Sequence[float], second: Sequence[float]) -> float | None:
-    if min(len(first), len(second)) < 2:
-        return None
-    variance = sum(np.var(values, ddof=1) / len(values) for values in (first, second))
-    return float(2 * np.sqrt(variance))

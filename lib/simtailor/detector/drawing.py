@@ -9,16 +9,15 @@ import numpy as np
 
 from simtailor.boxes import boxes_of
 from simtailor.detector.pictures import LabelledPicture
-from simtailor.detector.settings import FIT, PRIOR, WITHOUT_LOOKS, LabelledTiles
+from simtailor.detector.settings import WITHOUT_LOOKS, LabelledTiles
 from simtailor.files import staged
 from simtailor.fitted.inputs import experiment_with_stage
 from simtailor.fitted.objects import SceneObjects
 from simtailor.fitted.scenes import Fit, FittedScenes
 from simtailor.fitted.settings import Datasets
 from simtailor.metasim.stage import Machine
-from simtailor.render.checked import within_ranges
-
-AT_A_TIME = 16  # scenes
+from simtailor.worth.scenes import rendered
+from simtailor.worth.settings import FIT, PRIOR
 
 
 def draw_pictures(
@@ -44,18 +43,15 @@ def draw_pictures(
         scenes = FittedScenes(fit, grammar, renderer, seed, widen, as_prior)
         objects = SceneObjects.of(grammar, experiment.contract)
         pictures: list[LabelledPicture] = []
-        while len(pictures) < images:
-            numbers = np.arange(len(pictures), min(images, len(pictures) + AT_A_TIME))
-            graphs = within_ranges(scenes.take(numbers), experiment.contract)
-            rendering = renderer.render(graphs, masks=True)
+        for graphs, rendering in rendered(
+            scenes.take, renderer, experiment, images, report, masks=True
+        ):
             labels = objects.labels_of(graphs)
             assert rendering.masks is not None
             for image, mask, of_nodes in zip(
                 rendering.images, rendering.masks, labels, strict=True
             ):
                 pictures.append(_labelled(image, mask, None if objects.scattered else of_nodes))
-            if len(pictures) % 64 < AT_A_TIME:
-                report(f"drew {len(pictures)} of {images} pictures")
     write_pictures(output, pictures)
 
 

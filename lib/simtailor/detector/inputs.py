@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from simtailor.datasets.formats import check_parts
-from simtailor.detector.pictures import named_pictures, picture_of, pictures_in
-from simtailor.detector.settings import (
-    FIT,
-    MIXED,
-    PRIOR,
-    REAL,
-    WITHOUT_LOOKS,
-    Detector,
-    LabelledTiles,
-)
+from simtailor.detector.labelled_folder import LabelledFolder
+from simtailor.detector.settings import MIXED, WITHOUT_LOOKS, Detector, LabelledTiles
 from simtailor.errors import UserError, nearest_name
 from simtailor.files import files_state
 from simtailor.fitted.inputs import experiment_with_stage
@@ -22,6 +15,7 @@ from simtailor.fitted.objects import SceneObjects
 from simtailor.fitted.settings import Datasets
 from simtailor.metasim.settings import Experiment
 from simtailor.packages import find_package
+from simtailor.worth.settings import FIT, PRIOR, REAL
 
 DRAWN = (PRIOR, FIT, WITHOUT_LOOKS)  # sources whose pictures are drawn
 # Raised when the same settings give other results, so that those made before do not count.
@@ -45,7 +39,7 @@ def tiles_of(name: str, experiment: Experiment, detector: Detector) -> LabelledT
     if tiles.package is not None:
         find_package(tiles.package)
     else:
-        _check_folder(name, tiles)
+        _check_folder(name, tiles, known_classes(classes_of(experiment)))
     contract = experiment.contract
     check_parts(
         f"detector.experiments.{name}: the experiment '{name}'",
@@ -66,32 +60,33 @@ def tiles_of(name: str, experiment: Experiment, detector: Detector) -> LabelledT
     return tiles
 
 
-def _check_folder(name: str, tiles: LabelledTiles) -> None:
+def _check_folder(name: str, tiles: LabelledTiles, classes: Sequence[str] | None) -> None:
     """Check that the user's folder has the pictures that are named, each with its boxes."""
-    folder, where = str(tiles.folder), f"detector.experiments.{name}"
-    there = named_pictures(folder)
+    folder, where = LabelledFolder(Path(str(tiles.folder))), f"detector.experiments.{name}"
+    there = folder.names
     for key in ("train", "test"):
         if missing := set(getattr(tiles, key)) - set(there):
             raise UserError(
-                f"{where}.{key}: {folder} has no {min(missing)}.xml."
-                f"{nearest_name(min(missing), there)} Name pictures without their suffix."
+                f"{where}.{key}: {tiles.folder} has no boxes of '{min(missing)}', such as in "
+                f"{min(missing)}.xml.{nearest_name(min(missing), there)} Name pictures without "
+                "their suffix."
             )
-    tests = tests_of(tiles)
+    tests = tests_in(folder, tiles)
     if not tests:
         raise UserError(
-            f"{where}.folder: {folder} has no picture to try a detector on: none with a file "
-            "NAME.xml (Pascal VOC) beside it that trains none"
+            f"{where}.folder: {tiles.folder} has no picture to try a detector on: none with a file "
+            "NAME.xml (Pascal VOC) beside it, or with boxes in annotations.json (COCO), that "
+            "trains none"
         )
-    pictures = pictures_in(folder)
     for one in (*tiles.train, *tests):
-        picture_of(folder, one, pictures)
+        folder.check(one, classes)
 
 
-def tests_of(tiles: LabelledTiles) -> list[str]:
+def tests_in(folder: LabelledFolder, tiles: LabelledTiles) -> list[str]:
     """Return the names of the pictures that detectors are tried on."""
     if tiles.test or tiles.folder is None:
         return tiles.test
-    return [name for name in named_pictures(tiles.folder) if name not in tiles.train]
+    return [name for name in folder.names if name not in tiles.train]
 
 
 def sources_of(detector: Detector, tiles: LabelledTiles) -> list[str]:
@@ -103,9 +98,10 @@ def labels_state(tiles: LabelledTiles) -> str:
     """Return a digest of names, sizes and times of a user's pictures and boxes."""
     if tiles.folder is None:
         return ""
-    names, pictures = sorted({*tiles.train, *tests_of(tiles)}), pictures_in(tiles.folder)
-    boxes = [Path(tiles.folder, f"{name}.xml") for name in names]
-    return files_state([*boxes, *(picture_of(tiles.folder, name, pictures) for name in names)])
+    folder = LabelledFolder(Path(tiles.folder))
+    names = sorted({*tiles.train, *tests_in(folder, tiles)})
+    labels = dict.fromkeys(folder.labels_of(name) for name in names)
+    return files_state([*labels, *map(folder.file_of, names)])
 
 
 def drawn_for(source: str) -> list[str]:
@@ -117,3 +113,8 @@ def classes_of(experiment: Experiment) -> list[str]:
     """Return the names of the classes that an experiment's objects have, by label."""
     grammar = experiment.read_grammar(experiment.grammar)
     return list(SceneObjects.of(grammar, experiment.contract).classes)
+
+
+def known_classes(classes: Sequence[str]) -> Sequence[str] | None:
+    """Return the names that labels may have; None of a single class, which may have any."""
+    return classes if len(classes) > 1 else None

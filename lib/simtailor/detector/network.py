@@ -1,10 +1,10 @@
-"""The network: the first blocks of EfficientNet-Lite0, a pyramid, and heads for centre and sides.
+"""The network: the body that all share, and heads for centre and sides.
 
 A cell of the finest map says how likely an object's centre is in it, and how far its four sides
 are. Sources: Zhou, Wang and Kraehenbuehl, "Objects as Points" (2019), for centres and their loss;
 Liu et al., "Training-Time-Friendly Network for Real-Time Object Detection" (AAAI 2020), for sides
 that are learnt around the centre by how near to it; Rezatofighi et al., "Generalized Intersection
-over Union" (CVPR 2019); Lin et al., "Feature Pyramid Networks" (CVPR 2017).
+over Union" (CVPR 2019).
 """
 
 from __future__ import annotations
@@ -17,55 +17,27 @@ from torch import nn
 from torch.nn import functional
 
 from simtailor.detector.precision import Detections, overlaps
-from simtailor.metasim.features.networks import PACKAGED, make_network
-from simtailor.metasim.settings import PACKAGED_MODEL, Features
-from simtailor.network_images import normalised
+from simtailor.network_images import unit_images
+from simtailor.worth.pyramid import CHANNELS, STRIDE, PyramidNetwork, filled_up, smooth_layer
 
-STRIDE = 4  # pixels of a cell
-COARSEST = 16  # pixels of a cell of the coarsest map: pictures are filled up to whole ones
-BLOCKS, FROZEN = 5, 2  # blocks of the network that are used, and those of them that stay
-LEVELS = {1: 24, 2: 40, 4: 112}  # channels of the blocks that the pyramid is made of
-CHANNELS = 32
 SPREAD = 0.12  # standard deviation of a centre, share of the box
 RARE = -4.0  # logit of a centre before anything is learnt: few cells hold one
 KEPT, LEAST_SCORE, TOO_NEAR = 1000, 0.02, 0.35
 
 
-class CentreDetector(nn.Module):
+class CentreDetector(PyramidNetwork):
     """Finds objects of some classes.
 
     Args:
         classes: their number.
-        cache: folder of fetched packages, with the weights of EfficientNet-Lite0; None starts the
-            network at random, for weights that are loaded afterwards.
+        cache: see ``PyramidNetwork``.
     """
 
     def __init__(self, classes: int, cache: str | Path | None) -> None:
-        super().__init__()
-        weights = "random" if cache is None else "package"
-        settings = Features(kind="timm", model=PACKAGED_MODEL, weights=weights)
-        network = make_network(settings, Path(cache or "."))
-        self.stem = nn.Sequential(network.conv_stem, network.bn1)
-        self.blocks = nn.ModuleList(list(network.blocks)[:BLOCKS])
-        self.lateral = nn.ModuleDict(
-            {str(n): nn.Conv2d(width, CHANNELS, 1) for n, width in LEVELS.items()}
-        )
-        self.smooth = _layer(CHANNELS)
-        self.centre = nn.Sequential(_layer(CHANNELS), nn.Conv2d(CHANNELS, classes, 1))
-        self.sides = nn.Sequential(_layer(CHANNELS), nn.Conv2d(CHANNELS, 4, 1))
+        super().__init__(cache)
+        self.centre = nn.Sequential(smooth_layer(), nn.Conv2d(CHANNELS, classes, 1))
+        self.sides = nn.Sequential(smooth_layer(), nn.Conv2d(CHANNELS, 4, 1))
         nn.init.constant_(self.centre[-1].bias, RARE)
-        mean, deviation = (torch.tensor(values) for values in PACKAGED)
-        self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation)
-        self.train()
-
-    def train(self, mode: bool = True) -> CentreDetector:
-        """Set the mode; the normalisation of the packaged blocks and the first of them stay."""
-        super().train(mode)
-        self.stem.eval().requires_grad_(False)
-        for number, block in enumerate(self.blocks):
-            block.eval().requires_grad_(number >= FROZEN)
-        return self
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return centres, logits [B, K, H/4, W/4], and sides, pixels [B, 4, H/4, W/4].
@@ -73,16 +45,7 @@ class CentreDetector(nn.Module):
         Args:
             images: float32 [B, 3, H, W] in [0, 1], edges multiples of 16.
         """
-        maps = self.stem(normalised(images, self.mean, self.deviation))
-        levels = []
-        for number, block in enumerate(self.blocks):
-            maps = block(maps)
-            if number in LEVELS:
-                levels.append(self.lateral[str(number)](maps))
-        joined = levels.pop()
-        while levels:
-            joined = functional.interpolate(joined, scale_factor=2.0) + levels.pop()
-        joined = self.smooth(joined)
+        joined = self.maps(images)
         return self.centre(joined), STRIDE * self.sides(joined).clamp(-4, 6).exp()
 
     @torch.no_grad()
@@ -90,10 +53,7 @@ class CentreDetector(nn.Module):
         """Return what is found in a picture uint8 [H, W, 3], each object once."""
         self.eval()
         height, width = image.shape[:2]
-        tensor = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
-        tensor = tensor.to(self.mean.device)
-        fill = (0, -width % COARSEST, 0, -height % COARSEST)
-        centre, sides = self(functional.pad(tensor, fill, mode="replicate"))
+        centre, sides = self(filled_up(unit_images(image[None], self.mean.device)))
         scores = centre.sigmoid()[0]
         peaks = scores * (scores == functional.max_pool2d(scores[None], 3, 1, 1)[0])
         found, places = peaks.flatten().topk(min(KEPT, peaks.numel()))
@@ -174,11 +134,3 @@ def loss_of(
     union = area(sides) + area(wanted) - area(shared)
     generalised = area(shared) / union - 1 + union / area(around)
     return focal + 2 * ((1 - generalised) * weights).sum() / count
-
-
-def _layer(channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-        nn.GroupNorm(8, channels),
-        nn.ReLU(inplace=True),
-    )

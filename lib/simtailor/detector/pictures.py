@@ -12,7 +12,7 @@ from PIL import Image
 
 from simtailor.datasets.reading import ShardedSet
 from simtailor.errors import UserError
-from simtailor.intake.formats import readable_suffixes
+from simtailor.intake.named import picture_of
 from simtailor.intake.whole import read_whole
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -68,47 +68,6 @@ def pictures_of_set(made: ShardedSet) -> list[LabelledPicture]:
         labels = np.array([i.label for i in instances], np.int64)
         pictures.append(LabelledPicture(sample.image, found, labels))
     return pictures
-
-
-def pictures_in(folder: str | Path) -> dict[str, list[Path]]:
-    """Return a folder's pictures by their names without suffix, after one look at it."""
-    found: dict[str, list[Path]] = {}
-    for path in sorted(Path(folder).glob("*")):
-        if path.suffix.lower() in readable_suffixes():
-            found.setdefault(path.stem, []).append(path)
-    return found
-
-
-def picture_of(
-    folder: str | Path, name: str, pictures: Mapping[str, list[Path]] | None = None
-) -> Path:
-    """Return the file of a picture by its name without suffix.
-
-    Args:
-        pictures: ``pictures_in`` the folder, for those who ask for many.
-
-    Raises:
-        UserError: there is none, or several.
-    """
-    found = (pictures_in(folder) if pictures is None else pictures).get(name, [])
-    if len(found) != 1:
-        many = f"several: {', '.join(p.name for p in found)}" if found else "none"
-        raise UserError(
-            f"{Path(folder, name)}: expected one picture of this name, such as {name}.png; there "
-            f"are {many}."
-        )
-    return found[0]
-
-
-def named_pictures(folder: str | Path) -> list[str]:
-    """Return the names, without suffix, of the pictures of a folder with boxes beside them.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    if not Path(folder).is_dir():
-        raise UserError(f"{folder}: there is no such folder of labelled pictures")
-    return sorted(path.stem for path in Path(folder).glob("*.xml"))
 
 
 def read_pascal_voc(

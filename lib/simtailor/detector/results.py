@@ -9,11 +9,12 @@ from typing import Any
 
 from simtailor.detector.comparison import Trial, closed, sentences_of, table_of
 from simtailor.detector.drawing import read_pictures
-from simtailor.detector.inputs import tests_of
-from simtailor.detector.settings import PRIOR, REAL, LabelledTiles
-from simtailor.detector.stage import WEIGHTS, read_tiles
+from simtailor.detector.inputs import tests_in
+from simtailor.detector.settings import LabelledTiles
+from simtailor.detector.stage import WEIGHTS, folder_of, read_tiles
 from simtailor.figures.detector import misses_sheet, pictures_sheet
 from simtailor.files import staged, staged_folder, write_json
+from simtailor.worth.settings import PRIOR, REAL
 
 PICTURED = 4  # columns of the sheet of pictures
 MOST_NAMED = 5  # pictures that are named one by one
@@ -40,12 +41,13 @@ def write_results(
         The summary.
     """
     tests = read_tiles("test", tiles, resources, classes)
+    names = tests_in(folder_of(tiles, resources), tiles)
     trials = {source: Trial.read(source, some) for source, some in folders.items()}
     rows = {source: trial.row(tests, len(classes)) for source, trial in trials.items()}
     summary = {
         "experiment": name,
         "classes": list(classes),
-        "test": tests_of(tiles),
+        "test": names,
         "objects": sum(len(t.boxes) for t in tests),
         "sources": rows,
         "closed": {s: closed(rows, s) for s in rows if s not in (PRIOR, REAL)},
@@ -56,7 +58,7 @@ def write_results(
         write_json(staging / "summary.json", summary)
         lines = [f"# Detectors of {name}", "", *table_of(rows), "", *summary["sentences"], ""]
         with staged(staging / "README.md") as page:
-            page.write_text("\n".join([*lines, _note(tiles), ""]))
+            page.write_text("\n".join([*lines, _note(tiles, names), ""]))
         shutil.copyfile(Path(folders[shown][0]) / WEIGHTS, staging / WEIGHTS)
         pictures = {source: read_pictures(path)[:PICTURED] for source, path in drawn.items()}
         real = read_tiles("train", tiles, resources, classes) or tests
@@ -67,10 +69,10 @@ def write_results(
     return summary
 
 
-def _note(tiles: LabelledTiles) -> str:
+def _note(tiles: LabelledTiles, tests: Sequence[str]) -> str:
     real = f"; 'real labels' trained on those of {_named(tiles.train)}" if tiles.train else ""
     return (
-        f"Average precision (AP) on {_named(tests_of(tiles))}, whose labels nothing else has seen. "
+        f"Average precision (AP) on {_named(tests)}, whose labels nothing else has seen. "
         f"The fit saw no label{real}. Closed: the share of the way from the prior to real labels. "
         "Spread of blocks: standard deviation if the test pictures' blocks are drawn anew. "
         "misses.png shows the boxes that the first detector missed (orange), and its surest wrong "

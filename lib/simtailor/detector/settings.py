@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from simtailor.section import InputPath, Name, PositiveInt, Section, Unique
+from simtailor.worth.settings import FIT, PRIOR, REAL
 
-PRIOR, FIT, WITHOUT_LOOKS, MIXED, REAL = "prior", "fit", "fit_without_looks", "mixed", "real"
+WITHOUT_LOOKS, MIXED = "fit_without_looks", "mixed"
 SOURCES = (PRIOR, FIT, WITHOUT_LOOKS, MIXED, REAL)
 SourceName = Literal["prior", "fit", "fit_without_looks", "mixed", "real"]
 
@@ -27,10 +28,12 @@ class DetectorTraining(Section):
 
 
 class LabelledTiles(Section):
-    """Real pictures with boxes (Pascal VOC), on which the detectors of an experiment are tried."""
+    """Real pictures with boxes, on which the detectors of an experiment are tried."""
 
     folder: InputPath | None = Field(
-        None, description="Folder of the user's pictures, each with NAME.xml beside it."
+        None,
+        description="Folder of the user's pictures, each with NAME.xml (Pascal VOC) beside it, or "
+        "all with boxes in annotations.json (COCO).",
     )
     package: Name | None = Field(
         None, description="Or a fetched package that holds NAME.png and NAME.xml."

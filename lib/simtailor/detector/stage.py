@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from simtailor.detector.drawing import read_pictures
-from simtailor.detector.inputs import tests_of
-from simtailor.detector.pictures import LabelledPicture, pictures_in, read_pascal_voc
+from simtailor.detector.inputs import known_classes, tests_in
+from simtailor.detector.labelled_folder import LabelledFolder
+from simtailor.detector.pictures import LabelledPicture
 from simtailor.detector.precision import Detections
 from simtailor.detector.settings import DetectorTraining, LabelledTiles
 from simtailor.detector.training import train_detector
@@ -33,18 +34,16 @@ def read_tiles(
         classes: names by label; of a single one the name in the files does not matter.
     """
     folder = folder_of(tiles, resources)
-    names = tiles.train if part == "train" else tests_of(tiles)
-    known = classes if len(classes) > 1 else None
-    pictures = pictures_in(folder) if names else {}
-    read = (read_pascal_voc(folder, name, known, pictures) for name in names)
-    return [picture.resized(tiles.scale) for picture in read]
+    names = tiles.train if part == "train" else tests_in(folder, tiles)
+    known = known_classes(classes)
+    return [folder.read(name, known).resized(tiles.scale) for name in names]
 
 
-def folder_of(tiles: LabelledTiles, resources: str | Path) -> Path:
+def folder_of(tiles: LabelledTiles, resources: str | Path) -> LabelledFolder:
     """Return where the labelled pictures lie."""
     if tiles.folder is not None:
-        return Path(tiles.folder)
-    return Path(resources) / "packages" / str(tiles.package)
+        return LabelledFolder(Path(tiles.folder))
+    return LabelledFolder(Path(resources) / "packages" / str(tiles.package))
 
 
 def training_pictures(

@@ -133,11 +133,7 @@ class FittedScenes:
         for number in np.unique(indices // BLOCK):
             block = self._block(int(number))
             parts.append(block[indices[indices // BLOCK == number] % BLOCK])
-        return SceneGraphBatch(
-            self.layout,
-            *(np.concatenate([getattr(p, n) for p in parts])
-              for n in ("classes", "features", "seeds")),
-        )  # fmt: skip
+        return SceneGraphBatch.joined(parts)
 
     def _block(self, number: int) -> SceneGraphBatch:
         if self._last is None or self._last[0] != number:

@@ -190,6 +190,13 @@ class SceneGraphBatch:
             self.layout, self.classes[index], self.features[index], self.seeds[index]
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[SceneGraphBatch]) -> SceneGraphBatch:
+        """Return the graphs of all parts, one after the other; they are of one layout."""
+        names = ("classes", "features", "seeds")
+        arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        return cls(parts[0].layout, *arrays)
+
     def with_features(self, features: np.ndarray) -> SceneGraphBatch:
         """Return the batch with other features, float32 [B, N, F]."""
         return replace(self, features=np.asarray(features, dtype=np.float32))
