@@ -140,7 +140,6 @@ SECTIONS = {
             "detector/tree_crowns/pictures.png": "tree_crowns.jpg",
             "detector/tree_crowns/misses.png": "tree_crowns_misses.jpg",
         },
-        settings={"detector": {"sources": ["prior", "fit", "real"]}},
     ),
     "worth": Section(
         (WORTH,),
@@ -150,6 +149,7 @@ SECTIONS = {
                 lambda results: figures.table_and_words(results / WORTH / "README.md"),
             )
         },
+        {f"{WORTH}/worth.png": "worth.png"},
     ),
     "study": Section(
         ("task2sim/reward_db.json", "task2sim/task_vectors.npz", "task2sim/sets/1_0_0_0_0_1_0_1_1"),
