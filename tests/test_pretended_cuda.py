@@ -23,8 +23,7 @@ from simtailor.evaluate.equal_steps import train_at_equal_steps
 from simtailor.evaluate.settings import Evaluate
 from simtailor.evaluate.stage import evaluate_baselines, evaluate_set
 from simtailor.files import read_json
-from simtailor.metasim.features import make_features
-from simtailor.metasim.settings import Experiment, Features
+from simtailor.metasim.settings import Experiment
 from simtailor.metasim.stage import Machine, make_results, make_target, train
 from simtailor.metasim.target import render_target
 from simtailor.metasim.training import Trainer as MetaSimTrainer
@@ -184,6 +183,10 @@ def test_an_experiment_is_fitted(what, cuda, tmp_path, kernel_cache, digits_cach
     assert read_json(f"{results}/summary.json")["renders"] > 0
 
 
+SHORT = {
+    "epochs": 1, "scenes_per_epoch": 6, "batch_size": 6, "validation_scenes": 6,
+    "search": {"rounds": 0},
+}  # fmt: skip
 TRAINED = {
     "energy, edges": {"discrepancy": {"kind": "energy"}, "features": {"kind": "edges"}},
     "sliced Wasserstein": {"discrepancy": {"kind": "sliced_wasserstein", "directions": 8}},
@@ -193,14 +196,11 @@ TRAINED = {
     },
     "of graphs": {"generator": "gcn"},
 }
-SHORT = {
-    "epochs": 1, "scenes_per_epoch": 6, "batch_size": 6, "validation_scenes": 6,
-    "search": {"rounds": 0},
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", TRAINED)
-def test_a_generator_learns_and_goes_on(what, cuda, tmp_path):
+def test_a_generator_learns_and_goes_on(what, cuda, tmp_path, monkeypatch):
+    monkeypatch.setattr("simtailor.metasim.preparation.PRETRAINING_SCENES", 12)
     settings = blobs.experiment(**SHORT).model_dump() | TRAINED[what]
     settings = Experiment.model_validate(settings)
 
@@ -236,17 +236,12 @@ def test_how_often_objects_come_is_learnt(cuda, tmp_path, monkeypatch):
         "training": SHORT | {"image_size": 16}, "seed": 0,
     })  # fmt: skip
     renderer = marbles.Marbles(marbles.MARBLES.settings(image_size=16), None)
+    renderer.effective = marbles.MARBLES.effective
     target = render_target(grammars[1], renderer, 40, 0)
     trainer = MetaSimTrainer(settings, grammars[0], renderer, target, "cuda")
     progress = trainer.train(None, silent)
     learnt = [name for name in progress.weights[-1] if "shares" in name]
     assert learnt and all(is_on_cuda(value) for value in trainer.generator.shares.parameters())
-
-
-@pytest.mark.slow
-def test_inception_looks_at_images(cuda):
-    features = make_features(Features(kind="inception", weights="random"), "cuda")
-    assert all(is_on_cuda(level) for level in features(torch.rand(2, 3, 75, 75, device="cuda")))
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +259,7 @@ def simulated(tmp_path_factory):
     ],
     ids=["mixed, bfloat16", "float16", "varied one by one", "from the shards"],
 )
+@pytest.mark.filterwarnings("ignore:'pin_memory'")
 def test_a_network_is_trained(changes, cuda, simulated):
     settings = Pretrain(**PRETRAIN | changes)
     trainer = Trainer(SetImages(simulated, settings.image_size), 0, settings, device="cuda")
@@ -346,7 +342,6 @@ def test_a_backbone_is_evaluated(cuda, tmp_path, backbone, task):
     assert 0 <= read_json(tmp_path / "steps.json")["tasks"]["digits"]["2"] <= 100
 
 
-@pytest.mark.slow
 def test_what_needs_no_set_is_evaluated(cuda, tmp_path, packages, task):
     settings = Evaluate.model_validate(EVALUATE | {"methods": ["few_labels", "linear"]})
     parts = (settings, Pretrain(**PRETRAIN), 0, "cuda", packages, tmp_path / "cache")
