@@ -6,9 +6,10 @@ backward pass as well, and what CUDA would refuse raises ``RefusedError``: tenso
 in one operation, writing into a tensor of the other device, indexing a tensor of the CPU by one of
 the GPU, NumPy, and a random generator of the other device.
 
-It does not show: whether a kernel exists for CUDA, its precision, memory and speed; anything that
-needs the order of streams; operations that want a scalar on the device (those of the CPU are let
-pass everywhere, as CUDA's pointwise operations do); Warp and FAISS, which do not run by torch.
+It does not show: whether CUDA has a kernel, its precision, memory and speed; anything that needs
+the order of streams; operations that want a scalar on the device (those of the CPU are let pass
+everywhere, as CUDA's pointwise operations do); a gradient on the wrong device before it is used;
+a checkpoint that is loaded without saying where to; Warp and FAISS, which do not run by torch.
 """
 
 from __future__ import annotations
