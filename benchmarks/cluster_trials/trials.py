@@ -114,15 +114,29 @@ def out_of_memory(trial: Trial) -> None:
 
 
 def head_killed(trial: Trial, **environment: str) -> None:
-    """The launcher and Snakemake are killed by SIGKILL; the job goes on alone."""
+    """The launcher and Snakemake are killed by SIGKILL; the job is at work when they come back."""
     run = trial.launch(**environment)
-    trial.in_the_middle(run)
+    job = trial.in_the_middle(run)
     run.signal(signal.SIGKILL)
-    trial.end(run)
-    time.sleep(3)
+    # It would end before they are back. Slurm lets it go on to cancel it.
+    trial.cluster.hold(job)
     reached = trial.project.epoch()
+    trial.end(run)
     trial.end(trial.launch(**environment))
     trial.training_went_on(reached)
+
+
+def head_killed_for_long(trial: Trial) -> None:
+    """The launcher and Snakemake are killed by SIGKILL; the job ends before they come back."""
+    run = trial.launch()
+    job = trial.in_the_middle(run)
+    run.signal(signal.SIGKILL)
+    trial.end(run)
+    while trial.cluster.node_of(job):
+        time.sleep(1)
+    again = trial.launch()
+    trial.end(again)
+    trial.lost = f"{EPOCHS} of {EPOCHS} epochs" if again.submitted() else "nothing"
 
 
 def interrupted(trial: Trial) -> None:
@@ -230,9 +244,14 @@ FAULTS = (
     ),
     Fault(
         "Snakemake killed",
-        "`./run` and Snakemake are killed by SIGKILL; the training goes on until the same command "
-        "is given.",
+        "`./run` and Snakemake are killed by SIGKILL; the training is at work when the same "
+        "command is given (held by SIGSTOP till then, for it is short).",
         head_killed,
+    ),
+    Fault(
+        "Snakemake killed for long",
+        "likewise, but the training has ended before the same command is given.",
+        head_killed_for_long,
     ),
     Fault("Ctrl-C", "SIGINT to `./run` and Snakemake.", interrupted),
     Fault(
