@@ -53,8 +53,8 @@ LONGEST = (
     "test_study", "test_workflow", "test_simulation_workflow", "test_controller_explore",
     "test_recovery", "test_pretrain", "test_launcher", "test_gpu_check", "test_controller_policies",
     "test_tasks_workflow", "test_classifier_workflow", "test_plan", "test_bring_your_own",
-    "test_controller_workflow", "test_stages_on_cuda", "test_unity_experiment", "test_digits", "test_training",
-    "test_search", "test_heads", "test_raycast",
+    "test_controller_workflow", "test_stages_on_cuda", "test_unity_experiment", "test_digits",
+    "test_training", "test_search", "test_heads", "test_raycast",
 )  # fmt: skip
 
 
