@@ -81,18 +81,12 @@ def label(folder: Path, poses: np.ndarray) -> list[str]:
     return names
 
 
-def main() -> None:
-    """Draw and label the pictures, run the workflow, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--truth", type=int, default=3)
-    parser.add_argument("--work", type=Path, default=Path("work/foreign_pictures"))
-    parser.add_argument("--cores", default="2")
-    given = parser.parse_args()
-    truth, folder = TRUTHS[given.truth], given.work / f"truth_{given.truth}"
-    poses, name = draw_poses(given.truth, truth), f"foreign_{given.truth}_looks"
+def photographed(work: Path, number: int) -> tuple[str, Path, np.ndarray, dict]:
+    """Return an experiment's name, the folder of its pictures, their poses, and its settings."""
+    truth, folder = TRUTHS[number], work / f"truth_{number}"
+    poses = draw_poses(number, truth)
     photograph(truth, poses, folder)
-    names = label(folder, poses)
-    grammar = given.work / "looks.yaml"
+    grammar = work / "looks.yaml"
     if not grammar.exists():
         grammar.write_text(yaml.safe_dump(GRAMMAR | LOOKS))
     experiment = {
@@ -102,6 +96,18 @@ def main() -> None:
         "features": {"kind": "edges"},
         "stage": {"file": "examples/bracket/stage.yaml", "frame_width": FRAME, "image_size": 64},
     }
+    return f"foreign_{number}_looks", folder, poses, experiment
+
+
+def main() -> None:
+    """Draw and label the pictures, run the workflow, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--truth", type=int, default=3)
+    parser.add_argument("--work", type=Path, default=Path("work/foreign_pictures"))
+    parser.add_argument("--cores", default="2")
+    given = parser.parse_args()
+    name, folder, poses, experiment = photographed(given.work, given.truth)
+    names = label(folder, poses)
     labelled = {
         "folder": str(folder), "train": names[:TRAIN], "stage": {"image_size": SIZE, "samples": 4},
     }  # fmt: skip
