@@ -1,8 +1,9 @@
 """Posteriors of a scene's attributes given its picture, learnt by the package sbi.
 
 Neural posterior estimation as in Papamakarios and Murray ("Fast epsilon-free inference of
-simulation models with Bayesian conditional density estimation", 2016), with a neural spline flow
-(Durkan and others, 2019) and a small convolutional network in front.
+simulation models with Bayesian conditional density estimation", 2016): a mixture of ten Gaussians
+whose parameters a network gives, behind a small convolutional network. A spline flow with twice the
+time a step had learnt no yaw after 700 steps of 500 scenes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from simtailor.scene.attributes import wrapped
 EDGE = 32  # pixels that the network sees: the finest that the training's own features keep
 CHANNELS = 3
 RADIUS_SPREAD = 0.1  # of sine and cosine of an angle, so that they have a density
-BATCH, RATE, PATIENCE, MOST_EPOCHS, TRANSFORMS = 500, 1e-3, 4, 25, 3
+BATCH, RATE, PATIENCE, MOST_EPOCHS = 250, 1e-3, 8, 12
 IMAGES_AT_ONCE = 100
 
 
@@ -75,7 +76,7 @@ class Box:
         )
 
     def encode(self, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Return values as the flow sees them: a circle as sine and cosine of a random radius."""
+        """Return values as the network sees them: a circle as sine and cosine of a random radius."""
         places, columns = self.places(values), []
         for e, around in enumerate(self.around):
             if around:
@@ -203,9 +204,7 @@ def _learnt(parameters: torch.Tensor, pictures: np.ndarray, epochs: int) -> tupl
     from sbi.utils.tracking import TensorBoardTracker
     from torch.utils.tensorboard.writer import SummaryWriter
 
-    network = posterior_nn(
-        "nsf", z_score_x="none", embedding_net=_Embedding(pictures), num_transforms=TRANSFORMS
-    )
+    network = posterior_nn("mdn", z_score_x="none", embedding_net=_Embedding(pictures))
     with TemporaryDirectory() as folder:  # else it writes one into the current folder
         tracker = TensorBoardTracker(SummaryWriter(folder))
         inference = NPE(density_estimator=network, tracker=tracker)
@@ -254,8 +253,10 @@ class _Embedding(nn.Module):
         self.layers = nn.Sequential(
             nn.Unflatten(1, (CHANNELS, EDGE, EDGE)),
             nn.Conv2d(CHANNELS, 48, 4, stride=4),
+            nn.BatchNorm2d(48),
             nn.ReLU(),
             nn.Conv2d(48, 64, 3, stride=2, padding=1),
+            nn.BatchNorm2d(64),
             nn.ReLU(),
             nn.Flatten(),
             nn.Linear(64 * (EDGE // 8) ** 2, 128),

@@ -22,10 +22,10 @@ does with such networks, so its scenes are counted for each.
 """
 
 import argparse
-import datetime
 import importlib.util
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,27 +33,34 @@ import pandas as pd
 import torch
 from fitted_truth import FittedTruth, wide_prior
 from image_posterior import MOST_EPOCHS, Box, Simulated, posterior_samples, simulate
-from machine import describe_machine
-from population import population_weights, weighted_draw
+from neural_posterior_page import page_of
+from population import population_weights, standard_errors, weighted_draw
+from random_truths import MEASURES
 
 from simtailor.files import staged
 from simtailor.scene.attributes import mean_and_spread, wasserstein_distance, wrapped
 from simtailor.seeds import generator
 
 PAGE = Path(__file__).with_suffix(".md")
-FIRST_EPOCHS = 10  # of a first round of two, which only says where to look
+FIRST_EPOCHS = 8  # of a first round of two, which only says where to look
 AROUND = 5.0  # spreads of what the first round found, to either side
 SAMPLES, DRAWN, SEED = 100, 20_000, 1
 TRUTHS = [f"{setup}_{number:02d}" for setup in (3, 5) for number in range(4)]
 SECOND = ["3_01", "3_03", "5_03"]
-GAUSSIANS = 1
-WAYS = {
-    "ours": "our fit",
-    "known": "hidden attributes of the same images",
-    "naive": "sbi, naive mixture",
-    "one": "sbi, one round",
-    "two": "sbi, two rounds",
-}
+GAUSSIANS = 1  # of the population, an attribute
+REACH = 1.96  # standard errors of a 95 % interval
+
+
+@dataclass(frozen=True)
+class Population:
+    """What was found.
+
+    Attributes:
+        samples: [n, E]; sure: standard errors as of ``standard_errors``, [E, 2], or None.
+    """
+
+    samples: np.ndarray
+    sure: np.ndarray | None = None
 
 
 class Comparison:
@@ -64,7 +71,7 @@ class Comparison:
         cache: folder of what was rendered and learnt.
 
     Attributes:
-        found: samples of the population, [DRAWN, E], by the truth's name and the way.
+        found: populations by the truth's name and the way.
         spent: a row for each truth and way.
     """
 
@@ -72,7 +79,7 @@ class Comparison:
         self.truths, self.cache, self.setup = truths, cache, truths[0].setup
         self.count = min(truth.renders for truth in truths)
         self.box = wide_prior(truths[0].experiment)
-        self.found: dict[str, dict[str, np.ndarray]] = {truth.name: {} for truth in truths}
+        self.found: dict[str, dict[str, Population]] = {truth.name: {} for truth in truths}
         self.spent = [spending(truth, "ours", truth.renders, truth.seconds) for truth in truths]
         self.scenes = self._simulated(truths[0], self.box, self.count, f"sim {self.setup}", "wide")
 
@@ -83,8 +90,8 @@ class Comparison:
         values, log_prior, seconds = self._learnt(name, self.scenes, self.box, pictures)
         for truth, v, p in zip(self.truths, values, log_prior, strict=True):
             kept = self.found[truth.name]
-            kept["naive"] = drawn_from(v, p, self.box.periods, None)
-            kept["one"] = drawn_from(v, p, self.box.periods, GAUSSIANS)
+            kept["naive"] = population_of(v, p, self.box.periods, 0)
+            kept["one"] = population_of(v, p, self.box.periods)
             self.spent.append(spending(truth, "one", self.count, self.scenes.seconds + seconds))
 
     def two_rounds(self, truths: list[FittedTruth]) -> None:
@@ -95,7 +102,7 @@ class Comparison:
         values, log_prior, seconds = self._learnt(name, wide, self.box, pictures, FIRST_EPOCHS)
         seconds += self.scenes.seconds * half / self.count
         for truth, own, v, p in zip(truths, pictures, values, log_prior, strict=True):
-            begun = drawn_from(v, p, self.box.periods, GAUSSIANS)
+            begun = population_of(v, p, self.box.periods).samples
             middles, spreads = np.array(
                 [mean_and_spread(begun[:, e], float(t)) for e, t in enumerate(self.box.periods)]
             ).T
@@ -105,9 +112,7 @@ class Comparison:
             )
             both = near.joined(wide[box.within(wide.values)])
             last = self._learnt(f"{truth.name}_{half}_second", both, box, [own])
-            self.found[truth.name]["two"] = drawn_from(
-                last[0][0], last[1][0], box.periods, GAUSSIANS
-            )
+            self.found[truth.name]["two"] = population_of(last[0][0], last[1][0], box.periods)
             took = seconds + near.seconds + last[2]
             self.spent.append(spending(truth, "two", self.count, took))
 
@@ -143,14 +148,16 @@ class Comparison:
         return *parts, notes["training"] + notes["sampling"]
 
 
-def drawn_from(
-    values: np.ndarray, log_prior: np.ndarray, periods: np.ndarray, gaussians: int | None
-) -> np.ndarray:
-    """Return a sample of the population, [DRAWN, E]; of the naive mixture without ``gaussians``."""
+def population_of(
+    values: np.ndarray, log_prior: np.ndarray, periods: np.ndarray, gaussians: int = GAUSSIANS
+) -> Population:
+    """Return the population of samples of posteriors; without Gaussians, the naive mixture."""
     weights = np.where(np.isfinite(log_prior), 1.0, 0.0)
-    if gaussians is not None:
+    sure = None
+    if gaussians:
         weights = population_weights(values, log_prior, periods, gaussians)
-    return weighted_draw(values, weights, DRAWN, np.random.default_rng(SEED))
+        sure = standard_errors(values, weights, periods)
+    return Population(weighted_draw(values, weights, DRAWN, np.random.default_rng(SEED)), sure)
 
 
 def spending(truth: FittedTruth, way: str, renders: int, seconds: float) -> dict:
@@ -158,26 +165,30 @@ def spending(truth: FittedTruth, way: str, renders: int, seconds: float) -> dict
     return {"truth": truth.name, "way": way, "renders": renders, "CPU s": seconds}
 
 
-def errors(truth: FittedTruth, samples: dict[str, np.ndarray]) -> list[dict]:
+def errors(truth: FittedTruth, found: dict[str, Population]) -> list[dict]:
     """Return a row for each attribute and way, as random_truths measures them."""
     hidden, rows = truth.hidden(), []
     layout = truth.experiment.read_grammar(truth.experiment.grammar).layout
-    periods = [float(layout.period[entry]) for entry in layout.entries()]
-    samples = samples | {"known": hidden[truth.fitted]}
-    for e, (_, feature) in enumerate(layout.entries()):
-        name = layout.features[feature]
+    found = found | {"known": Population(hidden[truth.fitted])}
+    for e, entry in enumerate(layout.entries()):
+        name, period = layout.features[entry[1]], float(layout.period[entry])
         row = truth.rows[truth.rows.attribute == name].iloc[0]
-        common = {"truth": truth.name, "attribute": name, "shape": row["shape"]}
-        rows.append(common | {"way": "ours"} | dict(row[["error", "log_ratio", "wasserstein"]]))
-        for way, values in samples.items():
-            mean, spread = mean_and_spread(values[:, e], periods[e])
-            distance = wasserstein_distance(values[:, e], hidden[:, e], periods[e])
+        common = {"truth": truth.name, "half": row.half, "attribute": name, "shape": row["shape"]}
+        rows.append(common | {"way": "ours"} | dict(row[[*MEASURES, "mean_held", "spread_held"]]))
+        for way, population in found.items():
+            values = population.samples[:, e]
+            mean, spread = mean_and_spread(values, period)
+            off = float(wrapped(mean - row["mean"], period))
             rows.append(common | {
                 "way": way,
-                "error": float(wrapped(mean - row["mean"], periods[e])) / row.spread,
+                "error": off / row.spread,
                 "log_ratio": float(np.log(spread / row.spread)),
-                "wasserstein": np.nan if way == "known" else distance / row.spread,
+                "wasserstein": wasserstein_distance(values, hidden[:, e], period) / row.spread,
             })  # fmt: skip
+            if population.sure is not None:
+                reach = REACH * population.sure[e]
+                rows[-1]["mean_held"] = abs(off) <= reach[0] * spread
+                rows[-1]["spread_held"] = abs(rows[-1]["log_ratio"]) <= reach[1]
     return rows
 
 
@@ -206,58 +217,10 @@ def main() -> None:
         spent += comparison.spent
         for truth in some:
             rows += errors(truth, comparison.found[truth.name])
-    page = page_of(pd.DataFrame(rows), pd.DataFrame(spent))
+    about = [" ".join(part.split()) for part in __doc__.split("\n\n")[3:]]
+    page = page_of(pd.DataFrame(rows), pd.DataFrame(spent), about)
     PAGE.write_text(page)
     print(page)
-
-
-def page_of(table: pd.DataFrame, spent: pd.DataFrame) -> str:
-    """Return the Markdown page."""
-    text = [
-        "# Beside neural posterior estimation",
-        f"{datetime.date.today().isoformat()}, {describe_machine('sbi')}, by `python "
-        f"benchmarks/neural_posterior.py {' '.join(sys.argv[1:])}`.".replace(" `.", "`."),
-        *(" ".join(part.split()) for part in __doc__.split("\n\n")[3:]),
-        "Errors are those of [random truths](random_truths.md): middle, and worst, of the "
-        "attributes. The last way is what could be known at best.",
-        "## Overview",
-        overview(table, spent).to_markdown(index=False),
-        "## Every attribute",
-        by_attribute(table).to_markdown(index=False),
-    ]
-    return "\n\n".join(text) + "\n"
-
-
-def overview(table: pd.DataFrame, spent: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each truth and way."""
-    rows = []
-    for truth, some in [*table.groupby("truth"), ("all", table)]:
-        for way in [w for w in WAYS if (some.way == w).any()]:
-            part = some[some.way == way]
-            row = {"truth": truth, "attributes": len(part), "way": WAYS[way]}
-            for key, words in {
-                "error": "error of the mean, in spreads",
-                "log_ratio": "logarithm of the ratio of the spreads",
-                "wasserstein": "Wasserstein distance, in spreads",
-            }.items():
-                off = part[key].abs().dropna()
-                row[words] = f"{off.median():.3f}, {off.max():.3f}" if len(off) else ""
-            took = spent[(spent.truth == truth) & (spent.way == ("one" if way == "naive" else way))]
-            for key in ("renders", "CPU s"):
-                row[key] = f"{took[key].iloc[0]:,.0f}" if len(took) else ""
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def by_attribute(table: pd.DataFrame) -> pd.DataFrame:
-    """Return errors of the mean and logarithms of the ratios, a row for each attribute."""
-    rows = []
-    for (truth, name, shape), some in table.groupby(["truth", "attribute", "shape"], sort=False):
-        row = {"truth": truth, "attribute": name, "shape": shape}
-        for way, part in some.groupby("way", sort=False):
-            row[WAYS[way]] = f"{part.error.iloc[0]:+.3f}, {part.log_ratio.iloc[0]:+.3f}"
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import numpy as np
 
 from simtailor.scene.attributes import mean_and_spread, wrapped
 
-ROUNDS = 500  # at most
+ROUNDS = 200  # at most
 SETTLED = 1e-3  # of a spread: no attribute moves by more in a round, and it ends
 NARROWEST = 0.02  # of the samples' spread: a narrower Gaussian would sit on single samples
 
