@@ -5,46 +5,67 @@ that the attributes of M images have together. With samples a_ij of the posterio
 
     log L(f) = sum_i log ( 1/S sum_j f(a_ij) / p(a_ij) ),
 
-by Hogg, Myers and Bovy ("Inferring the eccentricity distribution", 2010). Here f is a product over
-the attributes of mixtures of Gaussians, and expectation maximisation (Dempster, Laird and Rubin,
-1977) climbs. With one Gaussian, a Gaussian prior and Gaussian noise it is the known closed form.
+by Hogg, Myers and Bovy ("Inferring the eccentricity distribution", 2010). Here f is a Gaussian for
+each attribute, and L-BFGS climbs: expectation maximisation takes hundreds of rounds for spreads
+narrower than the posteriors. The samples by their weights keep what shape the images show.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize
 
 from simtailor.scene.attributes import mean_and_spread, wrapped
 
-ROUNDS = 200  # at most
-SETTLED = 1e-3  # of a spread: no attribute moves by more in a round, and it ends
 NARROWEST = 0.02  # of the samples' spread: a narrower Gaussian would sit on single samples
 
 
 def population_weights(
-    samples: np.ndarray, log_prior: np.ndarray, periods: np.ndarray, gaussians: int = 1
+    samples: np.ndarray, log_prior: np.ndarray, periods: np.ndarray
 ) -> np.ndarray:
     """Return the weights of samples that make them a sample of the population: float64 [M, S].
 
-    Each image's weights sum to 1.
+    Each image's weights sum to 1, or to 0 where the prior has none of its samples.
 
     Args:
         samples: [M, S, D], S samples of the posterior of each of M images, D attributes.
         log_prior: [M, S], under which the posterior was learnt, up to a constant; infinite where
             a sample lies where the prior has nothing, which gives it no weight.
         periods: [D], of an attribute that goes round, 0 of one on a line.
-        gaussians: of each attribute's mixture.
     """
-    samples = np.asarray(samples, np.float64)
-    marginals = [
-        _Mixture(samples[..., d], float(period), gaussians) for d, period in enumerate(periods)
-    ]
-    for _ in range(ROUNDS):
-        weights = _weights(sum(marginal.log_density() for marginal in marginals) - log_prior)
-        moves = [marginal.fit(weights) for marginal in marginals]
-        if max(moves) < SETTLED:
-            break
-    return _weights(sum(marginal.log_density() for marginal in marginals) - log_prior)
+    places = []  # in spreads of all samples together, around their mean
+    for d, period in enumerate(periods):
+        values = np.asarray(samples[..., d], np.float64)
+        mean, spread = mean_and_spread(values.ravel(), float(period))
+        places.append(wrapped(values - mean, float(period)) / spread)
+    place, count = np.stack(places, -1), len(periods)
+
+    def looked_at(numbers: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return minus the logarithm of the likelihood, an image, its gradient, and the weights."""
+        means, spreads = numbers[:count], np.exp(numbers[count:])
+        deviation = (place - means) / spreads
+        logarithms = -np.square(deviation).sum(-1) / 2 - numbers[count:].sum() - log_prior
+        top = logarithms.max(1)
+        seen = np.isfinite(top)
+        weights = np.exp(logarithms - np.where(seen, top, 0)[:, None])
+        total = weights.sum(1)
+        weights /= np.maximum(total, 1e-300)[:, None]
+        likelihood = (top[seen] + np.log(total[seen])).sum()
+        slopes = [
+            np.einsum("ij,ijd->d", weights, deviation) / spreads,
+            np.einsum("ij,ijd->d", weights, np.square(deviation)) - seen.sum(),
+        ]
+        return -likelihood / len(place), -np.concatenate(slopes) / len(place), weights
+
+    bounds = [(-3.0, 3.0)] * count + [(np.log(NARROWEST), 1.0)] * count
+    found = minimize(
+        lambda numbers: looked_at(numbers)[:2],
+        np.zeros(2 * count),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+    )
+    return looked_at(found.x)[2]
 
 
 def standard_errors(samples: np.ndarray, weights: np.ndarray, periods: np.ndarray) -> np.ndarray:
@@ -74,13 +95,6 @@ def weighted_draw(
     return samples.reshape(-1, samples.shape[-1])[random.choice(len(shares), count, p=shares)]
 
 
-def _weights(logarithms: np.ndarray) -> np.ndarray:
-    """Return weights that sum to 1 in each row, from their logarithms; zeros where none has any."""
-    top = logarithms.max(1, keepdims=True)
-    weights = np.exp(logarithms - np.where(np.isfinite(top), top, 0))
-    return weights / np.maximum(weights.sum(1, keepdims=True), 1e-300)
-
-
 def _moments(values: np.ndarray, weights: np.ndarray, period: float) -> tuple[float, float]:
     """Return mean and spread of weighted values; of angles the mean is within a period."""
     total, middle = weights.sum(), 0.0
@@ -91,45 +105,3 @@ def _moments(values: np.ndarray, weights: np.ndarray, period: float) -> tuple[fl
     moved = float((weights * deviation).sum() / total)
     spread = np.sqrt((weights * np.square(deviation - moved)).sum() / total)
     return middle + moved, float(spread)
-
-
-class _Mixture:
-    """A mixture of Gaussians of one attribute, fitted to weighted samples [M, S]."""
-
-    def __init__(self, values: np.ndarray, period: float, gaussians: int) -> None:
-        self.values, self.period = values, period
-        mean, spread = mean_and_spread(values.ravel(), period)
-        self.narrowest = NARROWEST * spread
-        places = np.linspace(-1, 1, gaussians) if gaussians > 1 else np.zeros(1)
-        self.means = mean + places * spread
-        self.spreads = np.full(gaussians, spread / gaussians**0.5)
-        self.shares = np.full(gaussians, 1 / gaussians)
-
-    def _logarithms(self) -> np.ndarray:
-        """Return the logarithm of each Gaussian's part of the density, [K, M, S]."""
-        parts = []
-        for mean, spread, share in zip(self.means, self.spreads, self.shares, strict=True):
-            deviation = wrapped(self.values - mean, self.period) / spread
-            parts.append(np.log(share / spread) - np.square(deviation) / 2)
-        return np.stack(parts)
-
-    def log_density(self) -> np.ndarray:
-        """Return the logarithm of the density at the samples, up to a constant: [M, S]."""
-        return np.logaddexp.reduce(self._logarithms(), axis=0)
-
-    def fit(self, weights: np.ndarray) -> float:
-        """Fit to the samples by their weights; return how far it moved, in spreads."""
-        logarithms = self._logarithms()
-        belong = weights * np.exp(logarithms - np.logaddexp.reduce(logarithms, axis=0))
-        total = np.maximum(belong.sum((1, 2)), 1e-12)
-        moved = 0.0
-        for k, amount in enumerate(total):
-            deviation = wrapped(self.values - self.means[k], self.period)
-            step = (belong[k] * deviation).sum() / amount
-            variance = (belong[k] * np.square(deviation - step)).sum() / amount
-            spread = max(float(np.sqrt(variance)), self.narrowest)
-            moved = max(moved, abs(step) / spread, abs(np.log(spread / self.spreads[k])))
-            self.means[k] += step
-            self.spreads[k] = spread
-        self.shares = np.maximum(total / total.sum(), 1e-9)
-        return moved

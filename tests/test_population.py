@@ -41,15 +41,3 @@ def test_wide_priors_and_noise_are_taken_out_of_posteriors(mean: float, period: 
     assert errors[0, 0] == pytest.approx((1 + (NOISE / spread) ** 2) ** 0.5 / IMAGES**0.5, rel=0.08)
     # Without the weights the noise stays in, so the check can fail.
     assert mean_and_spread(samples.ravel(), period)[1] > 1.15 * best[1]
-
-
-def test_two_groups_are_found_through_noise() -> None:
-    random = np.random.default_rng(4)
-    truth = np.where(random.uniform(size=300) < 0.5, -1.5, 1.5)
-    truth += 0.3 * random.standard_normal(300)
-    seen = truth + NOISE * random.standard_normal(300)
-    samples = seen[:, None] + NOISE * random.standard_normal((300, SAMPLES))
-    flat = np.zeros(samples.shape)
-    weights = population_weights(samples[..., None], flat, np.zeros(1), gaussians=2)
-    middle = np.abs(samples) < 0.5  # which hardly any image truly has
-    assert (weights * middle).sum() / weights.sum() < 0.04 < middle.mean()
