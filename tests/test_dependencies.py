@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent
 INSTALLED = {"OpenEXR": ["openexr"]} | packages_distributions()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TEST = "test"  # the extra that users do not need
-# Other renderers, which only a comparison of renderers asks for.
-OPTIONAL = {"moderngl", "pyvista", "vtk"}
+# Other renderers and another method, which only comparisons ask for.
+OPTIONAL = {"moderngl", "pyvista", "vtk", "sbi"}
 EXTRA = {
     "mitsuba",
     "flatbuffers",
