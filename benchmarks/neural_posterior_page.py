@@ -24,7 +24,7 @@ def page_of(table: pd.DataFrame, spent: pd.DataFrame, about: list[str]) -> str:
         table: a row for each truth, attribute and way; spent: for each truth and way.
         about: paragraphs on what was done.
     """
-    command = " ".join(["python benchmarks/neural_posterior.py", *sys.argv[1:]])
+    command = " ".join(["./run python benchmarks/neural_posterior.py", *sys.argv[1:]])
     text = [
         "# Beside neural posterior estimation",
         f"{datetime.date.today().isoformat()}, {describe_machine('sbi')}, by `{command}`.",
