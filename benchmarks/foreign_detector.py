@@ -9,12 +9,16 @@ detectors each are trained on pictures of the prior, of the fit, and on real lab
 pictures, and tried on the other 160. Boxes are those of the mesh's corners in Mitsuba's camera.
 """
 
+from __future__ import annotations
+
 import argparse
 import datetime
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -32,8 +36,6 @@ from foreign_pictures import (
     photograph,
 )
 from machine import describe_machine
-
-from simtailor.files import read_json
 
 ROOT = Path(__file__).parent.parent
 TRAIN = 100  # pictures with labels for the detector 'real'
@@ -81,62 +83,86 @@ def label(folder: Path, poses: np.ndarray) -> list[str]:
     return names
 
 
-def photographed(work: Path, number: int) -> tuple[str, Path, np.ndarray, dict]:
-    """Return an experiment's name, the folder of its pictures, their poses, and its settings."""
-    truth, folder = TRUTHS[number], work / f"truth_{number}"
-    poses = draw_poses(number, truth)
-    photograph(truth, poses, folder)
-    grammar = work / "looks.yaml"
-    if not grammar.exists():
-        grammar.write_text(yaml.safe_dump(GRAMMAR | LOOKS))
-    experiment = {
-        "description": "A bracket, photographed by another renderer.",
-        "grammar": str(grammar),
-        "target": {"folder": str(folder)},
-        "features": {"kind": "edges"},
-        "stage": {"file": "examples/bracket/stage.yaml", "frame_width": FRAME, "image_size": 64},
-    }
-    return f"foreign_{number}_looks", folder, poses, experiment
+@dataclass(frozen=True)
+class Photographed:
+    """Pictures of a truth, and the command that was given.
+
+    Attributes:
+        name: of the experiment; experiment: its settings.
+        folder: of the pictures; poses: [n, 3], yaw, loc_x and loc_z.
+        script: the file that was run; work: folder of what is made; cores: for the workflow.
+    """
+
+    name: str
+    experiment: dict
+    folder: Path
+    poses: np.ndarray
+    script: Path
+    work: Path
+    cores: str
+
+    @classmethod
+    def asked(cls, script: str, about: str) -> Photographed:
+        """Read the command's options, and draw the pictures that are not there."""
+        parser = argparse.ArgumentParser(description=about.split("\n", maxsplit=1)[0])
+        parser.add_argument("--truth", type=int, default=3)
+        parser.add_argument("--work", type=Path, default=Path("work/foreign_pictures"))
+        parser.add_argument("--cores", default="2")
+        given = parser.parse_args()
+        truth, folder = TRUTHS[given.truth], given.work / f"truth_{given.truth}"
+        poses = draw_poses(given.truth, truth)
+        photograph(truth, poses, folder)
+        grammar = given.work / "looks.yaml"
+        if not grammar.exists():
+            grammar.write_text(yaml.safe_dump(GRAMMAR | LOOKS))
+        stage = {"file": "examples/bracket/stage.yaml", "frame_width": FRAME, "image_size": 64}
+        experiment = {
+            "description": "A bracket, photographed by another renderer.",
+            "grammar": str(grammar),
+            "target": {"folder": str(folder)},
+            "features": {"kind": "edges"},
+            "stage": stage,
+        }
+        name = f"foreign_{given.truth}_looks"
+        return cls(name, experiment, folder, poses, Path(script), given.work, given.cores)
+
+    def compare(self, kind: str, title: str, **sections: Any) -> None:
+        """Run the workflow for results/KIND/NAME and write its table beside the script."""
+        settings = self.work / f"{kind}.yaml"
+        values = {
+            "results": str(self.work / "results"),
+            "metasim": {"experiments": {self.name: self.experiment}},
+        }
+        settings.write_text(yaml.safe_dump(values | sections))
+        target = self.work / "results" / kind / self.name
+        command = [sys.executable, "-m", "snakemake", "--cores", self.cores]
+        command += ["--configfile", str(settings), "--", str(target)]
+        subprocess.run(command, check=True, cwd=ROOT)
+        table = (target / "README.md").read_text().split("\n", 1)[1].strip()
+        page = [
+            f"# {title}",
+            f"`./run python benchmarks/{self.script.name}`, {datetime.date.today()}, "
+            f"{describe_machine()}. {len(self.poses) - TRAIN} pictures of a bracket, by Mitsuba.",
+            table,
+        ]
+        self.script.with_suffix(".md").write_text("\n\n".join(page) + "\n")
+        print("\n\n".join(page))
 
 
 def main() -> None:
     """Draw and label the pictures, run the workflow, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--truth", type=int, default=3)
-    parser.add_argument("--work", type=Path, default=Path("work/foreign_pictures"))
-    parser.add_argument("--cores", default="2")
-    given = parser.parse_args()
-    name, folder, poses, experiment = photographed(given.work, given.truth)
-    names = label(folder, poses)
+    asked = Photographed.asked(__file__, __doc__)
     labelled = {
-        "folder": str(folder), "train": names[:TRAIN], "stage": {"image_size": SIZE, "samples": 4},
-    }  # fmt: skip
-    configuration = {
-        "results": str(given.work / "results"),
-        "metasim": {"experiments": {name: experiment}},
-        "detector": {
-            "sources": ["prior", "fit", "real"],
-            "training": {"crop": 96},
-            "experiments": {name: labelled},
-        },
+        "folder": str(asked.folder),
+        "train": label(asked.folder, asked.poses)[:TRAIN],
+        "stage": {"image_size": SIZE, "samples": 4},
     }
-    settings = given.work / "detector.yaml"
-    settings.write_text(yaml.safe_dump(configuration))
-    target = given.work / "results/detector" / name
-    command = [sys.executable, "-m", "snakemake", "--cores", given.cores]
-    subprocess.run(
-        [*command, "--configfile", str(settings), "--", str(target)], check=True, cwd=ROOT
-    )
-    table = (target / "README.md").read_text().split("\n", 1)[1].strip()
-    objects = read_json(target / "summary.json")["objects"]
-    page = [
-        "# A detector for pictures of another renderer",
-        f"`./run python benchmarks/foreign_detector.py`, {datetime.date.today()}, "
-        f"{describe_machine()}. {objects} pictures with a bracket each, by Mitsuba.",
-        table,
-    ]
-    Path(__file__).with_suffix(".md").write_text("\n\n".join(page) + "\n")
-    print("\n\n".join(page))
+    detector = {
+        "sources": ["prior", "fit", "real"],
+        "training": {"crop": 96},
+        "experiments": {asked.name: labelled},
+    }
+    asked.compare("detector", "A detector for pictures of another renderer", detector=detector)
 
 
 if __name__ == "__main__":
