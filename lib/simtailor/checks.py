@@ -23,7 +23,10 @@ from simtailor.validation import mistake
 
 FOLDERS = ("results", "work", "resources")
 # Folders below these three that rules make as a whole: another of the three cannot lie there.
-OWNED = ("metasim", "datasets", "exports", "task2sim", "packages")
+OWNED = (
+    "metasim", "datasets", "exports", "task2sim", "packages", "detector", "regression",
+    "segmentation", "worth",
+)  # fmt: skip
 # Of a stored image with its mask, at least: small images take up to 1.1 (benchmarks/rates.md).
 BYTES_A_PIXEL = 0.17
 MOST_JOBS = 200_000  # Snakemake keeps all in memory, and takes minutes for so many
