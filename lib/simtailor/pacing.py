@@ -11,8 +11,8 @@ def choose_jobs_when_some_end(scheduler: Any, limit: Any) -> None:
     """Let Snakemake's scheduler choose jobs when one ends, unless the user limits their number.
 
     With a limit it looks again after the limit's timespan, and every job that has ended adds such
-    a look for good: after some hundred jobs it chooses hundreds of times a second, on a core of
-    its own, and at the end of a run a last look is waited for.
+    a look for good: after fifty jobs it chooses dozens of times a second, and asks the parameters
+    of every open job each time. At the end of a run a last look is waited for.
 
     Args:
         scheduler: Snakemake's, before the first job starts.
