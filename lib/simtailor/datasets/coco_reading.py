@@ -166,6 +166,11 @@ def _add(
     picture.objects.append(found)
 
 
+def known_classes(classes: Sequence[str]) -> Sequence[str] | None:
+    """Return the names that labels may have; None of a single class, which may have any."""
+    return classes if len(classes) > 1 else None
+
+
 def numbers_of(
     labels: CocoLabels, name: str, objects: Sequence[CocoObject], classes: Sequence[str] | None
 ) -> list[int]:

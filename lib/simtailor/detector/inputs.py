@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from simtailor.datasets.coco_reading import known_classes
 from simtailor.datasets.formats import check_parts
 from simtailor.detector.labelled_folder import LabelledFolder
 from simtailor.detector.settings import MIXED, WITHOUT_LOOKS, Detector, LabelledTiles
@@ -113,8 +114,3 @@ def classes_of(experiment: Experiment) -> list[str]:
     """Return the names of the classes that an experiment's objects have, by label."""
     grammar = experiment.read_grammar(experiment.grammar)
     return list(SceneObjects.of(grammar, experiment.contract).classes)
-
-
-def known_classes(classes: Sequence[str]) -> Sequence[str] | None:
-    """Return the names that labels may have; None of a single class, which may have any."""
-    return classes if len(classes) > 1 else None

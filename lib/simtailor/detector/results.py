@@ -13,7 +13,7 @@ from simtailor.detector.inputs import tests_in
 from simtailor.detector.settings import LabelledTiles
 from simtailor.detector.stage import WEIGHTS, folder_of, read_tiles
 from simtailor.figures.detector import misses_sheet, pictures_sheet
-from simtailor.files import staged, staged_folder, write_json
+from simtailor.files import staged_folder, write_json
 from simtailor.worth.settings import PRIOR, REAL
 
 PICTURED = 4  # columns of the sheet of pictures
@@ -57,8 +57,7 @@ def write_results(
     with staged_folder(output) as staging:
         write_json(staging / "summary.json", summary)
         lines = [f"# Detectors of {name}", "", *table_of(rows), "", *summary["sentences"], ""]
-        with staged(staging / "README.md") as page:
-            page.write_text("\n".join([*lines, _note(tiles, names), ""]))
+        (staging / "README.md").write_text("\n".join([*lines, _note(tiles, names), ""]))
         shutil.copyfile(Path(folders[shown][0]) / WEIGHTS, staging / WEIGHTS)
         pictures = {source: read_pictures(path)[:PICTURED] for source, path in drawn.items()}
         real = read_tiles("train", tiles, resources, classes) or tests

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from simtailor.datasets.coco_reading import known_classes
 from simtailor.detector.drawing import read_pictures
-from simtailor.detector.inputs import known_classes, tests_in
+from simtailor.detector.inputs import tests_in
 from simtailor.detector.labelled_folder import LabelledFolder
 from simtailor.detector.pictures import LabelledPicture
 from simtailor.detector.precision import Detections

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from simtailor.datasets.coco_reading import CocoLabels, coco_file, mask_of, numbers_of, read_coco
+from simtailor.datasets.coco_reading import (
+    CocoLabels,
+    coco_file,
+    known_classes,
+    mask_of,
+    numbers_of,
+    read_coco,
+)
 from simtailor.errors import UserError
 from simtailor.intake.formats import any_size, open_image
 from simtailor.intake.named import picture_of, pictures_in
@@ -67,7 +74,7 @@ def find_masks(folder: str | Path, classes: Sequence[str]) -> FoundMasks:
 
 def _of_coco(labels: CocoLabels, classes: Sequence[str]) -> FoundMasks:
     """Return the masks of COCO's polygons and run lengths, crowds included."""
-    known = classes if len(classes) > 1 else None
+    known = known_classes(classes)
     for name, picture in labels.pictures.items():
         numbers_of(labels, name, picture.objects, known)
         if any(not one.segmentation for one in picture.objects):

@@ -93,8 +93,9 @@ def write_results(
     with staged_folder(output) as staging:
         write_json(staging / "summary.json", summary)
         lines = ["", *table_of(task, sources, without), "", *bulleted(summary["sentences"])]
-        with staged(staging / "README.md") as page:
-            page.write_text("\n".join([f"# {title}", *lines, "", note_of(trial, len(test)), ""]))
+        (staging / "README.md").write_text(
+            "\n".join([f"# {title}", *lines, "", note_of(trial, len(test)), ""])
+        )
         worth_figure(task, sources, without, staging / "worth.png", title=title)
         rows = [("tried on", test.images[:PICTURED])]
         for source in guesses:
